@@ -1,0 +1,1 @@
+"""The bus: topics, offsets and consumer groups behind one port."""

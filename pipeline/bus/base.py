@@ -1,0 +1,119 @@
+"""The port that every bus fills. Stages see nothing else of it."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+
+class BusError(Exception):
+    """The bus cannot do what was asked; the message says what to do. A stage that sees it backs off and tries again."""
+
+
+class TopicPartition(NamedTuple):
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is published. `ts` is the event time in milliseconds since the epoch."""
+
+    topic: str
+    key: str
+    value: bytes
+    ts: int
+    headers: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Record):
+    """What is consumed: the record and where it stands."""
+
+    partition: int = 0
+    offset: int = 0
+
+    @property
+    def source(self) -> TopicPartition:
+        return TopicPartition(self.topic, self.partition)
+
+
+class AssignmentListener(Protocol):
+    """Hears which partitions a consumer works on. Both calls finish before the next `poll` returns records."""
+
+    async def on_assigned(self, partitions: Mapping[TopicPartition, int]) -> None:
+        """New partitions, each with the offset consumption will start from."""
+
+    async def on_revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Partitions that are another's now, or nobody's."""
+
+
+class Consumer(Protocol):
+    """Reads the topics it is subscribed to, in offset order within each partition."""
+
+    async def subscribe(self, topics: Collection[str]) -> None:
+        """Read these topics and no others from now on. Topics that do not exist yet are read once they do."""
+
+    async def poll(self, max_records: int, timeout: float) -> list[Received]:  # noqa: ASYNC109
+        """The next records, as soon as there are any; none after `timeout` seconds.
+
+        Raises:
+            BusError: if the bus is out of reach.
+        """
+
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Store for the group the next offset to be read in each partition; durable on return.
+
+        Raises:
+            BusError: if it was not stored; the records will be read again.
+        """
+
+    async def close(self) -> None:
+        """Leave the group without committing anything."""
+
+
+class Bus(Protocol):
+    """Topics of records. Keys map to partitions; the records of a key keep their order."""
+
+    @property
+    def description(self) -> str:
+        """What it is and where, without secrets, such as "embedded" or "kafka localhost:9092"."""
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            BusError: if it is out of reach.
+        """
+
+    async def close(self) -> None: ...
+
+    async def create_topics(self, topics: Collection[str]) -> None:
+        """Create those that do not exist."""
+
+    async def topics(self) -> set[str]:
+        """All topics that exist."""
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Append the records; durable on return. Creates missing topics.
+
+        Raises:
+            BusError: if not all are acknowledged; some may be.
+        """
+
+    def consumer(
+        self, group: str | None, topics: Collection[str], listener: AssignmentListener | None = None
+    ) -> Consumer:
+        """A consumer of the topics.
+
+        In a group it starts each partition at the committed offset, or at the beginning where there is none.
+        Without one (`None`) it commits nothing and starts at the end of what exists when it is assigned.
+        """
+
+    async def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
+        """The group's next offsets; partitions without a commit are left out."""
+
+    async def offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
+        """Beginning and end (the next offset to be written) of each partition of the topics that exist."""
+
+    def read(self, partition: TopicPartition, start: int, stop: int) -> AsyncIterator[list[Received]]:
+        """The retained records with start ≤ offset < stop, in batches, outside of any group."""

@@ -1,0 +1,101 @@
+"""Messages as documents: their collection, their natural key, and which of two with one key is kept."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.messages import (
+    AnyMessage,
+    Article,
+    Bar,
+    DeadLetter,
+    EconomicPoint,
+    IndicatorRow,
+    Post,
+    Quote,
+    ScoredItem,
+    TickerMessage,
+    bar_rank,
+    encode,
+)
+
+COLLECTIONS: Final = (
+    "stock_data",
+    "indicators",
+    "sentiment",
+    "news",
+    "social",
+    "economic",
+    "dead_letter",
+)
+
+
+class Document(msgspec.Struct, frozen=True):
+    """What a store keeps.
+
+    `id` is the natural key; of two documents with one key the store keeps that of the greater `version` (compared
+    as text), whichever comes first, so that neither a replay nor a different order changes the result. `ts` is the
+    event's time in UTC. `body` is the message's fields with `ts` as datetime, without `ticker`, `interval` and `ts`,
+    which stand beside it.
+    """
+
+    collection: str
+    id: str
+    version: str
+    ts: datetime
+    body: dict[str, Any]
+    ticker: str | None = None
+    interval: str | None = None
+
+
+def document_of(message: AnyMessage) -> Document:
+    """The document that stores the message."""
+    collection, key, version = _identity(message)
+    body = msgspec.structs.asdict(message)
+    del body["ts"]
+    ticker = body.pop("ticker", None)
+    interval = body.pop("interval", None)
+    if isinstance(message, Quote):
+        interval = "quote"
+    return Document(collection, key, version, message.ts, body, ticker, interval)
+
+
+def _identity(message: AnyMessage) -> tuple[str, str, str]:
+    ts = stamp(message.ts)
+    match message:
+        case Bar(ticker=ticker, interval=interval):
+            return "stock_data", f"{ticker}|{interval}|{ts}", f"{bar_rank(message):024x}"
+        case Quote(ticker=ticker):
+            return "stock_data", f"{ticker}|quote|{ts}", _digest(message)
+        case IndicatorRow(ticker=ticker, interval=interval):
+            return "indicators", f"{ticker}|{interval}|{ts}", message.lineage
+        case Article(ticker=ticker):
+            return "news", f"{ticker}|{message.source}|{message.id}", f"{ts}-{_digest(message)}"
+        case Post(ticker=ticker):
+            return "social", f"{ticker}|{message.source}|{message.id}", f"{ts}-{_digest(message)}"
+        case ScoredItem(ticker=ticker):
+            key = f"{ticker}|{message.source}|{message.kind}|{message.id}"
+            return "sentiment", key, f"{ts}-{_digest(message)}"
+        case EconomicPoint():
+            return "economic", f"{message.series}|{message.interval}|{ts}", _digest(message)
+        case DeadLetter():
+            return (
+                "dead_letter",
+                f"{message.topic}|{message.partition}|{message.offset}",
+                _digest(message),
+            )
+
+
+def stamp(ts: datetime) -> str:
+    """The instant as text that sorts as time does, such as ``2019-02-15T21:00:00Z``; fractions only where there are any."""
+    text = ts.astimezone(UTC).isoformat(timespec="microseconds" if ts.microsecond else "seconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def _digest(message: AnyMessage) -> str:
+    return hashlib.blake2b(encode(message), digest_size=8).hexdigest()
+
+
+__all__ = ["COLLECTIONS", "Document", "TickerMessage", "document_of", "stamp"]

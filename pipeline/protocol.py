@@ -1,0 +1,184 @@
+"""The language of the control socket: one JSON document a line, each at most `MAX_FRAME` bytes.
+
+The client says `Hello`; the server answers `Welcome` or `Refused`. From then on the client sends `Request`s, each
+answered by one `Reply` with the same id, in any order, and the server sends `Push` with a snapshot at most four times
+a second to those who asked for it. Plain data; imports nothing heavy.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.snapshot import Snapshot
+
+PROTOCOL_VERSION: Final = 1
+MAX_FRAME: Final = 8 * 1024 * 1024
+
+
+class Hello(Struct, frozen=True, tag="hello"):
+    """`snapshots` asks for pushes."""
+
+    protocol: int
+    client: str
+    snapshots: bool = False
+
+
+class Welcome(Struct, frozen=True, tag="welcome"):
+    protocol: int
+    version: str
+    pid: int
+
+
+class Refused(Struct, frozen=True, tag="refused"):
+    reason: str
+
+
+class Add(Struct, frozen=True, tag="add"):
+    """Watch more tickers. Result: `TickersChanged`."""
+
+    tickers: list[str]
+
+
+class Remove(Struct, frozen=True, tag="remove"):
+    """Stop watching tickers; what is stored stays. Result: `TickersChanged`."""
+
+    tickers: list[str]
+
+
+class Load(Struct, frozen=True, tag="load"):
+    """Load the history of tickers, those of the watchlist when none are named. Result: `TickersChanged`."""
+
+    tickers: list[str] = []
+
+
+class Pause(Struct, frozen=True, tag="pause"):
+    """Pause one service, or all producers."""
+
+    service: str | None = None
+
+
+class Resume(Struct, frozen=True, tag="resume"):
+    """Resume one service, or all producers."""
+
+    service: str | None = None
+
+
+class Restart(Struct, frozen=True, tag="restart"):
+    """Restart one service, or all."""
+
+    service: str | None = None
+
+
+class Focus(Struct, frozen=True, tag="focus"):
+    """The ticker whose detail this client's snapshots carry."""
+
+    ticker: str | None
+
+
+class GetSnapshot(Struct, frozen=True, tag="snapshot"):
+    """Result: `Snapshot`."""
+
+
+class GetHistory(Struct, frozen=True, tag="history"):
+    """Bars for a chart, oldest first; of the finest interval stored when none is named. Result: `History`."""
+
+    ticker: str
+    interval: str | None = None
+    last: int = 240
+
+
+class GetMessages(Struct, frozen=True, tag="messages"):
+    """The newest records of a topic, newest first. Result: list of `TopicMessage`."""
+
+    topic: str
+    last: int = 50
+
+
+class GetLog(Struct, frozen=True, tag="log"):
+    """Log lines after a sequence number. Result: list of `LogLine`."""
+
+    after: int = 0
+    last: int = 500
+
+
+class Stop(Struct, frozen=True, tag="stop"):
+    """Drain and stop the pipeline. The reply comes before; the connection closes when it is done."""
+
+
+Command = (
+    Add | Remove | Load | Pause | Resume | Restart | Focus | GetSnapshot | GetHistory | GetMessages | GetLog | Stop
+)
+
+
+class Request(Struct, frozen=True, tag="request"):
+    id: int
+    command: Command
+
+
+class Reply(Struct, frozen=True, tag="reply"):
+    """Either `result` (its type depends on the command) or `error`, a sentence for the user."""
+
+    id: int
+    result: Any = None
+    error: str | None = None
+
+
+class Push(Struct, frozen=True, tag="push"):
+    snapshot: Snapshot
+
+
+ClientFrame = Hello | Request
+ServerFrame = Welcome | Refused | Reply | Push
+
+
+class TickersChanged(Struct, frozen=True):
+    """The tickers that a command took effect on, and a sentence for the user."""
+
+    tickers: list[str]
+    note: str
+
+
+class BarPoint(Struct, frozen=True, array_like=True):
+    """`ts` in seconds since the epoch."""
+
+    ts: float
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class History(Struct, frozen=True):
+    """`intervals` are those the store has for the ticker, finest first."""
+
+    ticker: str
+    interval: str | None
+    intervals: list[str]
+    bars: list[BarPoint]
+
+
+class TopicMessage(Struct, frozen=True):
+    partition: int
+    offset: int
+    ts: float
+    key: str
+    headers: dict[str, str]
+    value: str
+
+
+class LogLine(Struct, frozen=True):
+    seq: int
+    at: float
+    level: str
+    logger: str
+    text: str
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode_frame(frame: Struct) -> bytes:
+    """One line, newline included."""
+    return _encoder.encode(frame) + b"\n"

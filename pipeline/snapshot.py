@@ -1,0 +1,150 @@
+"""What the screen is told: the whole state of the pipeline at one moment, small enough to send four times a second.
+
+Plain data; imports nothing heavy. Times are seconds since the epoch, rates are per second.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+ServiceState = Literal["starting", "running", "paused", "backing off", "draining", "finished", "failed", "stopped"]
+PipelineState = Literal["starting", "running", "stopping"]
+LoadState = Literal["waiting", "loading", "done", "failed"]
+GroupStatus = Literal["OK", "WARN", "ERR", "STALL"]
+
+
+class PipelineView(Struct, kw_only=True, frozen=True):
+    """The process itself. `source_note` says in words where the data comes from and why."""
+
+    pid: int
+    version: str
+    state: PipelineState
+    started_at: float
+    source: str
+    source_note: str
+    simulated: bool
+    bus: str
+    store: str
+    roles: list[str]
+    paused: bool = False
+    idle: bool = False
+    log_seq: int = 0
+    dead_letters: int = 0
+
+
+class TickerView(Struct, kw_only=True, frozen=True):
+    """One row of the watchlist; None is "not known yet". `change` is against the previous close.
+
+    `updated_at` is when the pipeline last heard of it, `as_of` the event time of `price`; `spark` holds the latest
+    closes, oldest first; `sentiment` is the rolling score from -1 to 1.
+    """
+
+    ticker: str
+    price: float | None = None
+    change: float | None = None
+    change_percent: float | None = None
+    volume: float | None = None
+    spark: list[float] = []
+    rsi: float | None = None
+    macd_hist: float | None = None
+    sentiment: float | None = None
+    as_of: float | None = None
+    updated_at: float | None = None
+    simulated: bool = False
+
+
+class ServiceView(Struct, kw_only=True, frozen=True):
+    """A supervised service. `total` counts what it handled since the start; `retry_in` is set while backing off."""
+
+    name: str
+    role: Literal["producer", "processor", "sink", "view", "loader"]
+    state: ServiceState
+    rate: float = 0.0
+    total: int = 0
+    restarts: int = 0
+    since: float = 0.0
+    error: str | None = None
+    retry_in: float | None = None
+
+
+class GroupLag(Struct, kw_only=True, frozen=True):
+    group: str
+    lag: int
+    status: GroupStatus = "OK"
+
+
+class TopicView(Struct, kw_only=True, frozen=True):
+    """A topic: its records, their rate, and how far behind each consumer group is."""
+
+    topic: str
+    records: int
+    rate: float = 0.0
+    groups: list[GroupLag] = []
+
+
+class CollectionView(Struct, kw_only=True, frozen=True):
+    """Writes to a collection. Latencies are of a whole batch, in milliseconds; `spark` is writes a second, oldest first."""
+
+    name: str
+    per_second: float = 0.0
+    total: int = 0
+    documents: int | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    spark: list[float] = []
+
+
+class LoadView(Struct, kw_only=True, frozen=True):
+    """An initial load of one ticker. `total` is 0 until it is known; `note` says what went wrong, or was left out."""
+
+    ticker: str
+    state: LoadState
+    done: int = 0
+    total: int = 0
+    note: str = ""
+
+
+class IndicatorsView(Struct, kw_only=True, frozen=True):
+    """The latest row of one interval; `values` maps field names of `IndicatorRow` to numbers or None."""
+
+    interval: str
+    ts: float
+    closed: bool
+    close: float
+    values: dict[str, float | None]
+
+
+class HeadlineView(Struct, kw_only=True, frozen=True):
+    ts: float
+    kind: Literal["article", "post"]
+    source: str
+    text: str
+    compound: float
+    label: Literal["positive", "neutral", "negative"]
+
+
+class TickerDetail(Struct, kw_only=True, frozen=True):
+    """More of the one ticker a screen has selected. `chart_version` changes when its bars do."""
+
+    ticker: str
+    indicators: list[IndicatorsView] = []
+    headlines: list[HeadlineView] = []
+    chart_version: int = 0
+
+
+class Snapshot(Struct, kw_only=True, frozen=True):
+    """Everything. `topics` holds at most `MAX_TOPICS`, the most lagging first to stay; `topics_total` counts all."""
+
+    seq: int
+    at: float
+    pipeline: PipelineView
+    tickers: list[TickerView] = []
+    services: list[ServiceView] = []
+    topics: list[TopicView] = []
+    topics_total: int = 0
+    collections: list[CollectionView] = []
+    loads: list[LoadView] = []
+    detail: TickerDetail | None = None
+
+
+MAX_TOPICS = 200

@@ -1,0 +1,1 @@
+"""What runs under the supervisor: one file a stage."""

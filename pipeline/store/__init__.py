@@ -1,0 +1,1 @@
+"""The store: collections of documents behind one port."""

@@ -1,0 +1,54 @@
+"""Topic and consumer group names. A topic carries one kind of message for one ticker."""
+
+import re
+from typing import Final
+
+STOCK_DATA: Final = "stock_data"
+INDICATORS: Final = "indicators"
+SENTIMENT: Final = "sentiment"
+NEWS: Final = "news"
+SOCIAL: Final = "social"
+ECONOMIC: Final = "economic_general"
+DEAD_LETTER: Final = "dead_letter"
+
+PER_TICKER: Final = (STOCK_DATA, INDICATORS, SENTIMENT, NEWS, SOCIAL)
+GENERAL: Final = (ECONOMIC, DEAD_LETTER)
+
+# Consumer groups, one per consuming stage.
+INDICATOR_GROUP: Final = "indicator-processor"
+SENTIMENT_GROUP: Final = "sentiment-processor"
+SINK_GROUP: Final = "sink"
+
+_ESCAPED = re.compile(r"_([0-9a-f]{2})")
+
+
+def topic_for(prefix: str, ticker: str) -> str:
+    """The topic of one kind for one ticker.
+
+    Kafka allows ``[a-zA-Z0-9._-]`` and confuses ``.`` with ``_`` in metric names, so every character other than a
+    lower-case letter, a digit or ``-`` becomes ``_`` and its two hexadecimal digits. That is injective, for ``_``
+    itself is escaped too: ``BRK.B`` → ``stock_data_brk_2eb``, ``^GSPC`` → ``stock_data__5egspc``.
+    """
+    return f"{prefix}_" + "".join(
+        c if c.isascii() and (c.isalnum() or c == "-") else f"_{ord(c):02x}" for c in ticker.lower()
+    )
+
+
+def split_topic(topic: str) -> tuple[str, str | None]:
+    """The inverse of `topic_for`: prefix and ticker; the ticker is None for a topic that belongs to none.
+
+    Raises:
+        ValueError: if the topic is none of ours.
+    """
+    if topic in GENERAL:
+        return topic, None
+    for prefix in PER_TICKER:
+        if topic.startswith(f"{prefix}_") and len(topic) > len(prefix) + 1:
+            escaped = topic[len(prefix) + 1 :]
+            return prefix, _ESCAPED.sub(lambda match: chr(int(match[1], 16)), escaped).upper()
+    raise ValueError(f"{topic!r} is not a topic of this pipeline")
+
+
+def topics_of(ticker: str) -> list[str]:
+    """All topics of one ticker."""
+    return [topic_for(prefix, ticker) for prefix in PER_TICKER]
