@@ -53,7 +53,7 @@ class Load(Struct, frozen=True, tag="load"):
 
 
 class Pause(Struct, frozen=True, tag="pause"):
-    """Pause one service, or all producers."""
+    """Pause one service, or all producers. Result: the names of those that changed, as for the next two."""
 
     service: str | None = None
 
@@ -175,6 +175,20 @@ class LogLine(Struct, frozen=True):
     logger: str
     text: str
 
+
+RESULTS: Final[dict[type, Any]] = {
+    Add: TickersChanged,
+    Remove: TickersChanged,
+    Load: TickersChanged,
+    Pause: list[str],
+    Resume: list[str],
+    Restart: list[str],
+    GetSnapshot: Snapshot,
+    GetHistory: History,
+    GetMessages: list[TopicMessage],
+    GetLog: list[LogLine],
+}
+"""The type of a command's result; those not named have none."""
 
 _encoder = msgspec.json.Encoder()
 

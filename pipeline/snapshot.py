@@ -14,7 +14,7 @@ GroupStatus = Literal["OK", "WARN", "ERR", "STALL"]
 
 
 class PipelineView(Struct, kw_only=True, frozen=True):
-    """The process itself. `source_note` says in words where the data comes from and why."""
+    """The process itself. `source_note` says in words where the data comes from and why; `note` what it waits for."""
 
     pid: int
     version: str
@@ -22,6 +22,7 @@ class PipelineView(Struct, kw_only=True, frozen=True):
     started_at: float
     source: str
     source_note: str
+    note: str = ""
     simulated: bool
     bus: str
     store: str

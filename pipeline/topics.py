@@ -19,6 +19,17 @@ INDICATOR_GROUP: Final = "indicator-processor"
 SENTIMENT_GROUP: Final = "sentiment-processor"
 SINK_GROUP: Final = "sink"
 
+READERS: Final[dict[str, tuple[str, ...]]] = {
+    STOCK_DATA: (INDICATOR_GROUP, SINK_GROUP),
+    INDICATORS: (SINK_GROUP,),
+    SENTIMENT: (SINK_GROUP,),
+    NEWS: (SENTIMENT_GROUP, SINK_GROUP),
+    SOCIAL: (SENTIMENT_GROUP, SINK_GROUP),
+    ECONOMIC: (SINK_GROUP,),
+    DEAD_LETTER: (SINK_GROUP,),
+}
+"""Which groups read which kind of topic."""
+
 _ESCAPED = re.compile(r"_([0-9a-f]{2})")
 
 

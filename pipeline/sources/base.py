@@ -1,6 +1,6 @@
 """The port that every source fills."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -28,7 +28,7 @@ class Feed(Protocol):
 
     name: FeedName
 
-    def stream(self, watchlist: Watchlist) -> AsyncIterator[Sequence[AnyMessage]]:
+    def stream(self, watchlist: Watchlist) -> AsyncGenerator[Sequence[AnyMessage]]:
         """Batches of messages for the tickers on the watchlist, whose changes it follows while it runs.
 
         The next batch is asked for when the last one is acknowledged by the bus, so a slow bus slows the source.
@@ -45,7 +45,7 @@ class Source(Protocol):
     def feeds(self) -> Sequence[Feed]:
         """Its live streams."""
 
-    def history(self, ticker: str) -> AsyncIterator[HistoryChunk]:
+    def history(self, ticker: str) -> AsyncGenerator[HistoryChunk]:
         """What it knows of the ticker's past, oldest first.
 
         Raises:

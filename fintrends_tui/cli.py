@@ -1,0 +1,203 @@
+"""`fintrends-tui`: the dashboard, the headless pipeline, and the commands that talk to a running one."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+from cyclopts import App, Parameter
+
+from fintrends_tui import __version__
+from fintrends_tui.client import NotRunningError, connect
+from fintrends_tui.link import LinkError
+from fintrends_tui.process import PIPELINE, PipelineLink
+from pipeline.datadir import DataDir, DataDirError
+from pipeline.options import RunFlags, Where
+from pipeline.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
+from pipeline.settings import SettingsError, load
+from pipeline.snapshot import Snapshot
+from pipeline.tickers import InvalidTickerError, parse_tickers
+
+_EPILOGUE = """
+Examples:
+
+  fintrends-tui AAPL MSFT TSLA              live dashboard; starts a pipeline or attaches to the running one
+  fintrends-tui AAPL --no-ui                the pipeline alone, in the foreground
+  fintrends-tui query indicators AAPL --last 5
+  fintrends-tui status --json
+
+`fintrends-tui COMMAND --help` says more on each command. Press ? on the screen for its keys.
+"""
+
+app = App(
+    name="fintrends-tui",
+    version=__version__,
+    version_flags="--version",
+    help="A live financial dashboard for the terminal with its own streaming pipeline.",
+    help_format="plaintext",
+    help_epilogue=_EPILOGUE,
+)
+
+
+@app.default
+def dashboard(
+    *tickers: str,
+    no_ui: Annotated[bool, Parameter(negative="")] = False,
+    flags: RunFlags = RunFlags(),
+) -> int:
+    """Show the dashboard. It starts a pipeline, or attaches to the one that runs on the data directory.
+
+    Parameters
+    ----------
+    tickers
+        What to watch, such as AAPL MSFT BRK.B ^GSPC. Default: those of the configuration, else the last ones.
+    no_ui
+        Run the pipeline alone, in the foreground; Ctrl+C stops it in good order.
+    """
+    symbols = parse_tickers(tickers)
+    if no_ui:
+        _become_pipeline([*symbols, *flags.arguments()])
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("fintrends-tui: this is no terminal; run the pipeline alone with --no-ui", file=sys.stderr)
+        return 2
+    loaded = load(flags.config, flags.with_tickers(tickers))
+    link = PipelineLink(DataDir(loaded.data_dir), flags.arguments(), symbols)
+    # Imported here, so that the other commands answer at once.
+    from fintrends_tui.app import FintrendsApp
+    from fintrends_tui.terminal import run_app
+
+    screen = loaded.settings.screen
+    return run_app(
+        FintrendsApp(link, tickers=symbols, refresh_per_second=screen.refresh_per_second, theme=screen.theme or None)
+    )
+
+
+@app.command
+def status(*, json: Annotated[bool, Parameter(negative="")] = False, where: Where = Where()) -> int:
+    """Say how the pipeline is; exit with 0 if it runs and nothing has failed, 1 if something has, 3 if none runs.
+
+    Parameters
+    ----------
+    json
+        Everything the dashboard knows, as one JSON document.
+    """
+    try:
+        snapshot: Snapshot = asyncio.run(_ask(where, GetSnapshot()))
+    except NotRunningError:
+        if not json:
+            print("no pipeline is running", flush=True)
+        _become_pipeline(["stored", *(["--json"] if json else []), *where.arguments()])
+    from fintrends_tui.status import describe, is_healthy
+
+    print(msgspec.json.encode(snapshot).decode() if json else describe(snapshot))
+    return 0 if is_healthy(snapshot) else 1
+
+
+@app.command
+def stop(*, where: Where = Where()) -> int:
+    """Drain and stop the running pipeline; returns when it is gone."""
+    pid = asyncio.run(_stop(where))
+    print(f"the pipeline (pid {pid}) has stopped")
+    return 0
+
+
+@app.command
+def add(*tickers: Annotated[str, Parameter(required=True)], where: Where = Where()) -> int:
+    """Watch more tickers in the running pipeline."""
+    return _change(Add(parse_tickers(tickers)), where)
+
+
+@app.command
+def remove(*tickers: Annotated[str, Parameter(required=True)], where: Where = Where()) -> int:
+    """Stop watching tickers in the running pipeline. What is stored stays."""
+    return _change(Remove(parse_tickers(tickers)), where)
+
+
+@app.command(name="load")
+def load_history(*tickers: str, wait: Annotated[bool, Parameter(negative="")] = False, where: Where = Where()) -> int:
+    """Load the history of tickers into the running pipeline; of all that are watched if none are named.
+
+    Parameters
+    ----------
+    wait
+        Show the progress and return when it is done; with 1 if a load failed.
+    """
+    symbols = parse_tickers(tickers)
+    if not wait:
+        return _change(Load(symbols), where)
+    from fintrends_tui.status import follow_loads
+
+    return asyncio.run(follow_loads(DataDir(where.load().data_dir).socket, symbols))
+
+
+@app.command
+def query(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+    """Print documents of a collection: query COLLECTION [TICKER] [--last N] [--since TIME] [--format table|json|csv]."""
+    _become_pipeline(["query", *words])
+
+
+query_app = app["query"]
+query_app.help_flags = ()
+query_app.version_flags = ()
+
+
+def _change(command: Command, where: Where) -> int:
+    changed: TickersChanged = asyncio.run(_ask(where, command))
+    print(changed.note)
+    return 0
+
+
+async def _ask(where: Where, command: Command) -> Any:
+    async with connect(DataDir(where.load().data_dir).socket) as connection:
+        return await connection.ask(command)
+
+
+async def _stop(where: Where, patience: float = 60.0) -> int:
+    async with connect(DataDir(where.load().data_dir).socket) as connection:
+        await connection.ask(Stop())
+        pid = connection.pid
+        deadline = time.monotonic() + patience
+        while _is_alive(pid):
+            if time.monotonic() > deadline:
+                raise LinkError(f"the pipeline (pid {pid}) still runs after {patience:g} seconds; its log says why")
+            await asyncio.sleep(0.05)
+    return pid
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _become_pipeline(arguments: Sequence[str]) -> NoReturn:
+    """Hand over to the package that knows the engines; this one never imports them."""
+    sys.stdout.flush()
+    os.execv(PIPELINE[0], [*PIPELINE, *arguments])  # noqa: S606
+
+
+def main() -> None:
+    """Run a command line; turn errors that are the user's to mend into one sentence and a status."""
+    if sys.platform == "win32":
+        sys.exit("fintrends-tui runs on Linux and macOS; on Windows use it inside WSL")
+    try:
+        status = app()
+    except (SettingsError, InvalidTickerError) as error:
+        status = _fail(str(error), 2)
+    except NotRunningError:
+        status = _fail("no pipeline is running there; start one with `fintrends-tui` (see --data-dir)", 3)
+    except (LinkError, DataDirError) as error:
+        status = _fail(str(error), 1)
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _fail(sentence: str, status: int) -> int:
+    print(f"fintrends-tui: {sentence}", file=sys.stderr)
+    return status

@@ -1,0 +1,152 @@
+"""The client's end of the control socket."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fintrends_tui import __version__
+from fintrends_tui.link import LinkError
+from pipeline.protocol import (
+    MAX_FRAME,
+    PROTOCOL_VERSION,
+    RESULTS,
+    Command,
+    Hello,
+    Push,
+    Refused,
+    Reply,
+    Request,
+    ServerFrame,
+    Welcome,
+    encode_frame,
+)
+from pipeline.snapshot import Snapshot
+
+_ANSWER_SECONDS = 30.0
+_decoder = msgspec.json.Decoder(ServerFrame)
+
+
+class NotRunningError(LinkError):
+    """Nobody listens on the socket."""
+
+
+class Connection:
+    """A greeted connection to a pipeline. `closed` is set once the other side has gone."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        welcome: Welcome,
+        on_snapshot: Callable[[Snapshot], None],
+    ) -> None:
+        self.pid = welcome.pid
+        self.closed = asyncio.Event()
+        self._reader = reader
+        self._writer = writer
+        self._on_snapshot = on_snapshot
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._listener = asyncio.create_task(self._listen())
+
+    async def ask(self, command: Command) -> Any:
+        """The result of the command, of the type that `pipeline.protocol` documents.
+
+        Raises:
+            LinkError: if the pipeline refuses, does not answer, or has gone.
+        """
+        if self.closed.is_set():
+            raise LinkError("the pipeline has gone")
+        number = next(self._ids)
+        future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._writer.write(encode_frame(Request(number, command)))
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._writer.drain()
+                reply = await future
+        except TimeoutError:
+            raise LinkError(f"the pipeline did not answer within {_ANSWER_SECONDS:g} seconds") from None
+        except OSError as error:
+            raise LinkError("the pipeline has gone") from error
+        finally:
+            del self._waiting[number]
+        if reply.error is not None:
+            raise LinkError(reply.error)
+        type_ = RESULTS.get(type(command))
+        return None if type_ is None else msgspec.convert(reply.result, type_)
+
+    async def close(self) -> None:
+        self._listener.cancel()
+        await asyncio.gather(self._listener, return_exceptions=True)
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def _listen(self) -> None:
+        try:
+            while line := await self._reader.readline():
+                match _decoder.decode(line):
+                    case Push(snapshot):
+                        self._on_snapshot(snapshot)
+                    case Reply(id=number) as reply if number in self._waiting:
+                        if not self._waiting[number].done():
+                            self._waiting[number].set_result(reply)
+                    case _:
+                        pass
+        except (OSError, ValueError):
+            pass  # gone, or not speaking our language: either way there is nobody to talk to
+        finally:
+            self.closed.set()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(LinkError("the pipeline has gone"))
+
+
+@asynccontextmanager
+async def connect(path: Path, on_snapshot: Callable[[Snapshot], None] | None = None) -> AsyncIterator[Connection]:
+    """A connection to the pipeline that listens on the path; snapshots are pushed if there is somebody to hear them.
+
+    Raises:
+        NotRunningError: if nobody listens there.
+        LinkError: if whoever does refuses us.
+    """
+    try:
+        reader, writer = await asyncio.open_unix_connection(path, limit=MAX_FRAME)
+    except OSError as error:
+        raise NotRunningError(f"no pipeline listens on {path}") from error
+    try:
+        hello = Hello(PROTOCOL_VERSION, f"fintrends-tui {__version__}", snapshots=on_snapshot is not None)
+        welcome = await _greet(reader, writer, hello)
+    except BaseException:
+        writer.close()
+        raise
+    connection = Connection(reader, writer, welcome, on_snapshot or (lambda _: None))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hello: Hello) -> Welcome:
+    try:
+        writer.write(encode_frame(hello))
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            line = await reader.readline()
+        answer = _decoder.decode(line) if line else None
+    except (OSError, TimeoutError) as error:
+        raise NotRunningError("the pipeline does not answer") from error
+    except ValueError as error:
+        raise LinkError(f"what listens there is no pipeline: {error}") from error
+    match answer:
+        case Welcome():
+            return answer
+        case Refused(reason):
+            raise LinkError(reason)
+        case _:
+            raise NotRunningError("the pipeline has gone")

@@ -1,0 +1,82 @@
+"""The state of a pipeline in words, for those who ask without a screen."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fintrends_tui.client import connect
+from pipeline.protocol import GetSnapshot, Load, TickersChanged
+from pipeline.snapshot import LoadView, Snapshot
+
+_PERIOD = 0.25
+
+
+def is_healthy(snapshot: Snapshot) -> bool:
+    """Whether no service has failed for good."""
+    return all(service.state != "failed" for service in snapshot.services)
+
+
+def describe(snapshot: Snapshot) -> str:
+    """Some lines for a person."""
+    pipeline = snapshot.pipeline
+    lines = [
+        f"pipeline   {pipeline.state}, pid {pipeline.pid}, version {pipeline.version}, "
+        f"up {_duration(snapshot.at - pipeline.started_at)}",
+        f"source     {pipeline.source_note}",
+        f"bus        {pipeline.bus}",
+        f"store      {pipeline.store}",
+        f"tickers    {' '.join(t.ticker for t in snapshot.tickers) or 'none; add some with `fintrends-tui add`'}",
+    ]
+    if pipeline.note:
+        lines.append(f"waiting    {pipeline.note}")
+    lines.append("")
+    for service in snapshot.services:
+        error = f"  {service.error}" if service.error and service.state in ("backing off", "failed") else ""
+        lines.append(f"{service.name:<12} {service.state:<12} {service.rate:>9.1f}/s {service.total:>10}{error}")
+    lines.append("")
+    for topic in snapshot.topics:
+        lags = "  ".join(f"{g.group} {g.lag}{'' if g.status == 'OK' else ' ' + g.status}" for g in topic.groups)
+        lines.append(f"{topic.topic:<28} {topic.records:>9}  lag: {lags}")
+    lines.append("")
+    lines += [f"{c.name:<28} {c.documents or 0:>9}  {c.per_second:.1f} writes/s" for c in snapshot.collections]
+    return "\n".join(lines)
+
+
+async def follow_loads(socket: Path, tickers: Sequence[str]) -> int:
+    """Ask for an initial load and show its progress on stderr until it is over; the exit status.
+
+    Raises:
+        LinkError
+    """
+    async with connect(socket) as connection:
+        changed: TickersChanged = await connection.ask(Load(list(tickers)))
+        print(changed.note, file=sys.stderr)
+        while True:
+            snapshot: Snapshot = await connection.ask(GetSnapshot())
+            loads = [load for load in snapshot.loads if not tickers or load.ticker in tickers]
+            _show(loads)
+            if all(load.state in ("done", "failed") for load in loads):
+                return 1 if any(load.state == "failed" for load in loads) else 0
+            await asyncio.sleep(_PERIOD)
+
+
+def _show(loads: Sequence[LoadView]) -> None:
+    over = all(load.state in ("done", "failed") for load in loads)
+    texts = [
+        f"{load.ticker} {load.state}"
+        + (f" {100 * load.done // load.total} % of {load.total}" if load.total else "")
+        + (f" ({load.note})" if load.note else "")
+        for load in loads
+    ]
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K" + " · ".join(texts) + ("\n" if over else ""))
+        sys.stderr.flush()
+    elif over:
+        print(*texts, sep="\n", file=sys.stderr)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,159 @@
+"""`python -m pipeline`: the pipeline in the foreground, and look-ups in what it stored."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from pipeline import __version__
+from pipeline.datadir import DataDir, DataDirError
+from pipeline.options import RunFlags, Where
+from pipeline.query import Format, QueryError
+from pipeline.settings import Loaded, SettingsError
+from pipeline.tickers import InvalidTickerError, parse_ticker
+
+# Status 2 is "asked for the impossible", 1 is "went wrong".
+_USAGE = 2
+
+app = App(name="fintrends-tui", version=__version__, version_flags="--version", help_format="plaintext")
+
+
+@app.default
+def run(
+    *tickers: Annotated[str, Parameter(show_default=False)],
+    flags: RunFlags = RunFlags(),
+) -> int:
+    """Run the pipeline in the foreground. Ctrl+C stops it in good order, a second one at once.
+
+    Parameters
+    ----------
+    tickers
+        What to watch, such as AAPL MSFT BRK.B ^GSPC. Default: those of the configuration, else the last ones.
+    """
+    from pipeline import settings
+
+    loaded = settings.load(flags.config, flags.with_tickers(tickers))
+    data_dir = DataDir(loaded.data_dir)
+    data_dir.create()
+    data_dir.lock()
+    try:
+        return _run(loaded, data_dir, flags)
+    finally:
+        data_dir.unlock()
+
+
+def _run(loaded: Loaded, data_dir: DataDir, flags: RunFlags) -> int:
+    from pipeline import logs
+    from pipeline.engines import choose_engines
+    from pipeline.runtime import Pipeline, RunOptions
+
+    logging_settings = loaded.settings.logging
+    tail = logs.set_up(
+        loaded.log_dir,
+        logging_settings.level,
+        megabytes=logging_settings.max_megabytes,
+        backups=logging_settings.backups,
+        secrets=loaded.secrets,
+        stderr=True,
+    )
+    options = RunOptions(flags.initial_load, flags.until_idle, flags.duration)
+
+    async def main() -> int:
+        from pipeline.console import report
+
+        pipeline = Pipeline(loaded, options, data_dir, choose_engines(loaded.settings, data_dir), tail)
+        if flags.quiet:
+            return await pipeline.run()
+        async with report(pipeline.snapshot):
+            return await pipeline.run()
+
+    return asyncio.run(main())
+
+
+@app.command
+def query(
+    collection: str,
+    ticker: str | None = None,
+    *,
+    last: int = 20,
+    since: str | None = None,
+    interval: str | None = None,
+    format: Annotated[Format, Parameter(name="--format")] = "table",  # noqa: A002 - the flag's promised name
+    where: Where = Where(),
+) -> int:
+    """Print documents of a collection, the newest last; also while no pipeline runs.
+
+    Parameters
+    ----------
+    collection
+        stock_data, indicators, sentiment, news, social, economic or dead_letter.
+    ticker
+        Of this ticker only.
+    last
+        The newest N; 0 means all.
+    since
+        Not before this time: 2026-01-31, 2026-01-31T09:30 (UTC), or 90m, 36h, 7d for how long ago.
+    interval
+        1min, 5min, 15min, 30min, 60min, daily; quote for the quotes in stock_data.
+    format
+        json is one document a line.
+    """
+    from pipeline import query as queries
+    from pipeline.engines import open_store_to_read
+    from pipeline.store.base import Query
+
+    queries.check(collection, interval)
+    if last < 0:
+        raise QueryError("--last must be 0 (all) or more")
+    wanted = Query(
+        collection,
+        ticker=parse_ticker(ticker) if ticker else None,
+        interval=interval,
+        since=queries.parse_since(since, datetime.now(UTC)) if since else None,
+        last=last or None,
+    )
+    loaded = where.load()
+
+    async def look() -> list[dict[str, Any]]:
+        async with open_store_to_read(loaded) as store:
+            return await store.find(wanted)
+
+    queries.write(asyncio.run(look()), format)
+    return 0
+
+
+@app.command(show=False)
+def stored(*, json: Annotated[bool, Parameter(negative="")] = False, where: Where = Where()) -> int:
+    """What is stored, for `fintrends-tui status` when no pipeline runs; exits with 3."""
+    from pipeline.stored import describe
+
+    asyncio.run(describe(where.load(), json))
+    return 3
+
+
+def main() -> None:
+    """Run a command line; turn errors that are the user's to mend into one sentence and a status."""
+    from pipeline.bus.base import BusError
+    from pipeline.sources.base import SourceError
+    from pipeline.store.base import StoreError
+
+    try:
+        status = app()
+    except (SettingsError, InvalidTickerError, QueryError, SourceError) as error:
+        status = _fail(error, _USAGE)
+    except (DataDirError, BusError, StoreError, OSError) as error:
+        status = _fail(error, 1)
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _fail(error: Exception, status: int) -> int:
+    print(f"fintrends-tui: {error}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    main()

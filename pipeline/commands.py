@@ -1,0 +1,169 @@
+"""What the commands of the control socket do."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.bus.base import Bus, BusError, TopicPartition
+from pipeline.control import CommandError
+from pipeline.logs import LogTail
+from pipeline.messages import INTERVALS
+from pipeline.protocol import (
+    Add,
+    BarPoint,
+    Command,
+    GetHistory,
+    GetLog,
+    GetMessages,
+    GetSnapshot,
+    History,
+    Load,
+    Pause,
+    Remove,
+    Restart,
+    Resume,
+    Stop,
+    TickersChanged,
+    TopicMessage,
+)
+from pipeline.snapshot import Snapshot
+from pipeline.stages.loader import Loader
+from pipeline.store.base import Query, Store, StoreError
+from pipeline.supervisor import Supervisor, UnknownServiceError
+from pipeline.text import clean
+from pipeline.tickers import InvalidTickerError, parse_tickers
+from pipeline.watchlist import Watchlist
+
+log = logging.getLogger(__name__)
+
+_MAX_BARS = 5000
+_MAX_MESSAGES = 500
+_VALUE_LIMIT = 4096
+
+
+class Commands:
+    """Carries out the commands of screens; every failure is a `CommandError` with a sentence for the user."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        store: Store,
+        watchlist: Watchlist,
+        supervisor: Supervisor,
+        loader: Loader | None,
+        tail: LogTail,
+        snapshot: Callable[[], Snapshot],
+        stop: Callable[[], None],
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._watchlist = watchlist
+        self._supervisor = supervisor
+        self._loader = loader
+        self._tail = tail
+        self._snapshot = snapshot
+        self._stop = stop
+
+    async def execute(self, command: Command) -> Any:
+        """The result promised in `pipeline.protocol`.
+
+        Raises:
+            CommandError
+        """
+        try:
+            return await self._execute(command)
+        except (BusError, StoreError, UnknownServiceError, InvalidTickerError) as error:
+            raise CommandError(str(error.args[0]) if error.args else str(error)) from error
+
+    async def _execute(self, command: Command) -> Any:
+        match command:
+            case Add(tickers):
+                return self._add(parse_tickers(tickers))
+            case Remove(tickers):
+                return self._remove(parse_tickers(tickers))
+            case Load(tickers):
+                return self._load(parse_tickers(tickers) or list(self._watchlist))
+            case Pause(service):
+                return self._supervisor.pause(service)
+            case Resume(service):
+                return self._supervisor.resume(service)
+            case Restart(service):
+                return self._supervisor.restart(service)
+            case GetSnapshot():
+                return self._snapshot()
+            case GetHistory(ticker, interval, last):
+                return await self._history(parse_tickers([ticker])[0], interval, last)
+            case GetMessages(topic, last):
+                return await self._messages(topic, last)
+            case GetLog(after, last):
+                return self._tail.after(after, last)
+            case Stop():
+                self._stop()
+                return None
+            case _:
+                raise CommandError("this command is not known here")
+
+    def _add(self, tickers: list[str]) -> TickersChanged:
+        added = self._watchlist.add(tickers)
+        if added:
+            log.info("watching %s", ", ".join(added))
+        known = [ticker for ticker in tickers if ticker not in added]
+        note = f"watching {', '.join(added)}" if added else f"{', '.join(known)} already watched"
+        return TickersChanged(added, note)
+
+    def _remove(self, tickers: list[str]) -> TickersChanged:
+        gone = self._watchlist.remove(tickers)
+        if not gone:
+            raise CommandError(f"{', '.join(tickers)} not watched")
+        log.info("no longer watching %s", ", ".join(gone))
+        return TickersChanged(gone, f"no longer watching {', '.join(gone)}; what is stored stays")
+
+    def _load(self, tickers: list[str]) -> TickersChanged:
+        if self._loader is None:
+            raise CommandError("this pipeline does not run the producer role, so it cannot load")
+        if not tickers:
+            raise CommandError("no tickers are watched; name those to load")
+        self._watchlist.add(tickers)
+        accepted = self._loader.request(tickers)
+        note = f"loading the history of {', '.join(accepted)}" if accepted else "already loading"
+        return TickersChanged(accepted, note)
+
+    async def _history(self, ticker: str, interval: str | None, last: int) -> History:
+        intervals: list[str] = [
+            i for i in INTERVALS if await self._store.find(Query("stock_data", ticker=ticker, interval=i, last=1))
+        ]
+        if interval is None:
+            interval = intervals[0] if intervals else None
+        documents = []
+        if interval in intervals:
+            count = max(1, min(last, _MAX_BARS))
+            documents = await self._store.find(Query("stock_data", ticker=ticker, interval=interval, last=count))
+        bars = [
+            BarPoint(d["ts"].timestamp(), d["open"], d["high"], d["low"], d["close"], d["volume"]) for d in documents
+        ]
+        return History(ticker, interval, intervals, bars)
+
+    async def _messages(self, topic: str, last: int) -> list[TopicMessage]:
+        count = max(1, min(last, _MAX_MESSAGES))
+        found: list[TopicMessage] = []
+        for where, (begin, end) in (await self._bus.offsets([topic])).items():
+            found += await self._tail_of(where, max(begin, end - count), end)
+        if not found and topic not in await self._bus.topics():
+            raise CommandError(f"there is no topic {topic!r}")
+        found.sort(key=lambda message: (message.ts, message.offset), reverse=True)
+        return found[:count]
+
+    async def _tail_of(self, where: TopicPartition, start: int, stop: int) -> list[TopicMessage]:
+        return [
+            TopicMessage(
+                partition=record.partition,
+                offset=record.offset,
+                ts=record.ts / 1000,
+                key=clean(record.key, 256),
+                headers={clean(k, 64): clean(v.decode("utf-8", "replace"), 256) for k, v in record.headers.items()},
+                value=clean(record.value[:_VALUE_LIMIT].decode("utf-8", "replace"), _VALUE_LIMIT),
+            )
+            async for batch in self._bus.read(where, start, stop)
+            for record in batch
+        ]

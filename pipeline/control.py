@@ -1,0 +1,186 @@
+"""The control socket: screens and commands talk to the pipeline through it."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from pipeline import __version__
+from pipeline.protocol import (
+    PROTOCOL_VERSION,
+    ClientFrame,
+    Command,
+    Focus,
+    Hello,
+    Push,
+    Refused,
+    Reply,
+    Request,
+    ServerFrame,
+    Welcome,
+    encode_frame,
+)
+from pipeline.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+PUSH_PERIOD: Final = 0.25
+_MAX_REQUEST: Final = 256 * 1024
+_HELLO_SECONDS: Final = 5.0
+_MAX_CLIENTS: Final = 32
+_MAX_PENDING: Final = 16
+
+
+class CommandError(Exception):
+    """A command cannot be carried out; the message is for the user."""
+
+
+Execute = Callable[[Command], Awaitable[Any]]
+Snap = Callable[[str | None], Snapshot]
+
+
+class ControlServer:
+    """Serves clients of the control socket; one that misbehaves or does not read harms nobody but itself."""
+
+    def __init__(self, execute: Execute, snapshot: Snap) -> None:
+        self._execute = execute
+        self._snapshot = snapshot
+        self._server: asyncio.Server | None = None
+        self._clients: set[_Client] = set()
+
+    async def start(self, path: Path) -> None:
+        """Listen on the path, for this user only.
+
+        Raises:
+            OSError
+        """
+        umask = os.umask(0o177)  # the socket is private from the moment it exists
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, path, limit=_MAX_REQUEST)
+        finally:
+            os.umask(umask)
+
+    async def close(self) -> None:
+        """Stop listening and let every client go."""
+        if self._server is not None:
+            self._server.close()
+            for client in list(self._clients):
+                client.abort()
+            await self._server.wait_closed()
+            self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = _Client(reader, writer, self._execute, self._snapshot)
+        if len(self._clients) >= _MAX_CLIENTS:
+            writer.write(encode_frame(Refused(f"{_MAX_CLIENTS} clients are connected already")))
+            writer.close()
+            return
+        self._clients.add(client)
+        try:
+            await client.run()
+        finally:
+            self._clients.discard(client)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+class _Client:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, execute: Execute, snapshot: Snap
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._execute = execute
+        self._snapshot = snapshot
+        self._focus: str | None = None
+        self._decoder = msgspec.json.Decoder(ClientFrame)
+        # Little is buffered, so that what a slow screen gets next is the latest there is.
+        writer.transport.set_write_buffer_limits(high=64 * 1024)
+
+    def abort(self) -> None:
+        self._writer.transport.abort()
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.timeout(_HELLO_SECONDS):
+                hello = await self._receive()
+            if not isinstance(hello, Hello):
+                await self._send(Refused("the first line must be a hello"))
+            elif hello.protocol != PROTOCOL_VERSION:
+                await self._send(
+                    Refused(
+                        f"this pipeline (version {__version__}) speaks protocol {PROTOCOL_VERSION}, you speak "
+                        f"{hello.protocol}; use the same version, or stop it with `fintrends-tui stop` of its version"
+                    )
+                )
+            else:
+                await self._send(Welcome(PROTOCOL_VERSION, __version__, os.getpid()))
+                await self._converse(hello.snapshots)
+        except msgspec.MsgspecError as error:
+            log.warning("a client sent what is no request: %s", error)
+            with contextlib.suppress(OSError):
+                await self._send(Refused(f"not a request: {error}"))
+        except (EOFError, OSError, ValueError, TimeoutError):
+            pass  # gone, silent, or a line over the limit
+
+    async def _converse(self, snapshots: bool) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                pusher = tasks.create_task(self._push()) if snapshots else None
+                slots = asyncio.Semaphore(_MAX_PENDING)
+                while True:
+                    await slots.acquire()
+                    frame = await self._receive()
+                    if frame is None:
+                        break
+                    if isinstance(frame, Request):
+                        task = tasks.create_task(self._answer(frame))
+                        task.add_done_callback(lambda _: slots.release())
+                    else:
+                        slots.release()
+                if pusher is not None:
+                    pusher.cancel()
+        except* (EOFError, OSError):
+            pass
+        except* (msgspec.MsgspecError, ValueError) as group:
+            raise group.exceptions[0] from None
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            if isinstance(request.command, Focus):
+                self._focus = request.command.ticker
+                result = None
+            else:
+                result = await self._execute(request.command)
+            reply = Reply(request.id, result=result)
+        except CommandError as error:
+            reply = Reply(request.id, error=str(error))
+        except Exception:
+            log.exception("the command %r failed", request.command)
+            reply = Reply(request.id, error="the command failed unexpectedly; the log says more")
+        await self._send(reply)
+
+    async def _push(self) -> None:
+        while True:
+            await self._send(Push(self._snapshot(self._focus)))
+            await asyncio.sleep(PUSH_PERIOD)
+
+    async def _receive(self) -> ClientFrame | None:
+        """The next frame; None at the end.
+
+        Raises:
+            ValueError: if the line is too long.
+            msgspec.MsgspecError: if it is no frame.
+        """
+        line = await self._reader.readline()
+        return self._decoder.decode(line) if line else None
+
+    async def _send(self, frame: ServerFrame) -> None:
+        self._writer.write(encode_frame(frame))
+        await self._writer.drain()

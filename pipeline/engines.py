@@ -1,0 +1,103 @@
+"""Which bus, store and source the settings ask for."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from pipeline.bus.base import Bus
+from pipeline.bus.embedded import EmbeddedBus
+from pipeline.datadir import DataDir
+from pipeline.settings import REPLAY, Loaded, Settings
+from pipeline.sources.base import Source, SourceError
+from pipeline.sources.replay import ReplaySource
+from pipeline.sources.simulator import SimulatorSource
+from pipeline.store.base import Store
+from pipeline.store.embedded import EmbeddedStore
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChoice:
+    """The source, and a sentence on what it is and why."""
+
+    source: Source
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What a pipeline runs on."""
+
+    bus: Bus
+    store: Store
+    source: SourceChoice
+
+
+def choose_engines(settings: Settings, data_dir: DataDir) -> Engines:
+    """The engines for a run; nothing is opened yet.
+
+    Raises:
+        SourceError: if the source cannot be used as configured.
+    """
+    return Engines(
+        bus=EmbeddedBus(data_dir.bus, retention=timedelta(days=settings.bus.retention_days)),
+        store=EmbeddedStore(data_dir.store),
+        source=choose_source(settings),
+    )
+
+
+def choose_source(settings: Settings) -> SourceChoice:
+    """The source by its name.
+
+    Raises:
+        SourceError
+    """
+    name = settings.pipeline.source
+    speed = None if settings.pipeline.speed == "max" else settings.pipeline.speed
+    zone = settings.indicators.zone
+    pace = "as fast as it goes" if speed is None else f"at {speed:g} times real time"
+    if name.startswith(REPLAY):
+        directory = Path(name.removeprefix(REPLAY)).expanduser()
+        source = ReplaySource(directory, speed=speed, zone=zone)
+        return SourceChoice(source, f"replay of recorded bars from {directory}, {pace}")
+    if name == "alpha_vantage":
+        raise SourceError("the source alpha_vantage is not available in this version; use simulator or replay:DIR")
+    simulator = SimulatorSource(seed=settings.pipeline.seed, speed=speed, zone=zone)
+    if name == "simulator":
+        return SourceChoice(simulator, f"simulated data, as asked, {pace}")
+    if settings.alpha_vantage.api_key:
+        why = "this version does not fetch from Alpha Vantage yet, though a key is configured"
+    else:
+        why = "no Alpha Vantage key is configured"
+    return SourceChoice(simulator, f"simulated data, for {why}")
+
+
+@asynccontextmanager
+async def open_store_to_read(loaded: Loaded) -> AsyncIterator[Store]:
+    """The store of a data directory, for look-ups beside a running pipeline or without one.
+
+    Raises:
+        StoreError: if there is none.
+    """
+    store = EmbeddedStore(DataDir(loaded.data_dir).store, read_only=True)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_bus_to_read(loaded: Loaded) -> AsyncIterator[Bus]:
+    """The bus of a data directory, for look-ups.
+
+    Raises:
+        BusError: if there is none.
+    """
+    bus = EmbeddedBus(DataDir(loaded.data_dir).bus, read_only=True)
+    await bus.open()
+    try:
+        yield bus
+    finally:
+        await bus.close()

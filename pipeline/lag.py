@@ -1,0 +1,45 @@
+"""Consumer lag that means something: judged by how it moves, without thresholds to set.
+
+After LinkedIn's Burrow (core/protocol/evaluator.go): a group is judged by a sliding window of observations of its
+committed offset and of its lag.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.snapshot import GroupStatus
+
+_WINDOW: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Observation:
+    committed: int
+    lag: int
+
+
+class LagWindow:
+    """The last ten observations of one group on one partition or topic."""
+
+    def __init__(self) -> None:
+        self._observations: deque[_Observation] = deque(maxlen=_WINDOW)
+
+    def observe(self, committed: int, lag: int) -> None:
+        self._observations.append(_Observation(committed, lag))
+
+    @property
+    def lag(self) -> int:
+        return self._observations[-1].lag if self._observations else 0
+
+    def status(self) -> GroupStatus:
+        """OK if the lag was zero at any time of the window or it shrinks; STALL if the group commits nothing though
+        there is lag; WARN if it commits but falls ever further behind. OK until the window is full."""
+        window = self._observations
+        if len(window) < _WINDOW or any(o.lag == 0 for o in window):
+            return "OK"
+        if all(o.committed == window[0].committed for o in window):
+            return "STALL"
+        if all(later.lag >= earlier.lag for earlier, later in zip(window, list(window)[1:], strict=False)):
+            return "WARN"
+        return "OK"

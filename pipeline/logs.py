@@ -1,0 +1,89 @@
+"""Log files, the tail that screens read, and the guarantee that no secret is in either."""
+
+import logging
+import logging.handlers
+import re
+import sys
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from pipeline.protocol import LogLine
+from pipeline.text import clean
+
+FILE_NAME: Final = "pipeline.log"
+_URI_CREDENTIALS: Final = re.compile(r"(\w+://)[^/@\s]+@")
+_KEY_PARAMETER: Final = re.compile(r"((?:apikey|api_key|token|password|secret)=)[^&\s\"']+", re.IGNORECASE)
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text without the given secrets, credentials in URIs and the values of key parameters."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return _KEY_PARAMETER.sub(r"\1***", _URI_CREDENTIALS.sub(r"\1***@", text))
+
+
+class _Formatter(logging.Formatter):
+    """One clean line a record, and its traceback below."""
+
+    def __init__(self, secrets: list[str]) -> None:
+        super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self._secrets = secrets
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return clean(super().formatMessage(record), 16_384)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record), self._secrets)
+
+
+class LogTail(logging.Handler):
+    """The newest lines, numbered, for screens."""
+
+    def __init__(self, secrets: list[str], size: int = 2000) -> None:
+        super().__init__()
+        self._secrets = secrets
+        self._lines: deque[LogLine] = deque(maxlen=size)
+        self.seq = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            text += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
+        self.seq += 1
+        text = redact(clean(text), self._secrets)
+        self._lines.append(LogLine(self.seq, record.created, record.levelname, record.name, text))
+
+    def after(self, seq: int, last: int) -> list[LogLine]:
+        """At most the `last` newest lines with a greater number than `seq`, oldest first."""
+        lines = [line for line in self._lines if line.seq > seq]
+        return lines[-last:] if last > 0 else []
+
+
+def set_up(directory: Path, level: str, *, megabytes: float, backups: int, secrets: list[str], stderr: bool) -> LogTail:
+    """Log to `directory`/pipeline.log, rotated, and to the tail that is returned; warnings to stderr as well if asked.
+
+    Raises:
+        OSError: if the directory cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    formatter = _Formatter(secrets)
+    tail = LogTail(secrets)
+    file = logging.handlers.RotatingFileHandler(
+        directory / FILE_NAME, maxBytes=int(megabytes * 1_000_000), backupCount=backups, encoding="utf-8", delay=False
+    )
+    handlers: list[logging.Handler] = [file, tail]
+    if stderr:
+        console = logging.StreamHandler(sys.stderr)
+        console.setLevel(logging.WARNING)
+        handlers.append(console)
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    # A full disk must not fill the terminal with logging's own tracebacks.
+    logging.raiseExceptions = False
+    logging.captureWarnings(capture=True)
+    return tail

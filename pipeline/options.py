@@ -1,0 +1,110 @@
+"""Command-line options that the pipeline and the screen share, and how they become settings. Imports nothing heavy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from pipeline import settings
+from pipeline.settings import Loaded, LogLevel
+from pipeline.tickers import parse_tickers
+
+_PIPELINE = Group("Pipeline", sort_key=1)
+_WHERE = Group("Where", sort_key=2)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Which configuration and which data directory a command is about."""
+
+    config: Annotated[Path | None, Parameter(group=_WHERE)] = None
+    "Configuration file. Default: config.toml here, else in the user's configuration directory."
+
+    data_dir: Annotated[Path | None, Parameter(group=_WHERE)] = None
+    "Data directory: databases, control socket, lock. One pipeline runs on each."
+
+    log_level: Annotated[LogLevel | None, Parameter(group=_WHERE)] = None
+    "What goes to the log: debug, info, warning or error."
+
+    def overrides(self) -> dict[str, dict[str, Any]]:
+        """The flags as a layer of settings."""
+        layer: dict[str, dict[str, Any]] = {}
+        if self.data_dir is not None:
+            layer["pipeline"] = {"data_dir": str(self.data_dir.absolute())}
+        if self.log_level is not None:
+            layer["logging"] = {"level": self.log_level}
+        return layer
+
+    def load(self) -> Loaded:
+        """The settings of this command.
+
+        Raises:
+            SettingsError
+        """
+        return settings.load(self.config, self.overrides())
+
+    def arguments(self) -> list[str]:
+        """The flags again, for a process started with the same."""
+        given = (("--config", self.config), ("--data-dir", self.data_dir), ("--log-level", self.log_level))
+        return [text for flag, value in given if value is not None for text in (flag, str(value))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunFlags(Where):
+    """How a pipeline runs."""
+
+    initial_load: Annotated[bool, Parameter(group=_PIPELINE, negative="")] = False
+    "Load the history of the tickers first."
+
+    until_idle: Annotated[bool, Parameter(group=_PIPELINE, negative="")] = False
+    "Exit with 0 once every source is exhausted and every lag is zero."
+
+    duration: Annotated[float | None, Parameter(group=_PIPELINE)] = None
+    "Stop in good order after this many seconds."
+
+    source: Annotated[str | None, Parameter(group=_PIPELINE)] = None
+    "auto, alpha_vantage, simulator, or replay:DIR for recorded bars (<TICKER>_<interval>.csv)."
+
+    speed: Annotated[float | Literal["max"] | None, Parameter(group=_PIPELINE)] = None
+    "Of simulator and replay: times real time, or max."
+
+    roles: Annotated[str | None, Parameter(group=_PIPELINE)] = None
+    "Stages to run, by commas: producer,processor,sink. Default: all."
+
+    quiet: Annotated[bool, Parameter(group=_PIPELINE, negative="")] = False
+    "No status line on stderr; warnings only."
+
+    def with_tickers(self, tickers: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The flags and the tickers as a layer of settings.
+
+        Raises:
+            InvalidTickerError
+        """
+        layer = self.overrides()
+        section = layer.setdefault("pipeline", {})
+        if tickers:
+            section["tickers"] = parse_tickers(tickers)
+        if self.source is not None:
+            section["source"] = self.source
+        if self.speed is not None:
+            section["speed"] = self.speed
+        if self.roles is not None:
+            section["roles"] = [role.strip() for role in self.roles.split(",")]
+        return layer
+
+    def arguments(self) -> list[str]:
+        given = (("--source", self.source), ("--speed", self.speed), ("--roles", self.roles))
+        flags = super().arguments() + [t for flag, value in given if value is not None for t in (flag, str(value))]
+        if self.duration is not None:
+            flags += ["--duration", str(self.duration)]
+        if self.initial_load:
+            flags.append("--initial-load")
+        if self.until_idle:
+            flags.append("--until-idle")
+        if self.quiet:
+            flags.append("--quiet")
+        return flags

@@ -1,0 +1,276 @@
+"""One pipeline: its parts, wired together, from start to orderly stop."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pipeline import __version__
+from pipeline.bus.base import Bus, BusError
+from pipeline.clock import Clock, SystemClock
+from pipeline.commands import Commands
+from pipeline.control import ControlServer
+from pipeline.datadir import DataDir
+from pipeline.engines import Engines, SourceChoice
+from pipeline.logs import LogTail
+from pipeline.sentiment import SentimentScorer
+from pipeline.settings import Loaded
+from pipeline.snapshot import PipelineState, PipelineView, Snapshot
+from pipeline.stages.consume import Subscription, lag_of
+from pipeline.stages.indicators import IndicatorProcessor
+from pipeline.stages.loader import Loader
+from pipeline.stages.monitor import Monitor
+from pipeline.stages.producer import Producer
+from pipeline.stages.sentiment import SentimentProcessor
+from pipeline.stages.sink import Sink
+from pipeline.stages.view import ViewStage
+from pipeline.store.base import Store, StoreError
+from pipeline.supervisor import Backoff, Supervisor, first_of
+from pipeline.topics import GENERAL, INDICATOR_GROUP, PER_TICKER, SENTIMENT_GROUP, SINK_GROUP, STOCK_DATA, NEWS, SOCIAL
+from pipeline.view import LiveView
+from pipeline.watchlist import Watchlist
+
+log = logging.getLogger(__name__)
+
+_IDLE_PERIOD = 0.2
+"""Seconds between two looks at whether everything is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How this run begins and ends. `duration` in seconds."""
+
+    initial_load: bool = False
+    until_idle: bool = False
+    duration: float | None = None
+
+
+class Pipeline:
+    """Everything under one roof. `run` returns the process's exit status."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        options: RunOptions,
+        data_dir: DataDir,
+        engines: Engines,
+        tail: LogTail,
+        clock: Clock | None = None,
+    ) -> None:
+        settings = loaded.settings
+        self._settings = settings
+        self._options = options
+        self._data_dir = data_dir
+        self._tail = tail
+        self._clock = clock or SystemClock()
+        self._bus: Bus = engines.bus
+        self._store: Store = engines.store
+        self._choice: SourceChoice = engines.source
+        self.watchlist = Watchlist(settings.pipeline.tickers or data_dir.remembered_tickers())
+        self._stop_requested = asyncio.Event()
+        self._state: PipelineState = "starting"
+        self._note = ""
+        self._idle = False
+        self._seq = 0
+        self._started_at = self._clock.now().timestamp()
+
+        zone = settings.indicators.zone
+        source = self._choice.source
+        roles = settings.pipeline.roles
+        self._supervisor = Supervisor(settings.supervisor, self._clock, secrets=loaded.secrets)
+        self._view = LiveView(zone)
+        self._view_stage = ViewStage(self._bus, self._store, self.watchlist, self._view)
+        self._monitor = Monitor(self._bus, self._store, self.watchlist, self._clock)
+        self._producers = (
+            {feed.name: Producer(feed, self._bus, self.watchlist) for feed in source.feeds()}
+            if "producer" in roles
+            else {}
+        )
+        self.loader = Loader(source, self._bus) if "producer" in roles else None
+        self._sink = Sink(self._bus, self._store, self.watchlist)
+        self._indicators = IndicatorProcessor(self._bus, self._store, self.watchlist, zone)
+        self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer())
+        commands = Commands(
+            bus=self._bus,
+            store=self._store,
+            watchlist=self.watchlist,
+            supervisor=self._supervisor,
+            loader=self.loader,
+            tail=tail,
+            snapshot=self.snapshot,
+            stop=self.request_stop,
+        )
+        self._control = ControlServer(commands.execute, self.snapshot)
+
+    def request_stop(self) -> None:
+        """Begin the orderly stop; `run` returns when it is done."""
+        self._state = "stopping"
+        self._stop_requested.set()
+
+    async def run(self, on_started: Callable[[], None] = lambda: None) -> int:
+        """Run until asked to stop, until idle or until the duration is over, whichever is wanted.
+
+        Returns 0, or 1 when a service had failed for good, or not everything drained in time.
+        """
+        self._catch_signals()
+        log.info("version %s on %s, pid %d", __version__, self._data_dir.path, os.getpid())
+        log.info("source: %s", self._choice.note)
+        await self._control.start(self._data_dir.prepare_socket())
+        try:
+            await first_of(self._open_engines(), self._stop_requested.wait())
+            if self._stop_requested.is_set():
+                return 0
+            self._state = "running"
+            on_started()
+            return await self._run_services()
+        finally:
+            self._state = "stopping"
+            await self._control.close()
+            await self._bus.close()
+            await self._store.close()
+            log.info("stopped")
+
+    async def _open_engines(self) -> None:
+        """Open bus and store; while one is out of reach, say so and try again."""
+        backoff = Backoff(self._settings.supervisor.backoff_initial, self._settings.supervisor.backoff_max)
+        for engine in (self._bus, self._store):
+            failures = 0
+            while True:
+                try:
+                    await engine.open()
+                    break
+                except (BusError, StoreError) as error:
+                    if engine.description == "embedded":
+                        raise  # waiting for a file to become a database helps nobody
+                    failures += 1
+                    self._note = f"waiting for {engine.description}: {error}"
+                    log.warning("%s", self._note)
+                    await self._clock.sleep(backoff.delay(failures))
+        self._note = ""
+
+    async def _run_services(self) -> int:
+        tasks = [asyncio.create_task(self._remember_tickers())]
+        try:
+            self._start_services()
+            ends: list[Awaitable[object]] = [self._stop_requested.wait()]
+            if self._options.duration is not None:
+                ends.append(self._clock.sleep(self._options.duration))
+            if self._options.until_idle:
+                ends.append(self._until_idle())
+            await first_of(*ends)
+            failed = [service.name for service in self._supervisor.services if service.state == "failed"]
+            self._state = "stopping"
+            drained = await self._supervisor.stop(self._settings.pipeline.stop_timeout)
+            if failed:
+                log.error("these services had failed: %s", ", ".join(failed))
+            return 0 if drained and not failed else 1
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._choice.source.close()
+
+    def _start_services(self) -> None:
+        roles = self._settings.pipeline.roles
+        add = self._supervisor.add
+        add("view", "view", self._view_stage.run)
+        add("monitor", "view", self._monitor.run)
+        if "sink" in roles:
+            add("sink", "sink", self._sink.run)
+        if "processor" in roles:
+            add("indicators", "processor", self._indicators.run)
+            add("sentiment", "processor", self._sentiment.run)
+        if self.loader is not None:
+            add("loader", "loader", self.loader.run)
+            if self._options.initial_load:
+                self.loader.request(self.watchlist)
+        for name, producer in self._producers.items():
+            add(name, "producer", producer.run)
+
+    async def _until_idle(self) -> None:
+        """Wait until every source is exhausted and every lag is zero, or a service has failed for good."""
+        while not await self.is_idle():
+            if any(service.state == "failed" for service in self._supervisor.services):
+                return
+            await self._clock.sleep(_IDLE_PERIOD)
+
+    async def is_idle(self) -> bool:
+        """Whether nothing is left to do."""
+        self._idle = await self._look_idle()
+        return self._idle
+
+    async def _look_idle(self) -> bool:
+        if not all(producer.exhausted for producer in self._producers.values()):
+            return False
+        if self.loader is not None and not self.loader.idle:
+            return False
+        # In the order of the flow: a group that has committed everything has published all it will.
+        for group, kinds in (
+            (INDICATOR_GROUP, {STOCK_DATA}),
+            (SENTIMENT_GROUP, {NEWS, SOCIAL}),
+            (SINK_GROUP, {*PER_TICKER, *GENERAL}),
+        ):
+            topics = await Subscription(self._bus, self.watchlist, kinds).refresh()
+            if await lag_of(self._bus, group, topics) > 0:
+                return False
+        return True
+
+    async def _remember_tickers(self) -> None:
+        """Keep the watchlist on disk; being unable to is worth a line in the log and no more."""
+        while True:
+            version = self.watchlist.version
+            try:
+                self._data_dir.remember_tickers(self.watchlist.tickers)
+            except OSError as error:
+                log.warning("cannot remember the watchlist: %s", error)
+            await self.watchlist.changed_since(version)
+
+    def snapshot(self, focus: str | None = None) -> Snapshot:
+        """The state of everything now; `focus` is the ticker whose detail is wanted."""
+        now = self._clock.now()
+        self._seq += 1
+        pipeline = PipelineView(
+            pid=os.getpid(),
+            version=__version__,
+            state=self._state,
+            started_at=self._started_at,
+            source=self._choice.source.name,
+            source_note=self._choice.note,
+            note=self._note,
+            simulated=self._choice.source.simulated,
+            bus=self._bus.description,
+            store=self._store.description,
+            roles=list(self._settings.pipeline.roles),
+            paused=self._supervisor.paused,
+            idle=self._idle,
+            log_seq=self._tail.seq,
+            dead_letters=self._monitor.documents.get("dead_letter", 0),
+        )
+        return Snapshot(
+            seq=self._seq,
+            at=now.timestamp(),
+            pipeline=pipeline,
+            tickers=[self._view.of(ticker).view(now) for ticker in self.watchlist],
+            services=self._supervisor.views(),
+            topics=self._monitor.topics,
+            topics_total=self._monitor.topics_total,
+            collections=[m.view(name, self._monitor.documents.get(name)) for name, m in self._sink.meters.items()],
+            loads=list(self.loader.loads.values()) if self.loader is not None else [],
+            detail=self._view.of(focus).detail() if focus is not None and focus in self.watchlist else None,
+        )
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def on_signal(number: signal.Signals) -> None:
+            if self._stop_requested.is_set() and number != signal.SIGHUP:
+                log.warning("%s again: leaving at once", number.name)
+                os._exit(128 + number)
+            log.info("%s: stopping", number.name)
+            self.request_stop()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP, and so do we then
+                loop.add_signal_handler(number, on_signal, number)

@@ -1,0 +1,267 @@
+"""Settings: defaults, then `config.toml`, then the environment, then flags; validated as a whole.
+
+Imports nothing heavy: the screen reads settings before its first paint.
+"""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
+
+import msgspec
+import platformdirs
+from msgspec import Meta, Struct
+
+from pipeline.tickers import parse_tickers
+
+Role = Literal["producer", "processor", "sink"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+Speed = Annotated[float, Meta(gt=0)] | Literal["max"]
+
+APP_NAME: Final = "fintrends-tui"
+CONFIG_NAME: Final = "config.toml"
+REPLAY: Final = "replay:"
+ENV_PREFIX: Final = "FINTRENDS_"
+KNOWN_ENV: Final[dict[str, tuple[str, str]]] = {
+    "ALPHA_VANTAGE_API_KEY": ("alpha_vantage", "api_key"),
+    "KAFKA_BOOTSTRAP_SERVERS": ("kafka", "bootstrap_servers"),
+    "MONGODB_URI": ("mongodb", "uri"),
+    "REDDIT_CLIENT_ID": ("reddit", "client_id"),
+    "REDDIT_CLIENT_SECRET": ("reddit", "client_secret"),
+}
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message names the key, where it comes from, and what is allowed."""
+
+
+class _Section(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class PipelineSettings(_Section, frozen=True):
+    tickers: list[str] = []
+    source: str = "auto"
+    speed: Speed = 1.0
+    seed: int = 7
+    roles: tuple[Role, ...] = ("producer", "processor", "sink")
+    data_dir: str = ""
+    stop_timeout: Annotated[float, Meta(gt=0, le=600)] = 20.0
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "tickers", parse_tickers(self.tickers))
+        if not self.roles:
+            raise ValueError("roles must name at least one of producer, processor, sink")
+        if self.source not in ("auto", "alpha_vantage", "simulator") and not self.source.startswith(REPLAY):
+            raise ValueError(f"source {self.source!r} must be auto, alpha_vantage, simulator or replay:DIR")
+
+
+class BusSettings(_Section, frozen=True):
+    retention_days: Annotated[float, Meta(gt=0)] = 7.0
+
+
+class IndicatorSettings(_Section, frozen=True):
+    exchange_timezone: str = "America/New_York"
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.exchange_timezone)
+        except (OSError, ValueError, KeyError):
+            raise ValueError(
+                f"exchange_timezone {self.exchange_timezone!r} is no time zone; use a name such as America/New_York"
+            ) from None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.exchange_timezone)
+
+
+class SupervisorSettings(_Section, frozen=True):
+    """Seconds, except for the count."""
+
+    backoff_initial: Annotated[float, Meta(gt=0)] = 0.5
+    backoff_max: Annotated[float, Meta(gt=0)] = 30.0
+    max_restarts: Annotated[int, Meta(ge=0)] = 10
+    restart_window: Annotated[float, Meta(gt=0)] = 300.0
+
+
+class ScreenSettings(_Section, frozen=True):
+    refresh_per_second: Annotated[float, Meta(gt=0, le=4)] = 4.0
+    theme: str = ""
+
+
+class LogSettings(_Section, frozen=True):
+    level: LogLevel = "info"
+    dir: str = "logs"
+    max_megabytes: Annotated[float, Meta(gt=0)] = 10.0
+    backups: Annotated[int, Meta(ge=0, le=100)] = 5
+
+
+class AlphaVantageSettings(_Section, frozen=True):
+    api_key: str = ""
+
+
+class Settings(_Section, frozen=True):
+    """Everything that can be set. `path` is the file it came from, None where there was none."""
+
+    pipeline: PipelineSettings = PipelineSettings()
+    bus: BusSettings = BusSettings()
+    indicators: IndicatorSettings = IndicatorSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()
+    screen: ScreenSettings = ScreenSettings()
+    logging: LogSettings = LogSettings()
+    alpha_vantage: AlphaVantageSettings = AlphaVantageSettings()
+
+
+class Loaded(Struct, frozen=True):
+    """Validated settings and the paths that follow from where they were found."""
+
+    settings: Settings
+    path: Path | None
+    data_dir: Path
+    log_dir: Path
+
+    @property
+    def secrets(self) -> list[str]:
+        """The secret values that are set; what must never be written anywhere."""
+        values = (str(getattr(getattr(self.settings, section), key)) for section, key in SECRETS)
+        return [value for value in values if value]
+
+
+SECRETS: Final = (("alpha_vantage", "api_key"),)
+
+
+def load(
+    config: Path | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Loaded:
+    """Read and validate.
+
+    `config` names the file; without it `config.toml` in the working directory is taken, then the one in the user's
+    configuration directory, then none. `overrides` are the flags, by section. Relative paths in the file are meant
+    relative to the file.
+
+    Raises:
+        SettingsError: see there.
+    """
+    path = _find(config)
+    merged = _read(path) if path else {}
+    _build(merged, f"{path}" if path else "defaults")  # so that a mistake is reported with the layer it is in
+    env = _environment(environ)
+    _merge(merged, env)
+    settings = _build(merged, "the environment") if env else _build(merged, f"{path}")
+    if overrides:
+        _merge(merged, overrides)
+        settings = _build(merged, "the command line")
+    data_dir = Path(settings.pipeline.data_dir or platformdirs.user_data_dir(APP_NAME)).expanduser().absolute()
+    log_dir = (path.parent.absolute() if path else data_dir) / Path(settings.logging.dir).expanduser()
+    return Loaded(settings, path, data_dir, log_dir)
+
+
+def _find(config: Path | None) -> Path | None:
+    if config is not None:
+        if not config.is_file():
+            raise SettingsError(f"there is no configuration file {config}")
+        return config
+    candidates = (Path(CONFIG_NAME), Path(platformdirs.user_config_dir(APP_NAME)) / CONFIG_NAME)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    readable_by_others = path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+    for section, key in SECRETS:
+        if readable_by_others and isinstance(data.get(section), dict) and data[section].get(key):
+            raise SettingsError(f"{path}: {section}.{key} is a secret in a file others can read; run chmod 600 {path}")
+    if isinstance(data.get("pipeline"), dict):
+        _make_absolute(data["pipeline"], path.parent.absolute())
+    return data
+
+
+def _make_absolute(section: dict[str, Any], base: Path) -> None:
+    """Paths in a file are meant relative to the file."""
+    data_dir, source = section.get("data_dir"), section.get("source")
+    if isinstance(data_dir, str) and data_dir:
+        section["data_dir"] = str(base / Path(data_dir).expanduser())
+    if isinstance(source, str) and source.startswith(REPLAY):
+        section["source"] = REPLAY + str(base / Path(source.removeprefix(REPLAY)).expanduser())
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """`FINTRENDS_<SECTION>__<KEY>`, and the names that users know from elsewhere."""
+    layer: dict[str, dict[str, Any]] = {}
+    sections = get_type_hints(Settings)
+    for name, (section, key) in KNOWN_ENV.items():
+        if environ.get(name) and section in sections:
+            layer.setdefault(section, {})[key] = environ[name]
+    for name, text in environ.items():
+        section, separator, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
+        if name.startswith(ENV_PREFIX) and separator:
+            hints = get_type_hints(sections[section]) if section in sections else {}
+            layer.setdefault(section, {})[key] = _parse(text, hints.get(key))
+    return layer
+
+
+def _parse(text: str, type_: Any) -> Any:
+    """The text as the setting's type wants it: lists by commas, numbers and booleans as TOML writes them."""
+    if get_origin(type_) in (list, tuple):
+        return [word.strip() for word in text.split(",") if word.strip()]
+    if type_ is str:
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _merge(into: dict[str, Any], layer: Mapping[str, Mapping[str, Any]]) -> None:
+    for section, values in layer.items():
+        target = into.setdefault(section, {})
+        if isinstance(target, dict):
+            target.update(values)
+
+
+def _build(data: Mapping[str, Any], where: str) -> Settings:
+    try:
+        return msgspec.convert(data, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {_explain(error)}") from error
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    """The library's message with the key in front, and what is allowed where a key is unknown."""
+    what, _, at = str(error).partition(" - at `$")
+    key = at.strip("`.").replace("[...]", "")
+    if "unknown field" in what:
+        section = get_type_hints(Settings).get(key, Settings)
+        allowed = ", ".join(section.__struct_fields__)
+        unknown = what.rpartition("`")[0].rpartition("`")[2]
+        return f"unknown key {key + '.' if key else ''}{unknown}; allowed here: {allowed}"
+    if "Invalid enum value" in what:
+        what += f"; allowed: {', '.join(_choices(key))}"
+    return f"{key}: {what}" if key else what
+
+
+def _choices(key: str) -> list[str]:
+    """What a setting with a closed set of words allows."""
+    section, _, name = key.partition("[")[0].partition(".")
+    pending = [get_type_hints(get_type_hints(Settings)[section], include_extras=True)[name]]
+    words: list[str] = []
+    while pending:
+        type_ = pending.pop(0)
+        if get_origin(type_) is Literal:
+            words += [repr(word) for word in get_args(type_)]
+        elif type_ is float or type_ is int:
+            words.append("a number")
+        elif get_origin(type_) is Annotated:
+            pending.insert(0, get_args(type_)[0])
+        else:
+            pending = [arg for arg in get_args(type_) if arg is not Ellipsis] + pending
+    return words

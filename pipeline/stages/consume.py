@@ -1,0 +1,95 @@
+"""The loop that every consuming stage runs: poll, take effect, commit."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Final
+
+from pipeline.bus.base import AssignmentListener, Bus, Received, TopicPartition
+from pipeline.supervisor import Context
+from pipeline.topics import GENERAL, split_topic, topic_for
+from pipeline.watchlist import Watchlist
+
+BATCH: Final = 500
+POLL_SECONDS: Final = 0.5
+
+Handle = Callable[[Sequence[Received]], Awaitable[None]]
+
+
+class Subscription:
+    """The topics a stage reads: those of its kinds that exist on the bus or belong to a watched ticker.
+
+    A ticker that is removed keeps its topics, so that what is already in them is still processed.
+    """
+
+    def __init__(self, bus: Bus, watchlist: Watchlist, kinds: Collection[str]) -> None:
+        self._bus = bus
+        self._watchlist = watchlist
+        self._kinds = kinds
+        self._version = -1
+        self.topics: set[str] = set()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the watchlist has changed since the last `refresh`."""
+        return self._version != self._watchlist.version
+
+    async def refresh(self) -> set[str]:
+        """Look again; return the topics."""
+        self._version = self._watchlist.version
+        self.topics |= {topic for topic in await self._bus.topics() if self._wanted(topic)}
+        self.topics |= {kind for kind in self._kinds if kind in GENERAL}
+        per_ticker = [kind for kind in self._kinds if kind not in GENERAL]
+        self.topics |= {topic_for(kind, ticker) for ticker in self._watchlist for kind in per_ticker}
+        return self.topics
+
+    def _wanted(self, topic: str) -> bool:
+        try:
+            return split_topic(topic)[0] in self._kinds
+        except ValueError:
+            return False  # somebody else's topic on a shared broker
+
+
+async def consume(
+    bus: Bus,
+    group: str | None,
+    subscription: Subscription,
+    handle: Handle,
+    context: Context,
+    listener: AssignmentListener | None = None,
+) -> None:
+    """Hand batches to `handle` and commit each after it returned, until told to stop; then drain first.
+
+    An exception of `handle` ends the loop without a commit, so the batch is delivered again.
+    """
+    consumer = bus.consumer(group, await subscription.refresh(), listener)
+    try:
+        context.ready()
+        while not (context.stopping.is_set() and context.hurry):
+            await context.checkpoint()
+            if subscription.outdated:
+                await consumer.subscribe(await subscription.refresh())
+            batch = await consumer.poll(BATCH, 0.0 if context.stopping.is_set() else POLL_SECONDS)
+            if batch:
+                await handle(batch)
+                if group is not None:
+                    await consumer.commit(next_offsets(batch))
+                context.count(len(batch))
+            elif context.stopping.is_set() and (group is None or await lag_of(bus, group, subscription.topics) == 0):
+                return
+    finally:
+        await consumer.close()
+
+
+def next_offsets(batch: Sequence[Received]) -> dict[TopicPartition, int]:
+    """What to commit once the whole batch has taken effect."""
+    positions: dict[TopicPartition, int] = {}
+    for record in batch:
+        positions[record.source] = max(positions.get(record.source, 0), record.offset + 1)
+    return positions
+
+
+async def lag_of(bus: Bus, group: str, topics: Collection[str]) -> int:
+    """Records of the topics that the group has yet to commit."""
+    # Committed offsets first: taken the other way round, records arriving in between could make a lag negative.
+    committed = await bus.committed(group, topics)
+    offsets = await bus.offsets(topics)
+    return sum(max(0, end - max(committed.get(where, 0), begin)) for where, (begin, end) in offsets.items())

@@ -1,0 +1,134 @@
+"""The indicator processor: bars in, rows of indicators out."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from pipeline.bus.base import Bus, Received, TopicPartition
+from pipeline.messages import INTERVALS, Bar, IndicatorRow, Interval
+from pipeline.records import decode_all, records_of
+from pipeline.series import Series
+from pipeline.stages.consume import Subscription, consume
+from pipeline.store.base import Query, Store
+from pipeline.supervisor import Context
+from pipeline.topics import INDICATOR_GROUP, SINK_GROUP, STOCK_DATA, split_topic
+from pipeline.watchlist import Watchlist
+
+log = logging.getLogger(__name__)
+
+_IN_A_THREAD: Final = 64
+"""Bars in one merge from which on the computation leaves the event loop."""
+_CHUNK: Final = 500
+
+
+class TickerState:
+    """The series of one ticker, and the offset up to which its records may have had their effect before."""
+
+    def __init__(self, ticker: str, zone: ZoneInfo, known_until: int) -> None:
+        self._ticker = ticker
+        self._zone = zone
+        self.known_until = known_until
+        self._series: dict[Interval, Series] = {}
+
+    def restore(self, bars: Sequence[Bar]) -> None:
+        """Take bars into the state whose rows were published before."""
+        for interval, of_interval in by_interval(bars).items():
+            self._of(interval).merge(of_interval)
+
+    def merge(self, fresh: Sequence[Bar], repeated: Sequence[Bar]) -> list[IndicatorRow]:
+        """The rows to publish. `repeated` bars may be in the state without their rows having been published."""
+        rows: list[IndicatorRow] = []
+        for interval, bars in by_interval(repeated).items():
+            rows += self._of(interval).merge(bars, force=True)
+        for interval, bars in by_interval(fresh).items():
+            rows += self._of(interval).merge(bars)
+        return rows
+
+    def _of(self, interval: Interval) -> Series:
+        if interval not in self._series:
+            self._series[interval] = Series(self._ticker, interval, self._zone)
+        return self._series[interval]
+
+
+class IndicatorProcessor:
+    """From `stock_data_*` to `indicators_*`.
+
+    The rows of a bar depend on all bars before it, so the state of a ticker is the set of its bars. It is restored
+    when the first record of a partition arrives: from the store, which holds all that the sink has committed, and
+    from the topic between there and that record. The store may be ahead of this processor; records that may already
+    be in the restored state are therefore forced: their rows are published even if they change nothing.
+    """
+
+    def __init__(self, bus: Bus, store: Store, watchlist: Watchlist, zone: ZoneInfo) -> None:
+        self._bus = bus
+        self._store = store
+        self._watchlist = watchlist
+        self._zone = zone
+        self._states: dict[TopicPartition, TickerState] = {}
+
+    async def run(self, context: Context) -> None:
+        self._states.clear()  # after a failure the state may be ahead of what was published
+        subscription = Subscription(self._bus, self._watchlist, {STOCK_DATA})
+        await consume(self._bus, INDICATOR_GROUP, subscription, self._handle, context, listener=self)
+
+    async def on_assigned(self, partitions: Mapping[TopicPartition, int]) -> None:
+        """Nothing yet: state is restored when a partition's first record arrives."""
+
+    async def on_revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Somebody else works on them now."""
+        for partition in partitions:
+            self._states.pop(partition, None)
+
+    async def _handle(self, batch: Sequence[Received]) -> None:
+        decoded, _ = decode_all(batch)  # the sink buries what does not decode
+        bars: defaultdict[TopicPartition, list[tuple[int, Bar]]] = defaultdict(list)
+        for record, message in decoded:
+            if isinstance(message, Bar):
+                bars[record.source].append((record.offset, message))
+        for partition, numbered in bars.items():
+            state = self._states.get(partition)
+            if state is None:
+                state = self._states[partition] = await self._restore(partition, numbered[0][0])
+            repeated = [bar for offset, bar in numbered if offset < state.known_until]
+            fresh = [bar for offset, bar in numbered if offset >= state.known_until]
+            if len(numbered) < _IN_A_THREAD and not repeated:
+                rows = state.merge(fresh, repeated)
+            else:
+                rows = await asyncio.to_thread(state.merge, fresh, repeated)
+            for start in range(0, len(rows), _CHUNK):
+                await self._bus.publish(records_of(rows[start : start + _CHUNK]))
+
+    async def _restore(self, partition: TopicPartition, until: int) -> TickerState:
+        _, ticker = split_topic(partition.topic)
+        assert ticker is not None  # noqa: S101 - STOCK_DATA topics belong to a ticker
+        # The sink's offset is read before the store and the end after it, so that together they miss nothing.
+        committed = (await self._bus.committed(SINK_GROUP, [partition.topic])).get(partition, 0)
+        bars: list[Bar] = []
+        for interval in INTERVALS:
+            documents = await self._store.find(Query("stock_data", ticker=ticker, interval=interval))
+            bars += await asyncio.to_thread(_bars_of, documents)
+        _, end = (await self._bus.offsets([partition.topic]))[partition]
+        async for records in self._bus.read(partition, committed, until):
+            decoded, _ = decode_all(records)
+            bars += [message for _, message in decoded if isinstance(message, Bar)]
+        state = TickerState(ticker, self._zone, known_until=end)
+        if bars:
+            await asyncio.to_thread(state.restore, bars)
+            log.info("%s: restored %d bars", ticker, len(bars))
+        return state
+
+
+def _bars_of(documents: list[dict[str, object]]) -> list[Bar]:
+    return [msgspec.convert(document, Bar) for document in documents]
+
+
+def by_interval(bars: Sequence[Bar]) -> dict[Interval, list[Bar]]:
+    groups: dict[Interval, list[Bar]] = {}
+    for bar in bars:
+        groups.setdefault(bar.interval, []).append(bar)
+    return groups

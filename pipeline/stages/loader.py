@@ -1,0 +1,79 @@
+"""The loader publishes the history of tickers on request: the initial load."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import aclosing
+
+import msgspec
+
+from pipeline.bus.base import Bus
+from pipeline.records import records_of
+from pipeline.snapshot import LoadView
+from pipeline.sources.base import Source, SourceError
+from pipeline.supervisor import Context, first_of
+
+log = logging.getLogger(__name__)
+
+
+class Loader:
+    """Loads one ticker after the other. A failed load of one ticker says so and lets the next go on."""
+
+    def __init__(self, source: Source, bus: Bus) -> None:
+        self._source = source
+        self._bus = bus
+        self._requested = asyncio.Event()
+        self.loads: dict[str, LoadView] = {}
+
+    def request(self, tickers: Iterable[str]) -> list[str]:
+        """Ask for tickers; those already waiting or loading are left out of what is returned."""
+        accepted = [t for t in dict.fromkeys(tickers) if t not in self.loads or not _is_active(self.loads[t])]
+        for ticker in accepted:
+            self.loads.pop(ticker, None)  # so that it goes to the end of the line
+            self.loads[ticker] = LoadView(ticker=ticker, state="waiting")
+        if accepted:
+            self._requested.set()
+        return accepted
+
+    @property
+    def idle(self) -> bool:
+        return not any(_is_active(load) for load in self.loads.values())
+
+    async def run(self, context: Context) -> None:
+        context.ready()
+        while not context.stopping.is_set():
+            await context.checkpoint()
+            ticker = next((t for t, load in self.loads.items() if _is_active(load)), None)
+            if ticker is None:
+                self._requested.clear()
+                await first_of(self._requested.wait(), context.stopping.wait())
+            else:
+                await self._load(ticker, context)
+
+    async def _load(self, ticker: str, context: Context) -> None:
+        self._update(ticker, state="loading", done=0, total=0)
+        try:
+            async with aclosing(self._source.history(ticker)) as history:
+                async for chunk in history:
+                    await self._bus.publish(records_of(chunk.messages))
+                    context.count(len(chunk.messages))
+                    self._update(ticker, done=chunk.done, total=chunk.total)
+                    await context.checkpoint()
+                    if context.stopping.is_set():
+                        return  # still "loading", so a restarted loader begins it again
+        except SourceError as error:
+            log.warning("the history of %s cannot be loaded: %s", ticker, error)
+            self._update(ticker, state="failed", note=str(error))
+        except Exception as error:
+            self._update(ticker, state="waiting", note=f"{type(error).__name__}: {error}")
+            raise
+        else:
+            self._update(ticker, state="done", note="")
+            log.info("the history of %s is loaded: %d messages", ticker, self.loads[ticker].done)
+
+    def _update(self, ticker: str, **changes: object) -> None:
+        self.loads[ticker] = msgspec.structs.replace(self.loads[ticker], **changes)
+
+
+def _is_active(load: LoadView) -> bool:
+    return load.state in ("waiting", "loading")

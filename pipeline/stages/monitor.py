@@ -1,0 +1,77 @@
+"""The monitor watches topics and the consumer groups on them."""
+
+import asyncio
+from collections import defaultdict
+from typing import Final
+
+from pipeline.bus.base import Bus
+from pipeline.clock import Clock
+from pipeline.lag import LagWindow
+from pipeline.meters import Rate
+from pipeline.snapshot import MAX_TOPICS, GroupLag, TopicView
+from pipeline.stages.consume import Subscription
+from pipeline.store.base import Store
+from pipeline.supervisor import Context, first_of
+from pipeline.topics import GENERAL, INDICATOR_GROUP, PER_TICKER, READERS, SENTIMENT_GROUP, SINK_GROUP, split_topic
+from pipeline.watchlist import Watchlist
+
+PERIOD: Final = 1.0
+
+
+class Monitor:
+    """Looks once a second. `documents` counts what each collection holds."""
+
+    def __init__(self, bus: Bus, store: Store, watchlist: Watchlist, clock: Clock) -> None:
+        self._bus = bus
+        self._store = store
+        self._watchlist = watchlist
+        self._clock = clock
+        self._windows: defaultdict[tuple[str, str], LagWindow] = defaultdict(LagWindow)
+        self._rates: dict[str, Rate] = {}
+        self._ends: dict[str, int] = {}
+        self.topics_total = 0
+        self.topics: list[TopicView] = []
+        self.documents: dict[str, int] = {}
+
+    async def run(self, context: Context) -> None:
+        subscription = Subscription(self._bus, self._watchlist, {*PER_TICKER, *GENERAL})
+        context.ready()
+        while not context.stopping.is_set():
+            await self._look(await subscription.refresh())
+            self.documents = await self._store.counts()
+            await first_of(context.stopping.wait(), self._clock.sleep(PERIOD))
+
+    async def _look(self, topics: set[str]) -> None:
+        groups = (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP)
+        committed = dict(
+            zip(groups, await asyncio.gather(*(self._bus.committed(group, topics) for group in groups)), strict=True)
+        )
+        ends: defaultdict[str, int] = defaultdict(int)
+        positions: defaultdict[tuple[str, str], int] = defaultdict(int)
+        lags: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for where, (begin, end) in (await self._bus.offsets(topics)).items():
+            ends[where.topic] += end
+            for group in READERS[split_topic(where.topic)[0]]:
+                position = max(committed[group].get(where, 0), begin)
+                positions[where.topic, group] += position
+                lags[where.topic, group] += max(0, end - position)
+        for key, lag in lags.items():
+            self._windows[key].observe(positions[key], lag)
+        for topic, end in ends.items():
+            if topic not in self._rates:
+                self._rates[topic] = Rate(self._clock.monotonic)
+            self._rates[topic].add(max(0, end - self._ends.get(topic, end)))
+        self._ends = dict(ends)
+        self.topics_total = len(ends)
+        views = [self._view(topic, end) for topic, end in ends.items()]
+        views.sort(key=lambda view: (-max((g.lag for g in view.groups), default=0), view.topic))
+        self.topics = sorted(views[:MAX_TOPICS], key=lambda view: view.topic)
+
+    def _view(self, topic: str, end: int) -> TopicView:
+        windows = {group: self._windows[topic, group] for group in READERS[split_topic(topic)[0]]}
+        return TopicView(
+            topic=topic,
+            records=end,
+            rate=self._rates[topic].per_second(),
+            groups=[GroupLag(group=g, lag=w.lag, status=w.status()) for g, w in windows.items()],
+        )

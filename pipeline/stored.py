@@ -1,0 +1,46 @@
+"""What a data directory holds, told without a running pipeline."""
+
+import sys
+from collections import defaultdict
+from typing import TextIO
+
+import msgspec
+
+from pipeline.bus.base import BusError
+from pipeline.engines import open_bus_to_read, open_store_to_read
+from pipeline.settings import Loaded
+from pipeline.store.base import StoreError
+from pipeline.topics import READERS, split_topic
+
+
+async def describe(loaded: Loaded, as_json: bool, out: TextIO = sys.stdout) -> None:
+    """Print documents in each collection, and records and lag of each topic; a sentence where there is nothing yet."""
+    collections: dict[str, int] = {}
+    topics: dict[str, dict[str, int]] = {}
+    try:
+        async with open_store_to_read(loaded) as store:
+            collections = await store.counts()
+        async with open_bus_to_read(loaded) as bus:
+            names = await bus.topics()
+            committed = {group: await bus.committed(group, names) for group in _groups()}
+            for where, (begin, end) in (await bus.offsets(names)).items():
+                entry = topics.setdefault(where.topic, defaultdict(int))
+                entry["records"] += end
+                for group in READERS[split_topic(where.topic)[0]]:
+                    entry[group] += max(0, end - max(committed[group].get(where, 0), begin))
+    except (StoreError, BusError) as error:
+        if not as_json:
+            out.write(f"{error}\n")
+    if as_json:
+        document = {"running": False, "data_dir": str(loaded.data_dir), "collections": collections, "topics": topics}
+        out.write(msgspec.json.encode(document).decode() + "\n")
+        return
+    for name, count in collections.items():
+        out.write(f"{name:<28} {count:>9} documents\n")
+    for topic, entry in sorted(topics.items()):
+        lags = "  ".join(f"{group} {lag}" for group, lag in entry.items() if group != "records")
+        out.write(f"{topic:<28} {entry['records']:>9} records  lag: {lags}\n")
+
+
+def _groups() -> list[str]:
+    return sorted({group for groups in READERS.values() for group in groups})

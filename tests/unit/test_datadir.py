@@ -1,0 +1,76 @@
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.datadir import DataDir, DataDirError
+
+
+def test_two_owners_are_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    first, second = DataDir(tmp_path), DataDir(tmp_path)
+    first.lock()
+    with pytest.raises(DataDirError, match=rf"pid {os.getpid()}.*fintrends-tui stop"):
+        second.lock()
+    first.unlock()
+    second.lock()
+    second.unlock()
+
+
+def test_what_a_killed_owner_left_is_recovered_from(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, socket, sys; from pathlib import Path; from pipeline.datadir import DataDir\n"
+        "d = DataDir(Path(sys.argv[1])); d.create(); d.lock(); p = d.prepare_socket()\n"
+        "s = socket.socket(socket.AF_UNIX); s.bind(str(p)); s.listen()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    data_dir = DataDir(tmp_path)
+    assert data_dir.socket.exists()
+    data_dir.lock()
+    path = data_dir.prepare_socket()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+    data_dir.unlock()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("runtime", [None, "/run/user/1000", "/" + "r" * 200])
+def test_the_socket_path_is_bindable_whatever_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: str | None
+) -> None:
+    if runtime is None:
+        monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    else:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    deep = tmp_path / ("d" * 120) / ("ü" * 60)
+    assert len(os.fsencode(DataDir(deep).socket)) < 104
+    assert DataDir(deep).socket != DataDir(deep.parent).socket
+
+
+def test_the_substitute_socket_directory_must_be_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    data_dir = DataDir(tmp_path / ("d" * 120))
+    data_dir.create()
+    assert data_dir.prepare_socket().parent.stat().st_mode & 0o777 == 0o700
+    data_dir.socket.parent.chmod(0o777)
+    with pytest.raises(DataDirError, match="private"):
+        data_dir.prepare_socket()
+
+
+def test_the_watchlist_is_remembered_and_damage_to_it_is_survived(tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path)
+    assert data_dir.remembered_tickers() == []
+    data_dir.remember_tickers(("AAPL", "BRK.B"))
+    assert data_dir.remembered_tickers() == ["AAPL", "BRK.B"]
+    for damage in ("", "{", "[3]", '["<script>"]', "null", "7"):
+        (tmp_path / "watchlist.json").write_text(damage)
+        assert data_dir.remembered_tickers() == []
+
+
+def test_a_directory_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataDirError, match="--data-dir"):
+        DataDir(tmp_path / "file" / "data").create()

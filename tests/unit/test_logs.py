@@ -1,0 +1,66 @@
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.logs import LogTail, redact, set_up
+
+SECRET = "S3CR3T-KEY"  # noqa: S105
+
+
+@pytest.fixture
+def tail(tmp_path: Path) -> Iterator[LogTail]:
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield set_up(tmp_path, "info", megabytes=0.01, backups=2, secrets=[SECRET], stderr=False)
+    for handler in [handler for handler in root.handlers if handler not in before]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+    logging.raiseExceptions = True
+    logging.captureWarnings(capture=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"key {SECRET}!", "key ***!"),
+        ("GET /query?function=X&apikey=abc&y=1", "GET /query?function=X&apikey=***&y=1"),
+        ("mongodb://user:pw@host/db", "mongodb://***@host/db"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_redaction(text: str, expected: str) -> None:
+    assert redact(text, [SECRET]) == expected
+
+
+def test_no_secret_and_no_escape_sequence_reaches_file_or_tail(tail: LogTail, tmp_path: Path) -> None:
+    log = logging.getLogger("test")
+    log.info("\x1b[31mred\x1b[0m %s \u202e", SECRET)
+    try:
+        raise ValueError(f"apikey={SECRET}")
+    except ValueError:
+        log.exception("failed\nand forged a line")
+    text = (tmp_path / "pipeline.log").read_text() + "".join(line.text for line in tail.after(0, 10))
+    assert SECRET not in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "failed and forged a line" in text
+    assert "Traceback" in text
+
+
+def test_files_are_rotated(tail: LogTail, tmp_path: Path) -> None:
+    for number in range(400):
+        logging.getLogger("test").info("line %d %s", number, "x" * 80)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pipeline.log", "pipeline.log.1", "pipeline.log.2"]
+    assert all(path.stat().st_size <= 10_000 for path in tmp_path.iterdir())
+
+
+def test_the_tail_hands_out_what_is_new(tail: LogTail) -> None:
+    for number in range(5):
+        logging.getLogger("test").info("line %d", number)
+    first = tail.after(0, 3)
+    assert [line.text for line in first] == ["line 2", "line 3", "line 4"]
+    assert tail.after(first[-1].seq, 10) == []
+    assert tail.after(0, 0) == []

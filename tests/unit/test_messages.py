@@ -1,0 +1,134 @@
+import math
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.documents import document_of, stamp
+from pipeline.messages import Article, Bar, EconomicPoint, Post, UndecodableError, bar_rank, decode, encode, topic_of
+from pipeline.records import dead_letter, decode_all, record_of
+from pipeline.bus.base import Received
+
+TS = datetime(2019, 2, 11, 14, 31, tzinfo=UTC)
+
+
+def bar(**changes: object) -> Bar:
+    values = {"ticker": "BRK.B", "interval": "1min", "ts": TS, "open": 1, "high": 2, "low": 1, "close": 2, "volume": 3}
+    return Bar(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_a_message_survives_the_wire() -> None:
+    assert decode("stock_data_brk_2eb", encode(bar())) == bar()
+
+
+@pytest.mark.parametrize(
+    ("topic", "value"),
+    [
+        ("stock_data_aapl", b""),
+        ("stock_data_aapl", b"{"),
+        ("stock_data_aapl", b"\xff\xfe"),
+        ("stock_data_aapl", b"[" * 100_000),
+        ("stock_data_aapl", b'{"type":"bar"}'),
+        ("stock_data_aapl", b'{"type":"article"}'),
+        ("stock_data_aapl", encode(bar())),  # of another ticker
+        ("stock_data_brk_2eb", encode(bar()).replace(b'"close":2', b'"close":"2"')),
+        ("stock_data_brk_2eb", encode(bar()).replace(b'"close":2', b'"close":-2')),
+        ("stock_data_brk_2eb", encode(bar()).replace(b'"close":2', b'"close":1e999')),
+        ("stock_data_brk_2eb", encode(bar()).replace(b'"low":1', b'"low":5')),
+        ("stock_data_brk_2eb", encode(bar()).replace(b"Z", b"")),  # no zone
+        ("stock_data_brk_2eb", encode(bar()).replace(b'"1min"', b'"2min"')),
+    ],
+)
+def test_what_is_not_the_promised_message_is_refused(topic: str, value: bytes) -> None:
+    with pytest.raises(UndecodableError):
+        decode(topic, value)
+
+
+def test_a_bar_must_be_finite() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        bar(volume=math.inf)
+
+
+def test_equal_instants_have_equal_keys_whatever_their_zone() -> None:
+    eastern = timezone(timedelta(hours=-5))
+    assert document_of(bar(ts=TS.astimezone(eastern))) == document_of(bar())
+    assert document_of(bar()).id == "BRK.B|1min|2019-02-11T14:31:00Z"
+    assert encode(bar(ts=TS.astimezone(eastern))) == encode(bar())
+
+
+def test_a_document_has_the_fields_of_its_message_and_says_when_it_is_simulated() -> None:
+    document = document_of(bar(simulated=True))
+    assert (document.ticker, document.interval, document.ts) == ("BRK.B", "1min", TS)
+    assert document.body["simulated"] is True
+    assert document.body["close"] == 2
+
+
+def test_text_from_outside_is_cleaned_where_it_becomes_a_message() -> None:
+    article = Article(ticker="AAPL", ts=TS, id="1", title="\x1b[31mBuy\x07 \u202eyad\u202c now\n", summary="x" * 10_000)
+    assert article.title == "Buy yad now"
+    assert len(article.summary) == 4096
+    raw = encode(Post(ticker="AAPL", ts=TS, id="1", text="hi")).replace(b'"hi"', b'"\\u001b]0;owned\\u0007hi"')
+    decoded = decode("social_aapl", raw)
+    assert isinstance(decoded, Post)
+    assert decoded.text == "hi"
+
+
+@given(
+    st.lists(
+        st.builds(bar, closed=st.booleans(), revision=st.integers(0, 3), close=st.sampled_from([1.0, 1.5, 2.0])),
+        min_size=2,
+        max_size=6,
+    )
+)
+def test_rank_orders_all_observations_of_a_bar(bars: list[Bar]) -> None:
+    winner = max(bars, key=bar_rank)
+    assert winner.closed == any(b.closed for b in bars)
+    assert winner.revision == max(b.revision for b in bars if b.closed == winner.closed)
+    for b in bars:
+        same_values = (b.open, b.high, b.low, b.close, b.volume) == (
+            winner.open,
+            winner.high,
+            winner.low,
+            winner.close,
+            winner.volume,
+        )
+        if bar_rank(b) == bar_rank(winner):
+            assert same_values
+        # The document's version orders as the rank does, so store and processor always agree.
+        assert (document_of(b).version < document_of(winner).version) == (bar_rank(b) < bar_rank(winner))
+
+
+def test_a_record_carries_key_event_time_and_headers() -> None:
+    record = record_of(bar())
+    assert (record.topic, record.key, record.ts) == ("stock_data_brk_2eb", "BRK.B", 1549895460000)
+    assert record.headers["schema"] == b"bar.v1"
+    assert int(record.headers["ingested"]) > 1_700_000_000_000_000_000
+
+
+def test_economic_points_are_keyed_by_series() -> None:
+    point = EconomicPoint(series="CPI", interval="monthly", ts=TS, value=None)
+    assert (topic_of(point), record_of(point).key) == ("economic_general", "CPI")
+    assert document_of(point).id == "CPI|monthly|2019-02-11T14:31:00Z"
+
+
+def test_what_does_not_decode_becomes_a_dead_letter_with_its_origin() -> None:
+    record = Received(topic="news_aapl", key="AAPL", value=b"\x1b[31mnot json\xff", ts=5, partition=2, offset=7)
+    good, bad = decode_all([record])
+    assert good == []
+    (letter,) = bad
+    assert (letter.topic, letter.partition, letter.offset) == ("news_aapl", 2, 7)
+    assert letter.payload == "not json�"
+    assert letter.reason
+    assert document_of(letter).id == "news_aapl|2|7"
+    assert decode("dead_letter", encode(letter)) == letter
+
+
+def test_a_huge_payload_is_kept_in_part() -> None:
+    record = Received(topic="news_aapl", key="", value=b"x" * 1_000_000, ts=-5)
+    assert len(dead_letter(record, "too big").payload) == 2048
+
+
+def test_stamps_show_fractions_only_where_there_are_any() -> None:
+    assert stamp(TS) == "2019-02-11T14:31:00Z"
+    assert stamp(TS.replace(microsecond=5)) == "2019-02-11T14:31:00.000005Z"
