@@ -5,6 +5,7 @@ Times are UTC. Prices are in the quote currency of the ticker, volumes in shares
 
 import hashlib
 import math
+import struct
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -258,13 +259,16 @@ def key_of(message: AnyMessage) -> str:
             return message.topic
 
 
+_VALUES: Final = struct.Struct("<5d?")
+
+
 def bar_rank(bar: Bar) -> int:
     """Orders all observations of one bar, whatever their order of arrival; the greatest is the bar.
 
     Closed above open, then the higher revision; between two that differ in nothing but their values a digest
     decides, for any rule will do as long as everybody applies the same. Below 2**93.
     """
-    values = repr((bar.open, bar.high, bar.low, bar.close, bar.volume)).encode()
+    values = _VALUES.pack(bar.open, bar.high, bar.low, bar.close, bar.volume, bar.simulated)
     digest = int.from_bytes(hashlib.blake2b(values, digest_size=5).digest())
     return (bar.closed << 92) | (bar.revision << 40) | digest
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.bus.base import Received
 from pipeline.documents import document_of, stamp
 from pipeline.messages import Article, Bar, EconomicPoint, Post, UndecodableError, bar_rank, decode, encode, topic_of
 from pipeline.records import dead_letter, decode_all, record_of
-from pipeline.bus.base import Received
 
 TS = datetime(2019, 2, 11, 14, 31, tzinfo=UTC)
 
@@ -97,6 +97,11 @@ def test_rank_orders_all_observations_of_a_bar(bars: list[Bar]) -> None:
             assert same_values
         # The document's version orders as the rank does, so store and processor always agree.
         assert (document_of(b).version < document_of(winner).version) == (bar_rank(b) < bar_rank(winner))
+
+
+def test_rank_does_not_depend_on_how_numbers_are_written() -> None:
+    assert bar_rank(bar(volume=3)) == bar_rank(bar(volume=3.0))
+    assert bar_rank(bar(simulated=True)) != bar_rank(bar())
 
 
 def test_a_record_carries_key_event_time_and_headers() -> None:

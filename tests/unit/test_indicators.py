@@ -1,0 +1,281 @@
+"""The two paths agree with each other, and with the formulas written out."""
+
+import csv
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.indicators import WARM_UP, History, Live, Values, batch, latest, session_of, warm_up
+from pipeline.messages import INDICATOR_FIELDS, Bar
+
+NEW_YORK = ZoneInfo("America/New_York")
+RECORDED = Path(__file__).parents[3] / "shared" / "data" / "bars"
+
+Row = tuple[float, float, float, float, int]
+
+
+def recorded_bars(ticker: str) -> list[Bar]:
+    """A week of real 1-minute bars, oldest first."""
+    path = RECORDED / f"{ticker}_1min.csv"
+    if not path.exists() and "CI" not in os.environ:
+        pytest.skip(f"no recorded bars in {RECORDED}")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        Bar(
+            ticker=ticker,
+            interval="1min",
+            ts=datetime.fromisoformat(row["datetime"]).replace(tzinfo=NEW_YORK),
+            open=float(row["open"]),
+            high=float(row["high"]),
+            low=float(row["low"]),
+            close=float(row["close"]),
+            volume=float(row["volume"]),
+        )
+        for row in reversed(rows)
+    ]
+
+
+def history_of(rows: Sequence[Row]) -> History:
+    *floats, session = zip(*rows, strict=True)
+    high, low, close, volume = (np.array(column, dtype=np.float64) for column in floats)
+    return History(high, low, close, volume, np.array(session, dtype=np.intc))
+
+
+def real_rows(ticker: str) -> list[Row]:
+    return [(b.high, b.low, b.close, b.volume, session_of(b.ts, NEW_YORK)) for b in recorded_bars(ticker)]
+
+
+def random_rows(length: int, seed: int = 1) -> list[Row]:
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 1e-3, length)))
+    spread = rng.uniform(0, 0.2, (2, length))
+    volume = rng.integers(0, 5_000, length).astype(float)
+    columns = (close + spread[0], close - spread[1], close, volume, np.arange(length) // 40)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def live_values(rows: Sequence[Row]) -> list[Values]:
+    """The values at every bar, the bars having come one at a time."""
+    values = [latest(history_of(rows[:stop])) for stop in range(1, min(len(rows), WARM_UP) + 1)]
+    if len(rows) > WARM_UP:
+        live = Live(history_of(rows[:WARM_UP]))
+        values += [live.update(*row) for row in rows[WARM_UP:]]
+    return values
+
+
+def column(values: Sequence[Values], field: str) -> list[float | None]:
+    position = INDICATOR_FIELDS.index(field)
+    return [row[position] for row in values]
+
+
+def assert_same(actual: Sequence[Values], expected: Sequence[Values]) -> None:
+    assert len(actual) == len(expected)
+    for index, (ours, theirs) in enumerate(zip(actual, expected, strict=True)):
+        for field, one, other in zip(INDICATOR_FIELDS, ours, theirs, strict=True):
+            if one is None or other is None:
+                assert one is other, f"{field} at {index}: {one} and {other}"
+            else:
+                assert math.isfinite(one), f"{field} at {index}"
+                assert math.isclose(one, other, rel_tol=1e-9), f"{field} at {index}: {one} and {other}"
+
+
+def assert_column(actual: Sequence[float | None], expected: Sequence[float | None]) -> None:
+    """Equal up to rounding, relative to the largest number that went into it."""
+    assert [value is None for value in actual] == [value is None for value in expected]
+    known = [(a, e) for a, e in zip(actual, expected, strict=True) if a is not None and e is not None]
+    assert [a for a, _ in known] == pytest.approx([e for _, e in known], rel=1e-9)
+
+
+class TestAgreement:
+    @pytest.mark.parametrize("ticker", ["AAPL", "MSFT", "TSLA"])
+    def test_live_equals_batch_on_real_bars(self, ticker: str) -> None:
+        rows = real_rows(ticker)
+        values = live_values(rows)
+        assert len(values) > 1_900
+        assert None not in values[-1]
+        assert_same(values, batch(history_of(rows)))
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.data())
+    def test_live_equals_batch_on_any_bars(self, data: st.DataObject) -> None:
+        rows = data.draw(market())
+        assert_same(live_values(rows), batch(history_of(rows)))
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.integers(WARM_UP, 120), st.integers(0, 2**32))
+    def test_wherever_live_is_opened(self, opened: int, seed: int) -> None:
+        rows = random_rows(140, seed)
+        live = Live(history_of(rows[:opened]))
+        assert_same([live.update(*row) for row in rows[opened:]], batch(history_of(rows), opened))
+
+    def test_a_peek_tells_the_next_values_and_changes_nothing(self) -> None:
+        rows = random_rows(120)
+        live = Live(history_of(rows[:WARM_UP]))
+        for row in rows[WARM_UP:]:
+            other = (row[0] * 2, row[1] / 2, row[2] * 1.5, row[3] + 1, row[4] + 1)
+            before = live.peek(*row)
+            assert live.peek(*other) != before
+            assert live.update(*row) == before
+        assert live.count == 120
+
+    @pytest.mark.parametrize("start", [0, 1, 17, 49, 50, 119])
+    @pytest.mark.parametrize("length", [20, 120])
+    def test_a_batch_from_a_position_is_the_end_of_the_whole(self, start: int, length: int) -> None:
+        history = history_of(random_rows(length))
+        assert batch(history, start) == batch(history)[start:]
+
+
+@st.composite
+def market(draw: st.DrawFn) -> list[Row]:
+    """Bars in stretches: flat, drifting, wild, without volume, tiny, huge, on gaps of some sessions."""
+    rows: list[Row] = []
+    session = 0
+    stretch = st.tuples(
+        st.integers(1, 40),
+        st.sampled_from([1e-300, 1e-9, 1e-4, 1.0, 123.45, 1e5, 1e12, 1e150, 1e305]),
+        st.sampled_from([0.0, 1e-12, 1e-3, 0.5]),
+        st.sampled_from([0.0, 1.0, 1e6, 1e300]),
+        st.integers(0, 2),
+    )
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    for length, level, spread, volume, sessions in draw(st.lists(stretch, min_size=1, max_size=6)):
+        session += sessions
+        for _ in range(length):
+            low, close, high = sorted(level * (1 + spread * rng.uniform(-1, 1, 3)))
+            rows.append((float(high), float(low), float(close), volume * float(rng.integers(0, 3)), session))
+    return rows
+
+
+class TestFormulas:
+    """Against the textbook, without any library."""
+
+    def test_sma(self) -> None:
+        rows = random_rows(200)
+        closes = [row[2] for row in rows]
+        expected = [None if i < 19 else math.fsum(closes[i - 19 : i + 1]) / 20 for i in range(200)]
+        assert_column(column(batch(history_of(rows)), "sma_20"), expected)
+
+    def test_ema_begins_with_the_simple_average(self) -> None:
+        rows = random_rows(200)
+        closes = [row[2] for row in rows]
+        expected: list[float | None] = [None] * 11
+        ema = math.fsum(closes[:12]) / 12
+        for close in [None, *closes[12:]]:
+            ema = ema if close is None else ema + 2 / 13 * (close - ema)
+            expected.append(ema)
+        assert_column(column(batch(history_of(rows)), "ema_12"), expected)
+
+    def test_rsi_is_smoothed_as_wilder_does(self) -> None:
+        rows = random_rows(200)
+        closes = [row[2] for row in rows]
+        changes = [b - a for a, b in pairwise(closes)]
+        up = math.fsum(max(change, 0) for change in changes[:14]) / 14
+        down = math.fsum(max(-change, 0) for change in changes[:14]) / 14
+        expected: list[float | None] = [None] * 14
+        expected.append(100 * up / (up + down))
+        for change in changes[14:]:
+            up = (13 * up + max(change, 0)) / 14
+            down = (13 * down + max(-change, 0)) / 14
+            expected.append(100 * up / (up + down))
+        assert_column(column(batch(history_of(rows)), "rsi_14"), expected)
+
+    def test_bollinger_bands_are_two_deviations_of_the_population_wide(self) -> None:
+        rows = random_rows(200)
+        closes = [row[2] for row in rows]
+        windows = [None] * 19 + [np.array(closes[i - 19 : i + 1]) for i in range(19, 200)]
+        values = batch(history_of(rows))
+        for field, deviations in (("bb_upper", 2), ("bb_middle", 0), ("bb_lower", -2)):
+            expected = [None if w is None else float(w.mean() + deviations * w.std(ddof=0)) for w in windows]
+            assert_column(column(values, field), expected)
+
+    def test_slow_stochastic(self) -> None:
+        rows = random_rows(200)
+        fast = [
+            100 * (rows[i][2] - min(r[1] for r in rows[i - 13 : i + 1]))
+            / (max(r[0] for r in rows[i - 13 : i + 1]) - min(r[1] for r in rows[i - 13 : i + 1]))
+            for i in range(13, 200)
+        ]  # fmt: skip
+        slow = [math.fsum(fast[i - 2 : i + 1]) / 3 for i in range(2, len(fast))]
+        signal = [math.fsum(slow[i - 2 : i + 1]) / 3 for i in range(2, len(slow))]
+        values = batch(history_of(rows))
+        assert_column(column(values, "stoch_k"), [*[None] * 17, *slow[2:]])
+        assert_column(column(values, "stoch_d"), [*[None] * 17, *signal])
+
+    def test_obv(self) -> None:
+        rows = random_rows(200)
+        expected = [rows[0][3]]
+        for before, row in pairwise(rows):
+            sign = (row[2] > before[2]) - (row[2] < before[2])
+            expected.append(expected[-1] + sign * row[3])
+        assert_column(column(batch(history_of(rows)), "obv"), expected)
+
+    def test_vwap_begins_anew_with_every_session(self) -> None:
+        rows = random_rows(200)
+        expected: list[float | None] = []
+        for index, row in enumerate(rows):
+            day = [r for r in rows[: index + 1] if r[4] == row[4]]
+            shares = math.fsum(r[3] for r in day)
+            expected.append(math.fsum((r[0] + r[1] + r[2]) / 3 * r[3] for r in day) / shares if shares else None)
+        assert_column(column(batch(history_of(rows)), "vwap"), expected)
+
+    def test_vwap_is_unknown_before_the_first_trade_of_the_session(self) -> None:
+        rows: list[Row] = [(11.0, 9.0, 10.0, 0.0, 1), (11.0, 9.0, 10.0, 5.0, 1), (3.0, 1.0, 2.0, 0.0, 2)]
+        assert column(batch(history_of(rows)), "vwap") == [None, 10.0, None]
+        long = [(row[0], row[1], row[2], 0.0, 1) for row in random_rows(80)]
+        assert set(column(live_values(long), "vwap")) == {None}
+
+    def test_return_and_volatility(self) -> None:
+        rows = random_rows(200)
+        closes = [row[2] for row in rows]
+        returns = [b / a - 1 for a, b in pairwise(closes)]
+        deviations = [float(np.std(returns[i - 9 : i + 1], ddof=1)) for i in range(9, 199)]
+        values = batch(history_of(rows))
+        assert_column(column(values, "return_1"), [None, *returns])
+        assert_column(column(values, "volatility_10"), [*[None] * 10, *deviations])
+
+    def test_a_spike_leaves_nothing_behind_in_the_volatility(self) -> None:
+        closes = [1e-6, 1e6, *[1.0] * 60]
+        rows: list[Row] = [(close, close, close, 1.0, 1) for close in closes]
+        for values in (batch(history_of(rows)), live_values(rows)):
+            assert column(values, "volatility_10")[-1] == 0.0
+
+
+def test_warming_up_is_none_and_no_more() -> None:
+    first = {
+        field: next(i for i, value in enumerate(column(batch(history_of(random_rows(80))), field)) if value is not None)
+        for field in INDICATOR_FIELDS
+    }
+    assert first == {
+        "sma_20": 19, "sma_50": 49, "ema_12": 11, "ema_26": 25, "rsi_14": 14,
+        "macd": 33, "macd_signal": 33, "macd_hist": 33, "bb_upper": 19, "bb_middle": 19, "bb_lower": 19,
+        "atr_14": 14, "obv": 0, "stoch_k": 17, "stoch_d": 17, "adx_14": 27,
+        "vwap": 0, "return_1": 1, "volatility_10": 10,
+    }  # fmt: skip
+
+
+def test_a_session_is_the_day_at_the_exchange() -> None:
+    late = datetime(2019, 2, 15, 1, 0, tzinfo=UTC)  # 20:00 of the day before in New York
+    assert session_of(late, NEW_YORK) == datetime(2019, 2, 14, tzinfo=UTC).toordinal()
+    assert session_of(late, ZoneInfo("Asia/Tokyo")) == datetime(2019, 2, 15, tzinfo=UTC).toordinal()
+
+
+def test_importing_costs_nothing_of_the_libraries() -> None:
+    code = "import sys, pipeline.series; sys.exit(bool({'pandas', 'pandas_ta', 'talib', 'numba'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_warm_up_has_imported_all_of_them() -> None:
+    warm_up()
+    assert {"pandas", "pandas_ta", "talib"} <= set(sys.modules)
