@@ -15,7 +15,7 @@ from fintrends_tui.client import NotRunningError, connect
 from fintrends_tui.link import LinkError
 from fintrends_tui.process import PIPELINE, PipelineLink
 from pipeline.datadir import DataDir, DataDirError
-from pipeline.options import RunFlags, Where
+from pipeline.options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where
 from pipeline.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
 from pipeline.settings import SettingsError, load
 from pipeline.snapshot import Snapshot
@@ -24,18 +24,17 @@ from pipeline.tickers import InvalidTickerError, parse_tickers
 _EPILOGUE = """
 Examples:
 
-  fintrends-tui AAPL MSFT TSLA              live dashboard; starts a pipeline or attaches to the running one
-  fintrends-tui AAPL --no-ui                the pipeline alone, in the foreground
-  fintrends-tui query indicators AAPL --last 5
-  fintrends-tui status --json
-
-`fintrends-tui COMMAND --help` says more on each command. Press ? on the screen for its keys.
+  fintrends-tui AAPL MSFT TSLA          the dashboard; press ? for its keys
+  fintrends-tui AAPL MSFT --no-ui       the pipeline alone, in the foreground
+  fintrends-tui query indicators AAPL   the last 20 rows of indicators
+  fintrends-tui COMMAND --help          more on each command
 """
 
 app = App(
     name="fintrends-tui",
     version=__version__,
     version_flags="--version",
+    usage="Usage: fintrends-tui [TICKERS...] [OPTIONS]\n       fintrends-tui COMMAND [OPTIONS]\n",
     help="A live financial dashboard for the terminal with its own streaming pipeline.",
     help_format="plaintext",
     help_epilogue=_EPILOGUE,
@@ -45,8 +44,8 @@ app = App(
 @app.default
 def dashboard(
     *tickers: str,
-    no_ui: Annotated[bool, Parameter(negative="")] = False,
-    flags: RunFlags = RunFlags(),
+    no_ui: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    flags: RunFlags = RUN_DEFAULTS,
 ) -> int:
     """Show the dashboard. It starts a pipeline, or attaches to the one that runs on the data directory.
 
@@ -76,7 +75,9 @@ def dashboard(
 
 
 @app.command
-def status(*, json: Annotated[bool, Parameter(negative="")] = False, where: Where = Where()) -> int:
+def status(
+    *, json: Annotated[bool, Parameter(negative="", show_default=False)] = False, where: Where = WHERE_DEFAULTS
+) -> int:
     """Say how the pipeline is; exit with 0 if it runs and nothing has failed, 1 if something has, 3 if none runs.
 
     Parameters
@@ -97,7 +98,7 @@ def status(*, json: Annotated[bool, Parameter(negative="")] = False, where: Wher
 
 
 @app.command
-def stop(*, where: Where = Where()) -> int:
+def stop(*, where: Where = WHERE_DEFAULTS) -> int:
     """Drain and stop the running pipeline; returns when it is gone."""
     pid = asyncio.run(_stop(where))
     print(f"the pipeline (pid {pid}) has stopped")
@@ -105,19 +106,23 @@ def stop(*, where: Where = Where()) -> int:
 
 
 @app.command
-def add(*tickers: Annotated[str, Parameter(required=True)], where: Where = Where()) -> int:
+def add(*tickers: Annotated[str, Parameter(required=True)], where: Where = WHERE_DEFAULTS) -> int:
     """Watch more tickers in the running pipeline."""
     return _change(Add(parse_tickers(tickers)), where)
 
 
 @app.command
-def remove(*tickers: Annotated[str, Parameter(required=True)], where: Where = Where()) -> int:
+def remove(*tickers: Annotated[str, Parameter(required=True)], where: Where = WHERE_DEFAULTS) -> int:
     """Stop watching tickers in the running pipeline. What is stored stays."""
     return _change(Remove(parse_tickers(tickers)), where)
 
 
 @app.command(name="load")
-def load_history(*tickers: str, wait: Annotated[bool, Parameter(negative="")] = False, where: Where = Where()) -> int:
+def load_history(
+    *tickers: str,
+    wait: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    where: Where = WHERE_DEFAULTS,
+) -> int:
     """Load the history of tickers into the running pipeline; of all that are watched if none are named.
 
     Parameters
@@ -135,7 +140,7 @@ def load_history(*tickers: str, wait: Annotated[bool, Parameter(negative="")] = 
 
 @app.command
 def query(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
-    """Print documents of a collection: query COLLECTION [TICKER] [--last N] [--since TIME] [--format table|json|csv]."""
+    """Print documents of a collection, the newest last; also while no pipeline runs."""
     _become_pipeline(["query", *words])
 
 

@@ -21,8 +21,8 @@ def describe(snapshot: Snapshot) -> str:
     """Some lines for a person."""
     pipeline = snapshot.pipeline
     lines = [
-        f"pipeline   {pipeline.state}, pid {pipeline.pid}, version {pipeline.version}, "
-        f"up {_duration(snapshot.at - pipeline.started_at)}",
+        f"pipeline   {pipeline.state}, pid {pipeline.pid}, up {_duration(snapshot.at - pipeline.started_at)}",
+        f"version    {pipeline.version}",
         f"source     {pipeline.source_note}",
         f"bus        {pipeline.bus}",
         f"store      {pipeline.store}",

@@ -1,6 +1,7 @@
 """`python -m pipeline`: the pipeline in the foreground, and look-ups in what it stored."""
 
 import asyncio
+import signal
 import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from cyclopts import App, Parameter
 
 from pipeline import __version__
 from pipeline.datadir import DataDir, DataDirError
-from pipeline.options import RunFlags, Where
+from pipeline.options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where
 from pipeline.query import Format, QueryError
 from pipeline.settings import Loaded, SettingsError
 from pipeline.tickers import InvalidTickerError, parse_ticker
@@ -23,7 +24,7 @@ app = App(name="fintrends-tui", version=__version__, version_flags="--version", 
 @app.default
 def run(
     *tickers: Annotated[str, Parameter(show_default=False)],
-    flags: RunFlags = RunFlags(),
+    flags: RunFlags = RUN_DEFAULTS,
 ) -> int:
     """Run the pipeline in the foreground. Ctrl+C stops it in good order, a second one at once.
 
@@ -81,7 +82,7 @@ def query(
     since: str | None = None,
     interval: str | None = None,
     format: Annotated[Format, Parameter(name="--format")] = "table",  # noqa: A002 - the flag's promised name
-    where: Where = Where(),
+    where: Where = WHERE_DEFAULTS,
 ) -> int:
     """Print documents of a collection, the newest last; also while no pipeline runs.
 
@@ -120,12 +121,16 @@ def query(
         async with open_store_to_read(loaded) as store:
             return await store.find(wanted)
 
-    queries.write(asyncio.run(look()), format)
+    documents = asyncio.run(look())
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us as it ends any filter
+    queries.write(documents, format)
     return 0
 
 
 @app.command(show=False)
-def stored(*, json: Annotated[bool, Parameter(negative="")] = False, where: Where = Where()) -> int:
+def stored(
+    *, json: Annotated[bool, Parameter(negative="", show_default=False)] = False, where: Where = WHERE_DEFAULTS
+) -> int:
     """What is stored, for `fintrends-tui status` when no pipeline runs; exits with 3."""
     from pipeline.stored import describe
 

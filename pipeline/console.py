@@ -38,7 +38,7 @@ def status_line(snapshot: Snapshot) -> str:
 
 @asynccontextmanager
 async def report(snapshot: Callable[[], Snapshot], stream: TextIO = sys.stderr) -> AsyncIterator[None]:
-    """Keep the status line up to date meanwhile: in place on a terminal, a line now and then elsewhere; one at the end."""
+    """Keep the status line up to date meanwhile: in place on a terminal, elsewhere a line now and then."""
     terminal = stream.isatty()
 
     async def keep_writing() -> None:

@@ -16,7 +16,6 @@ from pipeline.messages import (
     Post,
     Quote,
     ScoredItem,
-    TickerMessage,
     bar_rank,
     encode,
 )
@@ -72,12 +71,11 @@ def _identity(message: AnyMessage) -> tuple[str, str, str]:
         case IndicatorRow(ticker=ticker, interval=interval):
             return "indicators", f"{ticker}|{interval}|{ts}", message.lineage
         case Article(ticker=ticker):
-            return "news", f"{ticker}|{message.source}|{message.id}", f"{ts}-{_digest(message)}"
+            return "news", f"{ticker}|{message.source}|{message.id}", _later(message)
         case Post(ticker=ticker):
-            return "social", f"{ticker}|{message.source}|{message.id}", f"{ts}-{_digest(message)}"
+            return "social", f"{ticker}|{message.source}|{message.id}", _later(message)
         case ScoredItem(ticker=ticker):
-            key = f"{ticker}|{message.source}|{message.kind}|{message.id}"
-            return "sentiment", key, f"{ts}-{_digest(message)}"
+            return "sentiment", f"{ticker}|{message.source}|{message.kind}|{message.id}", _later(message)
         case EconomicPoint():
             return "economic", f"{message.series}|{message.interval}|{ts}", _digest(message)
         case DeadLetter():
@@ -89,13 +87,15 @@ def _identity(message: AnyMessage) -> tuple[str, str, str]:
 
 
 def stamp(ts: datetime) -> str:
-    """The instant as text that sorts as time does, such as ``2019-02-15T21:00:00Z``; fractions only where there are any."""
+    """The instant as text, such as ``2019-02-15T21:00:00Z``; fractions of a second only where there are any."""
     text = ts.astimezone(UTC).isoformat(timespec="microseconds" if ts.microsecond else "seconds")
     return text.removesuffix("+00:00") + "Z"
 
 
+def _later(message: AnyMessage) -> str:
+    """A version by which the later of two editions wins; of two of the same time either, but always the same."""
+    return f"{int(message.ts.timestamp() * 1_000_000):017d}-{_digest(message)}"
+
+
 def _digest(message: AnyMessage) -> str:
     return hashlib.blake2b(encode(message), digest_size=8).hexdigest()
-
-
-__all__ = ["COLLECTIONS", "Document", "TickerMessage", "document_of", "stamp"]

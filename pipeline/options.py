@@ -57,10 +57,10 @@ class Where:
 class RunFlags(Where):
     """How a pipeline runs."""
 
-    initial_load: Annotated[bool, Parameter(group=_PIPELINE, negative="")] = False
+    initial_load: Annotated[bool, Parameter(group=_PIPELINE, negative="", show_default=False)] = False
     "Load the history of the tickers first."
 
-    until_idle: Annotated[bool, Parameter(group=_PIPELINE, negative="")] = False
+    until_idle: Annotated[bool, Parameter(group=_PIPELINE, negative="", show_default=False)] = False
     "Exit with 0 once every source is exhausted and every lag is zero."
 
     duration: Annotated[float | None, Parameter(group=_PIPELINE)] = None
@@ -75,7 +75,7 @@ class RunFlags(Where):
     roles: Annotated[str | None, Parameter(group=_PIPELINE)] = None
     "Stages to run, by commas: producer,processor,sink. Default: all."
 
-    quiet: Annotated[bool, Parameter(group=_PIPELINE, negative="")] = False
+    quiet: Annotated[bool, Parameter(group=_PIPELINE, negative="", show_default=False)] = False
     "No status line on stderr; warnings only."
 
     def with_tickers(self, tickers: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -108,3 +108,7 @@ class RunFlags(Where):
         if self.quiet:
             flags.append("--quiet")
         return flags
+
+
+WHERE_DEFAULTS = Where()
+RUN_DEFAULTS = RunFlags()

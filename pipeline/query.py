@@ -3,7 +3,7 @@
 import csv
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TextIO
 
@@ -56,17 +56,19 @@ def check(collection: str, interval: str | None) -> None:
 
 def write(documents: list[dict[str, Any]], format_: Format, out: TextIO = sys.stdout) -> None:
     """Print documents, the newest last: a table, JSON (one document a line) or CSV."""
-    printer: dict[Format, Callable[[list[dict[str, Any]], TextIO], None]] = {
-        "table": _table,
-        "json": _json,
-        "csv": _csv,
-    }
-    printer[format_](documents, out)
+    match format_:
+        case "table":
+            _table(documents, out)
+        case "json":
+            _json(documents, out)
+        case "csv":
+            _csv(documents, out)
 
 
 def _json(documents: list[dict[str, Any]], out: TextIO) -> None:
-    for document in documents:
-        out.write(msgspec.json.encode(document | {"ts": stamp(document["ts"])}).decode() + "\n")
+    out.writelines(
+        msgspec.json.encode(document | {"ts": stamp(document["ts"])}).decode() + "\n" for document in documents
+    )
 
 
 def _csv(documents: list[dict[str, Any]], out: TextIO) -> None:

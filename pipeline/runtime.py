@@ -28,7 +28,7 @@ from pipeline.stages.sink import Sink
 from pipeline.stages.view import ViewStage
 from pipeline.store.base import Store, StoreError
 from pipeline.supervisor import Backoff, Supervisor, first_of
-from pipeline.topics import GENERAL, INDICATOR_GROUP, PER_TICKER, SENTIMENT_GROUP, SINK_GROUP, STOCK_DATA, NEWS, SOCIAL
+from pipeline.topics import GENERAL, INDICATOR_GROUP, NEWS, PER_TICKER, SENTIMENT_GROUP, SINK_GROUP, SOCIAL, STOCK_DATA
 from pipeline.view import LiveView
 from pipeline.watchlist import Watchlist
 

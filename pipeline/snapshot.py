@@ -84,7 +84,7 @@ class TopicView(Struct, kw_only=True, frozen=True):
 
 
 class CollectionView(Struct, kw_only=True, frozen=True):
-    """Writes to a collection. Latencies are of a whole batch, in milliseconds; `spark` is writes a second, oldest first."""
+    """Writes to a collection. Latencies, in ms, are those of whole batches; `spark`: writes a second, oldest first."""
 
     name: str
     per_second: float = 0.0

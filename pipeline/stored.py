@@ -35,8 +35,7 @@ async def describe(loaded: Loaded, as_json: bool, out: TextIO = sys.stdout) -> N
         document = {"running": False, "data_dir": str(loaded.data_dir), "collections": collections, "topics": topics}
         out.write(msgspec.json.encode(document).decode() + "\n")
         return
-    for name, count in collections.items():
-        out.write(f"{name:<28} {count:>9} documents\n")
+    out.writelines(f"{name:<28} {count:>9} documents\n" for name, count in collections.items())
     for topic, entry in sorted(topics.items()):
         lags = "  ".join(f"{group} {lag}" for group, lag in entry.items() if group != "records")
         out.write(f"{topic:<28} {entry['records']:>9} records  lag: {lags}\n")

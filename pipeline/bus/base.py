@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class BusError(Exception):
-    """The bus cannot do what was asked; the message says what to do. A stage that sees it backs off and tries again."""
+    """The bus cannot do what was asked; the message says what to do. A stage that sees it backs off and retries."""
 
 
 class TopicPartition(NamedTuple):

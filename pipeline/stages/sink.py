@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from pipeline.bus.base import Bus, Received
 from pipeline.documents import COLLECTIONS, Document, document_of
-from pipeline.meters import Latency, Rate
 from pipeline.messages import DeadLetter
+from pipeline.meters import Latency, Rate
 from pipeline.records import dead_letter, decode_all, records_of
 from pipeline.snapshot import CollectionView
 from pipeline.stages.consume import Subscription, consume

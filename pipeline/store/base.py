@@ -9,7 +9,7 @@ from pipeline.documents import Document
 
 
 class StoreError(Exception):
-    """The store cannot do what was asked; the message says what to do. A stage that sees it backs off and tries again."""
+    """The store cannot do what was asked; the message says what to do. A stage that sees it backs off and retries."""
 
 
 @dataclass(frozen=True, slots=True)

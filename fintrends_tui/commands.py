@@ -1,0 +1,58 @@
+"""Every command of the dashboard, declared once: keys, footer, help and command palette come from here."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from textual.binding import Binding
+
+
+class KeyCommand(NamedTuple):
+    """`keys` as Textual names them, separated by commas; `shown` is how people read them. An empty `label` keeps the
+    command out of the footer."""
+
+    keys: str
+    shown: str
+    action: str
+    label: str
+    help: str
+
+
+EVERYWHERE: Final = (
+    KeyCommand("question_mark", "?", "app.help", "Help", "Show all keys"),
+    KeyCommand("d", "d", "app.detach", "Detach", "Leave this screen; the pipeline runs on"),
+    KeyCommand("q,ctrl+c", "q", "app.quit", "Quit", "Quit; stop the pipeline if this screen started it"),
+)
+DASHBOARD: Final = (
+    KeyCommand("a", "a", "add", "Add", "Add tickers to the watchlist"),
+    KeyCommand("x", "x", "remove", "Remove", "Remove the selected ticker; what is stored stays"),
+    KeyCommand("i", "i", "load", "Load", "Load the history of the selected ticker, or of all"),
+    KeyCommand("p", "p", "pause", "Pause", "Pause the producers, or let them run on"),
+    KeyCommand("r", "r", "restart", "Restart", "Restart a service, or all of them"),
+    KeyCommand("enter", "⏎", "detail", "Detail", "Open the selected ticker"),
+    KeyCommand("l", "l", "log", "Log", "Open the log"),
+)
+MOVING: Final = (
+    KeyCommand("tab,right", "Tab →", "panel(1)", "", "Go to the next panel"),
+    KeyCommand("shift+tab,left,h", "Shift+Tab ← h", "panel(-1)", "", "Go to the previous panel"),
+)
+DETAIL: Final = (
+    KeyCommand("right", "→", "interval(1)", "Longer", "Show the next longer interval"),
+    KeyCommand("left,h", "← h", "interval(-1)", "Shorter", "Show the next shorter interval"),
+    KeyCommand("escape,enter", "Esc", "app.pop_screen", "Back", "Go back to the dashboard"),
+)
+LOG: Final = (KeyCommand("escape,l", "Esc", "app.pop_screen", "Back", "Go back to the dashboard"),)
+
+
+def bindings(commands: Iterable[KeyCommand]) -> list[Binding]:
+    """The commands as Textual wants them."""
+    return [
+        Binding(
+            command.keys,
+            command.action,
+            command.label or command.help,
+            show=bool(command.label),
+            key_display=command.shown,
+            tooltip=command.help,
+        )
+        for command in commands
+    ]

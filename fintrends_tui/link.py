@@ -1,0 +1,48 @@
+"""The port between the screen and the pipeline, and what travels over it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pipeline.protocol import Command
+from pipeline.snapshot import Snapshot
+
+LinkState = Literal["starting", "connecting", "connected", "lost", "failed"]
+
+
+class LinkError(Exception):
+    """A command did not take effect; the message is a sentence for the user."""
+
+
+@dataclass(frozen=True)
+class LinkStatus:
+    """How things stand between screen and pipeline; `note` is a sentence for the user."""
+
+    state: LinkState
+    note: str
+
+
+class Link(Protocol):
+    """What the screen knows of the pipeline. `started_here` tells that this screen started it, so quitting stops it."""
+
+    started_here: bool
+
+    async def run(self, on_status: Callable[[LinkStatus], None], on_snapshot: Callable[[Snapshot], None]) -> None:
+        """Connect, starting the pipeline if need be, and reconnect for ever with backoff. Returns when closed."""
+
+    async def ask(self, command: Command) -> Any:
+        """The result of a command, of the type `pipeline.protocol` documents for it.
+
+        Raises:
+            LinkError: if there is no connection, or the pipeline refuses.
+        """
+
+    async def stop_pipeline(self) -> None:
+        """Drain and stop the pipeline; returns when its process is gone.
+
+        Raises:
+            LinkError: if it cannot be stopped.
+        """
+
+    async def close(self) -> None:
+        """Disconnect; the pipeline stays as it is."""

@@ -1,0 +1,64 @@
+"""The dashboard's own themes. Rising and falling are teal and vermilion, which colour-blind eyes can tell apart."""
+
+from typing import Final
+
+from textual.theme import Theme
+
+DARK: Final = Theme(
+    name="fintrends-dark",
+    primary="#6ea8fe",
+    secondary="#8b93a7",
+    accent="#6ea8fe",
+    success="#3ecfb2",
+    warning="#f2c14e",
+    error="#ff7a59",
+    foreground="#d5dae5",
+    background="#0e1118",
+    surface="#0e1118",
+    panel="#171b26",
+    dark=True,
+    variables={
+        "up": "#3ecfb2",
+        "down": "#ff7a59",
+        "rule": "#2b3242",
+        "faint": "#8089a0",
+        "cursor": "#1e2a40",
+        "footer-background": "#171b26",
+        "footer-key-foreground": "#6ea8fe",
+        "footer-description-foreground": "#aab2c5",
+        "scrollbar": "#2b3242",
+        "scrollbar-background": "#0e1118",
+        "scrollbar-corner-color": "#0e1118",
+    },
+)
+
+LIGHT: Final = Theme(
+    name="fintrends-light",
+    primary="#1f5fbf",
+    secondary="#5b6475",
+    accent="#1f5fbf",
+    success="#00756a",
+    warning="#8a5a00",
+    error="#c0391b",
+    foreground="#1d2330",
+    background="#fafbfc",
+    surface="#fafbfc",
+    panel="#eceff4",
+    dark=False,
+    variables={
+        "up": "#00756a",
+        "down": "#c0391b",
+        "rule": "#c9d0dc",
+        "faint": "#626c80",
+        "cursor": "#dbe6f8",
+        "footer-background": "#eceff4",
+        "footer-key-foreground": "#1f5fbf",
+        "footer-description-foreground": "#454e60",
+        "scrollbar": "#c9d0dc",
+        "scrollbar-background": "#fafbfc",
+        "scrollbar-corner-color": "#fafbfc",
+    },
+)
+
+# For themes that are not ours: every variable that app.tcss uses and Textual does not define.
+FALLBACK: Final = {name: DARK.variables[name] for name in ("up", "down", "rule", "faint", "cursor")}

@@ -1,0 +1,34 @@
+"""What one repaint shows: a snapshot and the few things that only the screen knows."""
+
+from dataclasses import dataclass
+
+from fintrends_tui.link import LinkStatus
+from pipeline.snapshot import Snapshot, TickerDetail
+
+
+@dataclass(frozen=True)
+class View:
+    """The input of every panel. `now` is in whole seconds since the epoch, so that ages change once a second at most;
+    `requested` are the tickers to show before the first snapshot comes."""
+
+    status: LinkStatus
+    snapshot: Snapshot | None = None
+    selected: str | None = None
+    now: int = 0
+    requested: tuple[str, ...] = ()
+
+    @property
+    def detail(self) -> TickerDetail | None:
+        """The detail of the selected ticker; None while the pipeline still sends that of another."""
+        if self.snapshot is None or self.snapshot.detail is None or self.snapshot.detail.ticker != self.selected:
+            return None
+        return self.snapshot.detail
+
+    @property
+    def stale(self) -> bool:
+        """The snapshot is one from before the connection was lost."""
+        return self.snapshot is not None and self.status.state != "connected"
+
+    def waiting(self, sentence: str) -> str:
+        """What an empty panel says: `sentence` while snapshots arrive, else why none do."""
+        return sentence if self.snapshot is not None else self.status.note

@@ -1,0 +1,85 @@
+"""The product as its users run it: by its command line, in processes of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+COMMAND = Path(sys.executable).with_name("fintrends-tui")
+ROOT = Path(__file__).parents[2]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The test's environment without what would change the product's settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("FINTRENDS_") and k != "ALPHA_VANTAGE_API_KEY"}
+    return kept | {"COLUMNS": "100"} | more
+
+
+class Product:
+    """`fintrends-tui` on one data directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.data_dir = directory / "data"
+
+    def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [COMMAND, *map(str, arguments), "--data-dir", str(self.data_dir)],
+            cwd=self.directory,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def run(self, *arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    @contextmanager
+    def running(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+        """A headless pipeline that answers on its control socket."""
+        process = self.start(*arguments, "--no-ui")
+        try:
+            self.wait_for(lambda status: status["pipeline"]["state"] == "running", process)
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.communicate()
+
+    def status(self) -> dict[str, Any] | None:
+        """The snapshot of the running pipeline, None if none runs."""
+        result = self.run("status", "--json")
+        return json.loads(result.stdout) if result.returncode in (0, 1) else None
+
+    def wait_for(
+        self, condition: Any, process: subprocess.Popen[str] | None = None, patience: float = 60
+    ) -> dict[str, Any]:
+        """The first snapshot that meets the condition."""
+        deadline = time.monotonic() + patience
+        status = None
+        while time.monotonic() < deadline:
+            assert process is None or process.poll() is None, "the pipeline has ended"
+            status = self.status()
+            if status is not None and condition(status):
+                return status
+        raise AssertionError(f"not in {patience} s; the last status was {status}")
+
+    def query(self, *arguments: object) -> list[dict[str, Any]]:
+        result = self.run("query", *arguments, "--format", "json")
+        assert result.returncode == 0, result.stderr
+        return [json.loads(line) for line in result.stdout.splitlines()]

@@ -1,0 +1,190 @@
+"""The command line against a headless pipeline."""
+
+import json
+import os
+import signal
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.run import ROOT, Product
+
+SIMULATED = ("--source", "simulator")
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Product:
+    return Product(tmp_path)
+
+
+def tickers(status: dict) -> list[str]:
+    return [ticker["ticker"] for ticker in status["tickers"]]
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_simulated_pipeline_lives_through_every_command(product: Product) -> None:
+    with product.running("AAPL", *SIMULATED) as process:
+        status = product.wait_for(lambda s: s["tickers"][0]["price"])
+        assert status["pipeline"]["simulated"]
+        assert status["tickers"][0]["simulated"]
+        assert {s["state"] for s in status["services"]} == {"running"}
+
+        added = product.run("add", "msft", "BRK.B")
+        assert (added.returncode, added.stdout) == (0, "watching MSFT, BRK.B\n")
+        product.wait_for(lambda s: tickers(s) == ["AAPL", "MSFT", "BRK.B"] and all(t["price"] for t in s["tickers"]))
+        assert product.run("remove", "AAPL").returncode == 0
+        assert product.run("remove", "AAPL").returncode == 1
+
+        loaded = product.run("load", "MSFT", "--wait")
+        assert loaded.returncode == 0, loaded.stderr
+        assert "MSFT done 100 %" in loaded.stderr
+        product.wait_for(lambda s: all(g["lag"] < 50 for t in s["topics"] for g in t["groups"]))
+        daily = product.query("indicators", "MSFT", "--interval", "daily", "--last", 1)
+        assert daily[0]["sma_50"] > 0
+        assert daily[0]["simulated"] is True
+
+        stopped = product.run("stop")
+        assert stopped.returncode == 0, stopped.stderr
+        assert process.wait(10) == 0
+    assert product.run("status").returncode == 3
+    assert product.run("stop").returncode == 3
+
+
+def test_what_was_watched_is_watched_again(product: Product) -> None:
+    with product.running("AAPL", "TSLA", *SIMULATED):
+        product.run("stop")
+    with product.running(*SIMULATED):
+        status = product.status()
+        assert status is not None
+        assert tickers(status) == ["AAPL", "TSLA"]
+
+
+def test_a_second_pipeline_on_the_same_data_is_refused(product: Product) -> None:
+    with product.running("AAPL", *SIMULATED) as first:
+        second = product.run("AAPL", "--no-ui", *SIMULATED)
+        assert second.returncode == 1
+        assert f"pid {first.pid}" in second.stderr
+        assert "fintrends-tui stop" in second.stderr
+        assert product.status() is not None
+
+
+def test_what_kill_9_leaves_behind_is_recovered_from(product: Product) -> None:
+    with product.running("AAPL", *SIMULATED) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert product.run("status").returncode == 3
+    with product.running("AAPL", *SIMULATED):
+        assert product.run("stop").returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_in_good_order(product: Product, number: signal.Signals) -> None:
+    with product.running("AAPL", *SIMULATED) as process:
+        product.wait_for(lambda s: any(c["total"] for c in s["collections"]))
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    for line in product.run("status").stdout.splitlines():
+        if " records" in line:
+            assert set(line.partition("lag: ")[2].split()[1::2]) == {"0"}, line
+
+
+def test_duration_bounds_a_run(product: Product) -> None:
+    started = time.monotonic()
+    result = product.run("AAPL", "--no-ui", *SIMULATED, "--duration", 2)
+    assert result.returncode == 0, result.stderr
+    assert time.monotonic() - started >= 2
+    assert product.query("stock_data", "AAPL")
+
+
+def test_files_are_private_and_the_log_is_where_it_should_be(product: Product) -> None:
+    with product.running("AAPL", *SIMULATED):
+        modes = {
+            p.name: stat.S_IMODE(p.stat().st_mode) for p in product.data_dir.iterdir() if p.is_file() or p.is_socket()
+        }
+        assert stat.S_IMODE(product.data_dir.stat().st_mode) == 0o700
+        assert modes["control.sock"] == 0o600
+        assert modes["bus.sqlite"] == 0o600
+        assert modes["store.sqlite"] == 0o600
+    assert "simulated data" in (product.data_dir / "logs" / "pipeline.log").read_text()
+
+
+def test_a_data_directory_too_deep_for_a_socket_works(tmp_path: Path) -> None:
+    product = Product(tmp_path / ("deep" * 30))
+    product.directory.mkdir()
+    with product.running("AAPL", *SIMULATED):
+        assert product.run("stop").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["<script>"], 2, ["not a ticker symbol", "AAPL"]),
+        (["AAPL", "--source", "tea leaves"], 2, ["source", "replay:DIR"]),
+        (["AAPL", "--source", "replay:/nowhere"], 2, ["/nowhere"]),
+        (["AAPL", "--source", "alpha_vantage"], 2, ["alpha_vantage"]),
+        (["AAPL", "--config", "nowhere.toml"], 2, ["nowhere.toml"]),
+        (["AAPL", "--speed", "-1"], 2, ["speed"]),
+        (["AAPL", "--roles", "cook"], 2, ["producer", "processor", "sink"]),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    product: Product, arguments: list[str], status: int, words: list[str]
+) -> None:
+    result = product.run(*arguments, "--no-ui", "--until-idle")
+    assert result.returncode == status, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def test_queries_say_what_is_wrong(product: Product) -> None:
+    nothing = product.run("query", "stock_data")
+    assert nothing.returncode == 1
+    assert "no" in nothing.stderr
+    assert product.run("query", "stocks").returncode == 2
+    assert product.run("query", "stock_data", "--since", "lately").returncode == 2
+    assert product.run("query", "stock_data", "--last", "-1").returncode == 2
+
+
+def test_help_teaches(product: Product) -> None:
+    result = product.run("--help")
+    assert result.returncode == 0
+    for word in ("AAPL", "--no-ui", "--until-idle", "replay:DIR", "status", "query"):
+        assert word in result.stdout
+    assert "--since" in product.run("query", "--help").stdout
+
+
+def test_without_a_terminal_the_dashboard_says_what_to_do(product: Product) -> None:
+    result = product.run("AAPL")
+    assert result.returncode == 2
+    assert "--no-ui" in result.stderr
+
+
+def test_the_working_directory_cannot_replace_the_pipeline(product: Product) -> None:
+    impostor = product.directory / "pipeline"
+    impostor.mkdir()
+    (impostor / "__init__.py").write_text("raise SystemExit('the wrong pipeline')")
+    assert product.run("AAPL", "--no-ui", *SIMULATED, "--duration", 1).returncode == 0
+
+
+def test_json_status_of_a_stopped_pipeline_is_json(product: Product) -> None:
+    product.run("AAPL", "--no-ui", *SIMULATED, "--duration", 1)
+    result = product.run("status", "--json")
+    assert result.returncode == 3
+    status = json.loads(result.stdout)
+    assert status["running"] is False
+    assert status["collections"]["stock_data"] > 0
+
+
+def test_the_committed_configuration_is_accepted(product: Product) -> None:
+    result = product.run("AAPL", "--no-ui", "--duration", 1, "--config", ROOT / "config.toml")
+    assert result.returncode == 0, result.stderr
