@@ -85,10 +85,10 @@ class FintrendsApp(App[ExitReason]):
     def repaint(self) -> None:
         """Show the present view, unless it is the one that is shown."""
         view = self.current_view
+        self._follow(view)
         if self._painted is not None and self._painted[0] == view and self._painted[1] is self.screen:
             return
         self._painted = (view, self.screen)
-        self._follow(view)
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Repaintable):
                 screen.update_view(view)

@@ -28,6 +28,8 @@ class LogFeed:
 
     async def fetch(self, pipeline: PipelineView) -> None:
         """Read on; from the start when it is another process than before. A lost connection leaves all as it was."""
+        if not self.behind(pipeline):
+            return
         self._busy = True
         try:
             after = self._seen if pipeline.pid == self._pid else 0

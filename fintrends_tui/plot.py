@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from fintrends_tui import format as fmt
 from pipeline.protocol import BarPoint
+
+if TYPE_CHECKING:
+    from textual_plotext.plot import Plot
 
 Rgb = tuple[int, int, int]
 
@@ -15,21 +18,28 @@ _LABEL_GAP: Final = 16
 _LINES_PER_TICK: Final = 3
 
 
+def load() -> type["Plot"]:
+    """Import plotext, which takes a while; to be called from a thread before the first chart is drawn."""
+    from textual_plotext.plot import Plot
+
+    return Plot
+
+
 def draw(bars: Sequence[BarPoint], width: int, height: int, *, daily: bool, line: Rgb, area: Rgb, axis: Rgb) -> Text:
     """The closes of the bars as a line above an area, in `width` × `height` cells; times in UTC.
 
     The x axis counts bars, so that nights and weekends leave no gap.
     """
-    from textual_plotext.plot import Plot
-
+    plot_class = load()
     closes = [bar.close for bar in bars]
-    plot = Plot()
+    plot = plot_class()
     plot.theme("clear")
-    plot.limit_size(False, False)
     plot.plotsize(width, height)
+    # plotsize cuts the plot down to the terminal that it finds at stdout; the widget knows better.
+    plot._set_size(width, height)
     low, high = min(closes), max(closes)
     margin = (high - low or abs(high) * 0.01) * 0.04
-    x = list(range(len(closes)))
+    x = [float(index) for index in range(len(closes))]
     plot.plot(x, closes, marker="braille", color=area, fillx=low - margin)
     plot.plot(x, closes, marker="braille", color=line)
     plot.xlim(0, len(closes) - 1)
@@ -37,8 +47,11 @@ def draw(bars: Sequence[BarPoint], width: int, height: int, *, daily: bool, line
     ticks = nice_ticks(low - margin, high + margin, max(2, height // _LINES_PER_TICK))
     plot.yticks(ticks, [fmt.price(tick) for tick in ticks])
     labels = max(2, width // _LABEL_GAP)
-    positions = [round(label * (len(bars) - 1) / (labels - 1)) for label in range(labels)]
-    plot.xticks(positions, [fmt.moment(bars[position].ts, daily=daily) for position in positions])
+    bars_labelled = [round(label * (len(bars) - 1) / (labels - 1)) for label in range(labels)]
+    plot.xticks(
+        [float(index) for index in bars_labelled],
+        [fmt.moment(bars[index].ts, daily=daily) for index in bars_labelled],
+    )
     plot.ticks_color(axis)
     plot.frame(False)
     return Text.from_ansi(plot.build().rstrip("\n"))

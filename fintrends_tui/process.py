@@ -10,7 +10,7 @@ from typing import Any, Final
 from fintrends_tui.client import Connection, NotRunningError, connect
 from fintrends_tui.link import LinkError, LinkStatus
 from pipeline.datadir import DataDir, DataDirError
-from pipeline.protocol import Add, Command, Stop
+from pipeline.protocol import Command, Stop
 from pipeline.snapshot import Snapshot
 from pipeline.text import clean
 
@@ -24,7 +24,11 @@ _RESTART_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class PipelineLink:
-    """Finds the pipeline of a data directory or starts one, and stays connected to it."""
+    """Finds the pipeline of a data directory or starts one, and stays connected to it.
+
+    `arguments` and `tickers` are for a pipeline that it starts. One that dies is started again; one that cannot even
+    start, or that somebody stopped, is not.
+    """
 
     def __init__(self, data_dir: DataDir, arguments: Sequence[str], tickers: Sequence[str]) -> None:
         self.started_here = False
@@ -35,6 +39,7 @@ class PipelineLink:
         self._connection: Connection | None = None
         self._closed = asyncio.Event()
         self._attached = False
+        self._stopping = False
         self._deaths = 0
 
     async def run(self, on_status: Callable[[LinkStatus], None], on_snapshot: Callable[[Snapshot], None]) -> None:
@@ -59,7 +64,7 @@ class PipelineLink:
         return await self._connection.ask(command)
 
     async def stop_pipeline(self) -> None:
-        self._closed.set()
+        self._stopping = True
         if self._connection is not None:
             await self._connection.ask(Stop())
         elif self._child is not None and self._child.returncode is None:
@@ -70,6 +75,7 @@ class PipelineLink:
                     await self._child.wait()
             except TimeoutError:
                 raise LinkError(f"the pipeline (pid {self._child.pid}) is still running after a minute") from None
+        await self.close()
 
     async def close(self) -> None:
         self._closed.set()
@@ -80,8 +86,6 @@ class PipelineLink:
         self._deaths = 0
         self.started_here = self._child is not None and self._child.pid == connection.pid
         try:
-            if not self.started_here and self._tickers:
-                await connection.ask(Add(self._tickers))
             self._tickers = []  # from here on the pipeline remembers them itself
             how = "started" if self.started_here else "attached to"
             on_status(LinkStatus("connected", f"{how} the pipeline (pid {connection.pid})"))
@@ -91,13 +95,15 @@ class PipelineLink:
                 waiter.cancel()
         finally:
             self._connection = None
-        if not self._closed.is_set():
+        if not (self._closed.is_set() or self._stopping):
             on_status(LinkStatus("lost", "the connection to the pipeline is lost; trying again…"))
 
     async def _ensure_process(self, on_status: Callable[[LinkStatus], None]) -> None:
         """Start a process where there is none and never was one, or where ours died; otherwise wait a little."""
         child = self._child
-        if child is None and not self._attached:
+        if self._stopping:
+            await self._pause(_RETRY_SECONDS)
+        elif child is None and not self._attached:
             await self._start(on_status)
         elif child is not None and child.returncode is not None:
             await self._after_exit(child, child.returncode, on_status)

@@ -17,7 +17,9 @@ def run_app(app: FintrendsApp) -> int:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: app.call_later(app.action_detach))
         loop.add_signal_handler(signal.SIGTERM, lambda: app.call_later(app.action_quit))
-        await app.run_async()
+        reason = await app.run_async()
+        if reason == "detach":
+            print("detached; the pipeline runs on. `fintrends-tui` attaches again, `fintrends-tui stop` stops it.")
         return app.return_code or 0
 
     return asyncio.run(main())

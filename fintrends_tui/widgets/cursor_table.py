@@ -1,0 +1,98 @@
+"""A table with a row that is selected."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from fintrends_tui.widgets.cells import Row
+from fintrends_tui.widgets.table import Table
+
+
+class CursorTable(Table):
+    """The cursor stays with its row's key when rows come, go or move."""
+
+    GUTTER = 1
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
+
+    class Moved(Message):
+        """The cursor is on another row; the table's `selected` is its key."""
+
+    class Opened(Message):
+        """A row was double-clicked."""
+
+    _cursor = 0
+
+    @property
+    def selected(self) -> str | None:
+        """The key of the row under the cursor; None while there are no rows."""
+        return self._rows[self._cursor].key if self._rows else None
+
+    def show(self, rows: Sequence[Row], empty: str = "") -> None:
+        before = self.selected
+        super().show(rows, empty)
+        keys = [row.key for row in self._rows]
+        cursor = keys.index(before) if before in keys else max(0, min(self._cursor, len(keys) - 1))
+        if cursor != self._cursor:
+            self._cursor = cursor
+            self._redraw()
+        if self.selected != before:
+            self.post_message(self.Moved())
+
+    def move_to(self, index: int) -> None:
+        """Put the cursor on a row, and the row into sight."""
+        index = max(0, min(index, len(self._rows) - 1))
+        if self._rows and index != self._cursor:
+            old, self._cursor = self._cursor, index
+            self._redraw_row(old)
+            self._redraw_row(index)
+            self._scroll_into_sight()
+            self.post_message(self.Moved())
+
+    def row_base(self, index: int) -> Style:
+        return self.get_component_rich_style("table--cursor") if index == self._cursor else self.rich_style
+
+    def _row_line(self, index: int, width: int) -> Strip:
+        strip = super()._row_line(index, width)
+        if index != self._cursor:
+            return strip
+        style = self.row_base(index) + self.get_component_rich_style("tone--accent", partial=True)
+        return Strip.join([Strip([Segment("▌", style)]), strip.crop(self.GUTTER)])
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        index = None if offset is None else self.row_at(offset.y)
+        if index is not None:
+            self.move_to(index)
+            if event.chain == 2:
+                self.post_message(self.Opened())
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self._scroll_into_sight()
+
+    def action_up(self) -> None:
+        self.move_to(self._cursor - 1)
+
+    def action_down(self) -> None:
+        self.move_to(self._cursor + 1)
+
+    def action_page(self, pages: int) -> None:
+        self.move_to(self._cursor + pages * self.page_size)
+
+    def action_first(self) -> None:
+        self.move_to(0)
+
+    def action_last(self) -> None:
+        self.move_to(len(self._rows) - 1)
+
+    def _scroll_into_sight(self) -> None:
+        top = self.scroll_offset.y
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False, immediate=True)
+        elif self._cursor >= top + self.page_size:
+            self.scroll_to(y=self._cursor - self.page_size + 1, animate=False, immediate=True)

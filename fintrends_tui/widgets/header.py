@@ -1,0 +1,66 @@
+"""The two lines on top: what is shown, where it comes from, and what time it is."""
+
+from fintrends_tui import format as fmt
+from fintrends_tui.view import View
+from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside
+from fintrends_tui.widgets.table import Table
+from pipeline.snapshot import PipelineView
+
+_TONE_OF_LINK = {"failed": "error", "lost": "warn"}
+
+
+class Header(Table, can_focus=False):
+    """Name, state and clocks; below them source, bus and store."""
+
+    def __init__(self) -> None:
+        super().__init__((Column("", 20, elastic=True), Column("", 31, right=True, drop=1)), header=False, id="header")
+
+    def update_view(self, view: View) -> None:
+        pipeline = view.snapshot.pipeline if view.snapshot else None
+        clocks = (
+            Span(fmt.clock(view.now), "strong"),
+            Span(" UTC  ", "dim"),
+            Span(fmt.local_clock(view.now)),
+            Span(" local", "dim"),
+        )
+        self.show(
+            [
+                Row("state", ((Span("fintrends ", "accent"), *_state(view, pipeline)), clocks)),
+                Row("where", (_where(view, pipeline),)),
+            ]
+        )
+
+
+def _state(view: View, pipeline: PipelineView | None) -> Cell:
+    if pipeline is None or view.stale:
+        stale = f" (shown: {fmt.clock(view.snapshot.at)} UTC)" if view.snapshot else ""
+        tone = _TONE_OF_LINK.get(view.status.state, "dim")
+        badge = _badge(pipeline) if pipeline else ()
+        return (*badge, *outside(f"{view.status.note}{stale}", tone))
+    if pipeline.state != "running":
+        state = Span(f"◌ {pipeline.state}", "warn")
+    elif pipeline.paused:
+        state = Span("‖ producers paused", "warn")
+    elif pipeline.idle:
+        state = Span("● idle: all caught up", "dim")
+    else:
+        state = Span("● running", "up")
+    letters = (Span(f"  ✗ {pipeline.dead_letters:,} dead letters", "error"),) if pipeline.dead_letters else ()
+    return (*_badge(pipeline), state, *letters)
+
+
+def _badge(pipeline: PipelineView) -> Cell:
+    return (Span(" SIMULATED ", "badge"), Span(" ")) if pipeline.simulated else ()
+
+
+def _where(view: View, pipeline: PipelineView | None) -> Cell:
+    if pipeline is None:
+        return ()
+    parts = (("source ", pipeline.source), ("  bus ", pipeline.bus), ("  store ", pipeline.store))
+    note = (Span("  "), *outside(pipeline.source_note, "dim")) if pipeline.source_note else ()
+    process = f"  pid {pipeline.pid}  up {fmt.duration(view.now - pipeline.started_at)}"
+    return (
+        *(span for name, value in parts for span in (Span(name, "dim"), *outside(value))),
+        *note,
+        Span(process, "dim"),
+    )

@@ -1,0 +1,60 @@
+"""Sentiment of the selected ticker: the rolling score and the headlines and posts behind it."""
+
+from typing import Final
+
+from fintrends_tui import format as fmt
+from fintrends_tui.view import View
+from fintrends_tui.widgets.cells import Column, Row, outside, text
+from fintrends_tui.widgets.panel import Panel
+from pipeline.snapshot import HeadlineView
+
+_TONES: Final = {"positive": "up", "negative": "down", "neutral": "dim"}
+_GLYPHS: Final = {"positive": fmt.UP, "negative": fmt.DOWN, "neutral": fmt.LEVEL}
+_COLUMNS: Final = (
+    Column("Age", 4, right=True),
+    Column("Score", 7, right=True),
+    Column("Headline or post", 20, elastic=True),
+    Column("Source", 12, drop=1),
+)
+
+
+class Headlines(Panel):
+    """The latest scored headlines and posts, newest first."""
+
+    LABEL = "Sentiment"
+
+    def __init__(self) -> None:
+        super().__init__(_COLUMNS, id="headlines", classes="panel")
+
+    def update_view(self, view: View) -> None:
+        headlines = view.detail.headlines if view.detail else []
+        score = (
+            next((t.sentiment for t in view.snapshot.tickers if t.ticker == view.selected), None)
+            if (view.snapshot)
+            else None
+        )
+        rolling = "" if score is None else f"rolling {fmt.arrow(score)} {fmt.signed(score)}"
+        self.set_titles(f"Sentiment {view.selected or ''}".rstrip(), rolling)
+        self.show([_row(headline, view.now) for headline in headlines], _empty(view))
+
+
+def _empty(view: View) -> str:
+    if view.snapshot is not None and view.selected is None:
+        return "The headlines of the ticker selected on the watchlist stand here."
+    return view.waiting(
+        f"No headlines of {view.selected} yet: they come from the news and social producers, once the sentiment "
+        "processor has scored them."
+    )
+
+
+def _row(headline: HeadlineView, now: int) -> Row:
+    tone = _TONES[headline.label]
+    return Row(
+        f"{headline.ts}|{headline.text}",
+        (
+            text(fmt.age(headline.ts, now), "dim"),
+            text(f"{_GLYPHS[headline.label]} {fmt.signed(headline.compound)}", tone),
+            outside(headline.text),
+            outside(headline.source, "dim"),
+        ),
+    )

@@ -1,0 +1,14 @@
+"""A table that knows how to show its part of a view."""
+
+from fintrends_tui.view import View
+from fintrends_tui.widgets.table import Table
+
+
+class Panel(Table):
+    """One framed part of the dashboard. `LABEL` names it on its tab."""
+
+    LABEL = ""
+
+    def update_view(self, view: View) -> None:
+        """Show the view; called at every repaint while the panel can be seen."""
+        raise NotImplementedError

@@ -1,0 +1,77 @@
+"""A link to no pipeline at all."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fintrends_tui.link import LinkError, LinkStatus
+from pipeline.protocol import Add, Command, GetHistory, GetLog, Load, Remove, TickersChanged
+from pipeline.snapshot import Snapshot
+from tests.ui import samples
+
+CONNECTED = LinkStatus("connected", "connected to the pipeline (pid 4711)")
+
+
+class FakeLink:
+    """Says what it is told to say, and remembers what it was asked."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot | None = None,
+        status: LinkStatus = CONNECTED,
+        *,
+        started_here: bool = False,
+        log_lines: int = 12,
+    ) -> None:
+        self.started_here = started_here
+        self.asked: list[Command] = []
+        self.refuses: str | None = None
+        self.stop_requested = False
+        self.may_stop = asyncio.Event()
+        self.closed = asyncio.Event()
+        self._first = (status, snapshot)
+        self._log = samples.log_lines(log_lines)
+        self._on_status: Callable[[LinkStatus], None] | None = None
+        self._on_snapshot: Callable[[Snapshot], None] | None = None
+
+    async def run(self, on_status: Callable[[LinkStatus], None], on_snapshot: Callable[[Snapshot], None]) -> None:
+        self._on_status, self._on_snapshot = on_status, on_snapshot
+        status, snapshot = self._first
+        self.status(status)
+        if snapshot is not None:
+            self.push(snapshot)
+        await self.closed.wait()
+
+    def status(self, status: LinkStatus) -> None:
+        assert self._on_status is not None
+        self._on_status(status)
+
+    def push(self, snapshot: Snapshot) -> None:
+        assert self._on_snapshot is not None
+        self._on_snapshot(snapshot)
+
+    async def ask(self, command: Command) -> Any:
+        self.asked.append(command)
+        if self.refuses is not None:
+            raise LinkError(self.refuses)
+        match command:
+            case GetHistory(ticker=ticker, interval=interval, last=last):
+                return samples.history(ticker, interval, last)
+            case GetLog(after=after, last=last):
+                return [line for line in self._log if line.seq > after][-last:]
+            case Add(tickers=tickers) | Remove(tickers=tickers) | Load(tickers=tickers):
+                return TickersChanged(tickers, f"done: {', '.join(tickers)}")
+        return None
+
+    async def stop_pipeline(self) -> None:
+        self.stop_requested = True
+        await self.may_stop.wait()
+        if self.refuses is not None:
+            raise LinkError(self.refuses)
+
+    async def close(self) -> None:
+        self.closed.set()
+
+    def asked_for(self, kind: type[Any]) -> list[Any]:
+        """The commands of one kind, in order."""
+        return [command for command in self.asked if isinstance(command, kind)]

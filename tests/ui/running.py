@@ -1,0 +1,56 @@
+"""A running dashboard for a test."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from textual.pilot import Pilot
+
+from fintrends_tui.app import ExitReason, FintrendsApp
+from tests.ui import samples
+from tests.ui.fake_link import FakeLink
+from tests.ui.gallery import LARGE, settled
+
+
+class Dash:
+    """The application, its link and its keyboard. The clock stands still until `now` is set."""
+
+    def __init__(self, app: FintrendsApp, link: FakeLink, pilot: Pilot[ExitReason]) -> None:
+        self.app = app
+        self.link = link
+        self.pilot = pilot
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.repaint()
+
+    async def repaint(self) -> None:
+        """What the timer does, and all that follows from it."""
+        await settled(self.pilot)
+        self.app.repaint()
+        await settled(self.pilot)
+
+    @property
+    def text(self) -> str:
+        """What is on the terminal."""
+        return "\n".join(strip.text for strip in self.app.screen._compositor.render_strips())
+
+    def line(self, part: str) -> str:
+        """The first line with `part` in it."""
+        return next(line for line in self.text.splitlines() if part in line)
+
+    def row(self, ticker: str) -> str:
+        """The ticker's line on the watchlist."""
+        return next(line for line in self.text.splitlines() if line[1:].lstrip("▌ ").startswith(ticker))
+
+
+@asynccontextmanager
+async def running(
+    link: FakeLink, size: tuple[int, int] = LARGE, *, tickers: tuple[str, ...] = ()
+) -> AsyncIterator[Dash]:
+    """The dashboard, painted once. Its own timer is so slow that only the test repaints."""
+    app = FintrendsApp(link, tickers=tickers, now=lambda: samples.NOW, refresh_per_second=0.001)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        dash = Dash(app, link, pilot)
+        await dash.repaint()
+        await dash.repaint()
+        yield dash

@@ -1,0 +1,247 @@
+"""Snapshots and histories as a running pipeline would send them; the same for every call."""
+
+import math
+import random
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from pipeline.protocol import BarPoint, History, LogLine
+from pipeline.snapshot import (
+    CollectionView,
+    GroupLag,
+    HeadlineView,
+    IndicatorsView,
+    LoadView,
+    PipelineView,
+    ServiceView,
+    Snapshot,
+    TickerDetail,
+    TickerView,
+    TopicView,
+)
+
+NOW = datetime(2026, 11, 20, 15, 4, 5, tzinfo=UTC).timestamp()
+INTERVALS = ["1min", "5min", "60min", "daily"]
+
+_PRICES = {
+    "AAPL": 170.38,
+    "MSFT": 108.22,
+    "TSLA": 307.88,
+    "AMZN": 1609.07,
+    "JPM": 105.55,
+    "BRK.B": 204.91,
+    "^GSPC": 2775.6,
+    "BTC-USD": 3637.15,
+    "DOGE-USD": 0.0021,
+}
+_HEADLINES = (
+    ("Apple beats revenue estimates on record services growth", 0.71),
+    ("Supplier warns of weak iPhone demand in the coming quarter", -0.58),
+    ("loading up before earnings, this one is going to run [$AAPL]", 0.34),
+    ("Apple to open second campus in Austin", 0.0),
+    ("Regulators widen antitrust investigation into App Store fees", -0.41),
+    ("Analysts lift price targets as margins improve for the third quarter in a row, with services leading", 0.52),
+    ("not touching this until the next Fed meeting", -0.12),
+    ("Berkshire trims its stake in Apple", -0.18),
+)
+
+
+def ticker(name: str, index: int = 0, **changes: object) -> TickerView:
+    """A ticker about which everything is known."""
+    noise = random.Random(name)
+    price = _PRICES.get(name, 100.0)
+    percent = noise.uniform(-2.5, 2.5)
+    spark, value = [], price * (1 - percent / 100)
+    for _ in range(30):
+        value += noise.gauss(price * percent / 3000, price * 0.0008)
+        spark.append(value)
+    view = TickerView(
+        ticker=name,
+        price=price,
+        change=price * percent / 100,
+        change_percent=percent,
+        volume=noise.uniform(3e4, 4e7),
+        spark=spark,
+        rsi=noise.uniform(22, 78),
+        macd_hist=noise.uniform(-0.4, 0.4),
+        sentiment=noise.uniform(-0.6, 0.6),
+        as_of=NOW - 5,
+        updated_at=NOW - index * 7 - 1,
+    )
+    return replace(view, **changes)
+
+
+def detail(name: str = "AAPL") -> TickerDetail:
+    """Indicators in every interval and eight headlines."""
+    price = _PRICES.get(name, 100.0)
+    headlines = [
+        HeadlineView(
+            ts=NOW - 90 - 1100 * index,
+            kind="post" if text.islower() else "article",
+            source="stocktwits" if index % 3 == 2 else "Benzinga",
+            text=text,
+            compound=score,
+            label="positive" if score > 0.05 else "negative" if score < -0.05 else "neutral",
+        )
+        for index, (text, score) in enumerate(_HEADLINES)
+    ]
+    indicators = [_indicators(interval, price, index) for index, interval in enumerate(INTERVALS)]
+    return TickerDetail(ticker=name, indicators=indicators, headlines=headlines, chart_version=1)
+
+
+def snapshot(**changes: object) -> Snapshot:
+    """A pipeline in full swing, with AAPL selected."""
+    tickers = [ticker(name, index) for index, name in enumerate(_PRICES)]
+    view = Snapshot(
+        seq=1,
+        at=NOW,
+        pipeline=pipeline(),
+        tickers=tickers,
+        services=_services(),
+        topics=_topics(),
+        topics_total=47,
+        collections=_collections(),
+        detail=detail(),
+    )
+    return replace(view, **changes)
+
+
+def pipeline(**changes: object) -> PipelineView:
+    view = PipelineView(
+        pid=4711,
+        version="0.1.0",
+        state="running",
+        started_at=NOW - 3725,
+        source="alpha_vantage",
+        source_note="live quotes, news and sentiment",
+        simulated=False,
+        bus="kafka localhost:9092",
+        store="mongodb localhost:27017",
+        roles=["producer", "processor", "sink"],
+        log_seq=12,
+    )
+    return replace(view, **changes)
+
+
+def loads() -> list[LoadView]:
+    return [
+        LoadView(ticker="AAPL", state="done", done=4120, total=4120, note="news left out: no API key"),
+        LoadView(ticker="MSFT", state="loading", done=1840, total=4120),
+        LoadView(ticker="TSLA", state="waiting"),
+        LoadView(ticker="JPM", state="failed", done=312, total=4120, note="rate limit reached; press i to try again"),
+    ]
+
+
+def history(name: str = "AAPL", interval: str | None = None, last: int = 240) -> History:
+    """A random walk that ends at the ticker's price."""
+    interval = interval or INTERVALS[0]
+    step = {"1min": 60, "5min": 300, "60min": 3600, "daily": 86_400}[interval]
+    noise = random.Random(f"{name} {interval}")
+    closes = [_PRICES.get(name, 100.0)]
+    for index in range(last - 1):
+        closes.append(closes[-1] * (1 + noise.gauss(0, 0.0011) + 0.0005 * math.sin(index / 25)))
+    closes.reverse()
+    bars = [
+        BarPoint(NOW - (last - index) * step, close, close * 1.001, close * 0.999, close, 1000.0)
+        for index, close in enumerate(closes)
+    ]
+    return History(ticker=name, interval=interval, intervals=INTERVALS, bars=bars)
+
+
+def log_lines(count: int = 12) -> list[LogLine]:
+    """Lines numbered from 1, an error every ninth and a warning every fifth."""
+    lines = []
+    for seq in range(1, count + 1):
+        level = "ERROR" if seq % 9 == 0 else "WARNING" if seq % 5 == 0 else "INFO"
+        text = {
+            "ERROR": "sink-sentiment: cannot reach mongodb localhost:27017, trying again in 4 s",
+            "WARNING": "alpha_vantage: rate limit, next request in 12 s",
+            "INFO": f"published {seq * 17} records to stock_data_aapl",
+        }[level]
+        lines.append(LogLine(seq, NOW - (count - seq) * 3, level, "pipeline.stages", text))
+    return lines
+
+
+def _indicators(interval: str, price: float, index: int) -> IndicatorsView:
+    values: dict[str, float | None] = {
+        "rsi_14": 61.2 + index,
+        "macd": 0.1423 - index * 0.1,
+        "macd_signal": 0.1201,
+        "macd_hist": 0.0222 - index * 0.1,
+        "stoch_k": 82.4,
+        "stoch_d": 78.9,
+        "adx_14": 24.1,
+        "sma_20": price * 0.998,
+        "sma_50": None if interval == "daily" else price * 0.991,
+        "ema_12": price * 0.999,
+        "ema_26": price * 0.997,
+        "vwap": price * 0.9985,
+        "bb_upper": price * 1.01,
+        "bb_middle": price * 0.998,
+        "bb_lower": price * 0.986,
+        "atr_14": 0.2417,
+        "obv": 184_223_911.0,
+        "return_1": -0.00042,
+        "volatility_10": 0.00131,
+    }
+    return IndicatorsView(interval=interval, ts=NOW - 65, closed=index > 0, close=price, values=values)
+
+
+def _services() -> list[ServiceView]:
+    return [
+        ServiceView(name="market", role="producer", state="running", rate=8.4, total=31_288),
+        ServiceView(name="news", role="producer", state="running", rate=0.2, total=412),
+        ServiceView(
+            name="social",
+            role="producer",
+            state="backing off",
+            total=96,
+            restarts=3,
+            error="reddit answered 429: too many requests",
+            retry_in=12,
+        ),
+        ServiceView(name="economic", role="producer", state="finished", total=640),
+        ServiceView(name="indicator-processor", role="processor", state="running", rate=8.4, total=31_280),
+        ServiceView(name="sentiment-processor", role="processor", state="running", rate=1.1, total=508),
+        ServiceView(name="sink", role="sink", state="running", rate=18.2, total=64_109),
+        ServiceView(name="view", role="view", state="running", rate=18.2, total=64_109),
+    ]
+
+
+def _topics() -> list[TopicView]:
+    topics = []
+    for index, name in enumerate(("aapl", "msft", "tsla", "brk_2eb")):
+        lag = 1240 if name == "tsla" else 0
+        topics += [
+            TopicView(
+                topic=f"stock_data_{name}",
+                records=31_000 - index * 700,
+                rate=2.1,
+                groups=[
+                    GroupLag(group="indicator-processor", lag=lag, status="WARN" if lag else "OK"),
+                    GroupLag(group="sink", lag=index),
+                ],
+            ),
+            TopicView(topic=f"indicators_{name}", records=9_800, rate=2.1, groups=[GroupLag(group="sink", lag=0)]),
+            TopicView(topic=f"sentiment_{name}", records=212, rate=0.3, groups=[GroupLag(group="sink", lag=0)]),
+        ]
+    return topics
+
+
+def _collections() -> list[CollectionView]:
+    noise = random.Random("collections")
+    rows = (("stock_data", 8.4, 31_288), ("indicators", 8.4, 31_280), ("sentiment", 1.1, 508), ("news", 0.2, 412))
+    rows += (("social", 0.0, 96), ("economic", 0.0, 640), ("dead_letter", 0.0, 0))
+    return [
+        CollectionView(
+            name=name,
+            per_second=rate,
+            total=total,
+            documents=total * 3,
+            p50_ms=1.8 if total else None,
+            p99_ms=14.2 if total else None,
+            spark=[max(0.0, rate + noise.gauss(0, rate / 3)) for _ in range(30)],
+        )
+        for name, rate, total in rows
+    ]

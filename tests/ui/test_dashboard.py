@@ -1,0 +1,271 @@
+import pytest
+from msgspec.structs import replace
+
+from fintrends_tui.link import LinkStatus
+from fintrends_tui.widgets.table import Table
+from fintrends_tui.widgets.watchlist import Watchlist
+from pipeline.protocol import Add, Focus, GetHistory, GetLog
+from pipeline.snapshot import TickerView
+from tests.ui import samples
+from tests.ui.fake_link import CONNECTED, FakeLink
+from tests.ui.gallery import LARGE, SMALL
+from tests.ui.running import running
+
+PANELS = ("Watchlist", "Chart AAPL", "Indicators AAPL", "Sentiment AAPL", "Topics", "Store", "Services", "Log")
+
+
+class TestLayout:
+    async def test_a_large_terminal_shows_every_panel(self) -> None:
+        async with running(FakeLink(samples.snapshot()), LARGE) as dash:
+            for panel in PANELS:
+                assert f"{panel} " in dash.text
+            assert "170.38" in dash.row("AAPL")
+            assert "Topics 12 of 47" in dash.text
+            assert "indicator 0  sink 1" in dash.text
+            assert "p99 ms" in dash.text
+            assert "retry in 12s" in dash.text
+            assert "reddit answered 429" in dash.text
+
+    async def test_a_small_terminal_shows_the_watchlist_and_one_panel(self) -> None:
+        async with running(FakeLink(samples.snapshot()), SMALL) as dash:
+            shown = [panel.id for panel in dash.app.screen.query(".panel") if panel.region.height]
+            assert shown == ["watchlist", "chart"]
+            assert all(len(line) <= 80 for line in dash.text.splitlines())
+            for tab in ("Indicators", "Sentiment", "Topics", "Store", "Services", "Log"):
+                assert tab in dash.line("Chart")
+
+    async def test_resizing_changes_the_layout_at_once(self) -> None:
+        async with running(FakeLink(samples.snapshot()), SMALL) as dash:
+            assert "p99 ms" not in dash.text
+            await dash.pilot.resize_terminal(*LARGE)
+            await dash.repaint()
+            assert "p99 ms" in dash.text
+            await dash.pilot.resize_terminal(*SMALL)
+            await dash.repaint()
+            assert "p99 ms" not in dash.text
+
+    async def test_tab_goes_round_all_panels(self) -> None:
+        async with running(FakeLink(samples.snapshot()), SMALL) as dash:
+            seen = []
+            for _ in range(8):
+                assert dash.app.focused is not None
+                seen.append(dash.app.focused.id)
+                await dash.press("tab")
+            assert seen == ["watchlist", "chart", "indicators", "headlines", "topics", "services", "writes", "log"]
+            assert dash.app.focused is not None
+            assert dash.app.focused.id == "watchlist"
+            await dash.press("shift+tab")
+            assert dash.app.focused.id == "log"
+
+    async def test_the_mouse_chooses_a_row_and_a_tab(self) -> None:
+        async with running(FakeLink(samples.snapshot()), SMALL) as dash:
+            await dash.pilot.click("#watchlist", offset=(5, 3))
+            await dash.repaint()
+            assert dash.app.selected == "MSFT"
+            await dash.pilot.click("#tab-topics")
+            await dash.repaint()
+            assert "Lag by group" in dash.text
+
+
+class TestHeader:
+    async def test_it_says_what_it_is_connected_to(self) -> None:
+        async with running(FakeLink(samples.snapshot())) as dash:
+            assert "source alpha_vantage  bus kafka localhost:9092  store mongodb localhost:27017" in dash.text
+            assert "15:04:05 UTC" in dash.text
+            assert "● running" in dash.text
+            assert "SIMULATED" not in dash.text
+
+    @pytest.mark.parametrize(
+        ("pipeline", "shown"),
+        [
+            (samples.pipeline(simulated=True), "SIMULATED"),
+            (samples.pipeline(paused=True), "producers paused"),
+            (samples.pipeline(idle=True), "idle: all caught up"),
+            (samples.pipeline(state="stopping"), "stopping"),
+            (samples.pipeline(dead_letters=3), "3 dead letters"),
+        ],
+    )
+    async def test_it_says_how_the_pipeline_is(self, pipeline: object, shown: str) -> None:
+        async with running(FakeLink(samples.snapshot(pipeline=pipeline)), SMALL) as dash:
+            assert shown in dash.line("fintrends")
+
+
+class TestConnection:
+    async def test_before_the_first_snapshot_every_panel_says_what_it_waits_for(self) -> None:
+        starting = LinkStatus("starting", "starting the pipeline (pid 4711)…")
+        async with running(FakeLink(None, starting)) as dash:
+            assert dash.text.count(starting.note) >= 8
+
+    async def test_the_tickers_asked_for_are_there_from_the_first_paint(self) -> None:
+        async with running(FakeLink(None, LinkStatus("starting", "…")), tickers=("NVDA",)) as dash:
+            assert "–" in dash.row("NVDA")
+
+    async def test_missing_tickers_are_added_once(self) -> None:
+        link = FakeLink(samples.snapshot())
+        async with running(link, tickers=("AAPL", "NVDA")) as dash:
+            assert link.asked_for(Add) == [Add(["NVDA"])]
+            link.push(samples.snapshot(seq=2))
+            await dash.repaint()
+            assert len(link.asked_for(Add)) == 1
+
+    async def test_a_failed_start_is_said_in_words(self) -> None:
+        failed = LinkStatus("failed", "pipeline exited with status 2: kafka cannot be reached")
+        async with running(FakeLink(None, failed), SMALL) as dash:
+            assert "pipeline exited with status 2" in dash.line("fintrends")
+
+    async def test_a_lost_connection_is_said_and_the_last_state_stays(self) -> None:
+        link = FakeLink(samples.snapshot())
+        async with running(link) as dash:
+            link.status(LinkStatus("lost", "connection lost, trying again"))
+            await dash.repaint()
+            assert "connection lost, trying again (shown: 15:04:05 UTC)" in dash.line("fintrends")
+            assert "170.38" in dash.row("AAPL")
+
+    async def test_a_new_connection_learns_what_is_selected(self) -> None:
+        link = FakeLink(samples.snapshot())
+        async with running(link) as dash:
+            assert link.asked_for(Focus) == [Focus("AAPL")]
+            link.status(LinkStatus("lost", "connection lost"))
+            link.status(CONNECTED)
+            await dash.repaint()
+            assert link.asked_for(Focus) == [Focus("AAPL"), Focus("AAPL")]
+
+    async def test_empty_panels_say_what_will_fill_them(self) -> None:
+        empty = samples.snapshot(
+            tickers=[TickerView(ticker="AAPL")], services=[], topics=[], topics_total=0, collections=[],
+            detail=replace(samples.detail(), indicators=[], headlines=[]),
+        )  # fmt: skip
+        async with running(FakeLink(empty)) as dash:
+            for sentence in (
+                "No headlines of AAPL yet",
+                "No indicators of AAPL yet",
+                "No topics yet",
+                "Nothing written",
+            ):
+                assert sentence in dash.text
+
+    async def test_an_empty_watchlist_says_how_to_fill_it(self) -> None:
+        async with running(FakeLink(samples.snapshot(tickers=[], detail=None))) as dash:
+            assert "The watchlist is empty. Press a to add tickers" in dash.text
+
+
+class TestWatchlist:
+    @pytest.mark.parametrize(
+        ("keys", "ticker"), [(["j"], "MSFT"), (["down", "down", "k"], "MSFT"), (["G"], "DOGE-USD")]
+    )
+    async def test_keys_move_the_selection(self, keys: list[str], ticker: str) -> None:
+        link = FakeLink(samples.snapshot())
+        async with running(link) as dash:
+            await dash.press(*keys)
+            assert dash.app.selected == ticker
+            assert link.asked_for(Focus)[-1] == Focus(ticker)
+            assert "▌" in dash.row(ticker)
+
+    async def test_the_selection_stays_with_its_ticker(self) -> None:
+        link = FakeLink(samples.snapshot())
+        async with running(link) as dash:
+            await dash.press("j")
+            link.push(samples.snapshot(seq=2, tickers=[samples.ticker(t) for t in ("V", "AAPL", "TSLA", "MSFT")]))
+            await dash.repaint()
+            assert dash.app.selected == "MSFT"
+            link.push(samples.snapshot(seq=3, tickers=[samples.ticker("V")]))
+            await dash.repaint()
+            assert dash.app.selected == "V"
+
+    async def test_what_is_unknown_is_a_dash(self) -> None:
+        async with running(FakeLink(samples.snapshot(tickers=[TickerView(ticker="NVDA")], detail=None))) as dash:
+            (row,) = dash.app.screen.query_one(Watchlist).rows
+            assert ["".join(span.text for span in cell).strip() for cell in row.cells] == [
+                "NVDA", "–", "–", "–", "–", "", "–", "–", "–", "–"
+            ]  # fmt: skip
+
+    async def test_direction_needs_no_colour(self) -> None:
+        falling = samples.ticker("MSFT", change=-1.5, change_percent=-1.37)
+        async with running(FakeLink(samples.snapshot(tickers=[falling]))) as dash:
+            assert "▼ 1.50" in dash.row("MSFT")
+            assert "-1.37%" in dash.row("MSFT")
+
+    async def test_a_simulated_ticker_is_marked(self) -> None:
+        simulated = samples.ticker("MSFT", simulated=True)
+        async with running(FakeLink(samples.snapshot(tickers=[simulated]))) as dash:
+            assert "MSFT~" in dash.text
+            assert "~ simulated" in dash.text
+
+
+class TestHostileText:
+    async def test_markup_stays_text(self) -> None:
+        headline = replace(samples.detail().headlines[0], text="[bold]x[/ [$AAPL] [@click=app.quit]y", source="[red]")
+        service = replace(samples.snapshot().services[0], error="[/] [link=x]", state="failed")
+        snapshot = samples.snapshot(detail=replace(samples.detail(), headlines=[headline]), services=[service])
+        async with running(FakeLink(snapshot)) as dash:
+            assert "[bold]x[/ [$AAPL] [@click=app.quit]y"[:30] in dash.text
+            assert "[red]" in dash.text
+            assert "[/] [link=x]" in dash.text
+
+    async def test_controls_and_overrides_are_gone_and_long_text_is_cut(self) -> None:
+        headline = replace(samples.detail().headlines[0], text="\u202eevil\x1b[2J\n" + "long " * 2000)
+        snapshot = samples.snapshot(detail=replace(samples.detail(), headlines=[headline]))
+        async with running(FakeLink(snapshot)) as dash:
+            assert not {"\u202e", "\x1b"} & set(dash.text)
+            assert all(len(line) <= LARGE[0] for line in dash.text.splitlines())
+            assert "evil long long" in dash.text
+
+    async def test_a_hostile_error_reaches_the_user_as_text(self) -> None:
+        link = FakeLink(samples.snapshot())
+        async with running(link) as dash:
+            link.refuses = "[/oops] [bold"
+            await dash.press("p")
+            assert "[/oops] [bold" in dash.text
+
+
+class TestRepaint:
+    async def test_an_unchanged_snapshot_draws_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        link = FakeLink(samples.snapshot())
+        async with running(link) as dash:
+            drawn: list[int] = []
+            monkeypatch.setattr(Table, "render_line", lambda table, y: drawn.append(y))
+            link.push(samples.snapshot(seq=2))
+            await dash.repaint()
+            assert drawn == []
+
+    async def test_a_changed_price_draws_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        link = FakeLink(samples.snapshot())
+        async with running(link) as dash:
+            drawn: list[tuple[str | None, int]] = []
+            render_line = Table.render_line
+
+            def counted(table: Table, y: int) -> object:
+                drawn.append((table.id, y))
+                return render_line(table, y)
+
+            monkeypatch.setattr(Table, "render_line", counted)
+            tickers = samples.snapshot().tickers
+            tickers[1] = replace(tickers[1], price=109.99)
+            link.push(samples.snapshot(seq=2, tickers=tickers))
+            await dash.repaint()
+            assert drawn == [("watchlist", 2)]
+            assert "109.99" in dash.row("MSFT")
+
+    async def test_bars_are_fetched_when_they_change_and_not_before(self) -> None:
+        link = FakeLink(samples.snapshot())
+        async with running(link) as dash:
+            assert len(link.asked_for(GetHistory)) == 1
+            link.push(samples.snapshot(seq=2))
+            await dash.repaint()
+            assert len(link.asked_for(GetHistory)) == 1
+            link.push(samples.snapshot(seq=3, detail=replace(samples.detail(), chart_version=2)))
+            await dash.repaint()
+            assert len(link.asked_for(GetHistory)) == 2
+
+    async def test_the_log_is_read_only_where_it_can_be_seen_and_has_grown(self) -> None:
+        link = FakeLink(samples.snapshot(), log_lines=20)
+        async with running(link, SMALL) as dash:
+            assert link.asked_for(GetLog) == []
+            await dash.press("shift+tab")
+            assert link.asked_for(GetLog) == [GetLog(after=0)]
+            link.push(samples.snapshot(seq=2))
+            await dash.repaint()
+            assert len(link.asked_for(GetLog)) == 1
+            link.push(samples.snapshot(seq=3, pipeline=samples.pipeline(log_seq=25)))
+            await dash.repaint()
+            assert link.asked_for(GetLog)[1] == GetLog(after=20)
