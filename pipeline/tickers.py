@@ -17,6 +17,11 @@ class InvalidTickerError(ValueError):
         )
 
 
+def is_ticker(text: str) -> bool:
+    """Whether the text is a symbol in upper case."""
+    return _TICKER.fullmatch(text) is not None
+
+
 def parse_ticker(text: str) -> str:
     """The symbol in upper case.
 
@@ -24,7 +29,8 @@ def parse_ticker(text: str) -> str:
         InvalidTickerError: if it is none.
     """
     ticker = text.strip().upper()
-    if not _TICKER.fullmatch(ticker) or not ticker.isascii():
+    # Of the text, not of its upper case: that of "ß" is "SS".
+    if not text.isascii() or not is_ticker(ticker):
         raise InvalidTickerError(text)
     return ticker
 

@@ -1,7 +1,10 @@
 """Topic and consumer group names. A topic carries one kind of message for one ticker."""
 
 import re
+from functools import lru_cache
 from typing import Final
+
+from pipeline.tickers import is_ticker
 
 STOCK_DATA: Final = "stock_data"
 INDICATORS: Final = "indicators"
@@ -45,6 +48,7 @@ def topic_for(prefix: str, ticker: str) -> str:
     )
 
 
+@lru_cache(maxsize=4096)  # asked for every record
 def split_topic(topic: str) -> tuple[str, str | None]:
     """The inverse of `topic_for`: prefix and ticker; the ticker is None for a topic that belongs to none.
 
@@ -54,9 +58,12 @@ def split_topic(topic: str) -> tuple[str, str | None]:
     if topic in GENERAL:
         return topic, None
     for prefix in PER_TICKER:
-        if topic.startswith(f"{prefix}_") and len(topic) > len(prefix) + 1:
+        if topic.startswith(f"{prefix}_"):
             escaped = topic[len(prefix) + 1 :]
-            return prefix, _ESCAPED.sub(lambda match: chr(int(match[1], 16)), escaped).upper()
+            ticker = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), escaped).upper()
+            # A topic of somebody else's may begin like ours, such as social_media_posts.
+            if is_ticker(ticker) and topic_for(prefix, ticker) == topic:
+                return prefix, ticker
     raise ValueError(f"{topic!r} is not a topic of this pipeline")
 
 
