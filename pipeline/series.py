@@ -34,30 +34,44 @@ class Series:
         self._interval = interval
         self._bars = _Columns(zone)
         self._live: Live | None = None
+        # The bars before this one were restored, and their rows have not been returned by this object.
+        self._silent = 0
 
     def __len__(self) -> int:
         return len(self._bars)
 
-    def merge(self, bars: Sequence[Bar], *, force: bool = False) -> list[IndicatorRow]:
-        """Take in bars of this ticker and interval; the rows that are new: from the first bar that changed to the end.
+    def restore(self, bars: Sequence[Bar]) -> None:
+        """Take in, before any `merge`, bars that were known before. Whether their rows were published is not."""
+        for bar in sorted(bars, key=attrgetter("ts")):
+            self._bars.put(bar)
+        self._silent = len(self._bars)
 
-        Of several observations of one bar that of the greatest `bar_rank` stays. With `force`, every bar of the call
-        counts as changed: for bars whose rows may not have been published although the series knows them.
+    def merge(self, bars: Sequence[Bar]) -> list[IndicatorRow]:
+        """Take in bars of this ticker and interval; the rows to publish.
+
+        Of several observations of one bar that of the greatest `bar_rank` stays. The rows from the first bar that
+        changed to the end are new. Of a restored bar that comes again and changes nothing, the row and those after it
+        may never have been published (what was restored can be ahead of what was published): they are returned once.
         """
-        first = None
-        for bar in sorted(bars, key=attrgetter("ts")):  # in time order no later insertion moves `first`
-            index, changed = self._bars.put(bar)
-            if first is None and (changed or force):
-                first = index
-        return [] if first is None else self._rows(first)
+        repeated = changed = len(self._bars) + len(bars)  # beyond any position
+        for bar in sorted(bars, key=attrgetter("ts")):  # in time order no later insertion moves what was found
+            index, is_news = self._bars.put(bar)
+            if is_news:
+                changed = min(changed, index)
+            elif index < self._silent:
+                repeated = min(repeated, index)
+        first = min(repeated, changed)
+        stop = len(self._bars) if changed < len(self._bars) else self._silent
+        self._silent = min(self._silent, first)
+        return self._rows(first, stop) if first < stop else []
 
-    def _rows(self, first: int) -> list[IndicatorRow]:
+    def _rows(self, first: int, stop: int) -> list[IndicatorRow]:
         bars = self._bars
         ticker, interval = self._ticker, self._interval
         ranks = [bars.rank(index) for index in range(first, len(bars))]
         known = bars.rank_sum - sum(ranks)
         rows = []
-        for index, (rank, values) in enumerate(zip(ranks, self._values(first), strict=True), first):
+        for index, (rank, values) in enumerate(zip(ranks, self._values(first, stop), strict=False), first):
             known += rank
             rows.append(
                 IndicatorRow(
@@ -73,15 +87,15 @@ class Series:
             )
         return rows
 
-    def _values(self, first: int) -> list[Values]:
+    def _values(self, first: int, stop: int) -> list[Values]:
         if self._live is not None and self._live.count > first:
-            self._live = None  # a bar it has taken in has changed
+            self._live = None  # a bar it has taken in has changed, or is asked for again
         count = len(self._bars)
-        live_cost = count - first + _LATEST * max(0, min(count, WARM_UP) - first)
+        live_cost = stop - first + _LATEST * max(0, min(stop, WARM_UP) - first)
         if live_cost < _BATCH + count // _BARS_IN_BATCH:
-            return [self._value(index) for index in range(first, count)]
+            return [self._value(index) for index in range(first, stop)]
         self._live = None  # the next live bar opens it at the end
-        return batch(self._bars.history(count), first)
+        return batch(self._bars.history(stop), first)
 
     def _value(self, index: int) -> Values:
         """The values at one bar, which is taken in unless it may still change."""

@@ -318,5 +318,6 @@ def _expected(error: Exception) -> bool:
 
 
 def _sentence(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return text if _expected(error) else f"{type(error).__name__}: {text}"
+    if _expected(error):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

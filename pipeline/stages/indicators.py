@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from pipeline.bus.base import Bus, Received, TopicPartition
+from pipeline.indicators import warm_up
 from pipeline.messages import INTERVALS, Bar, IndicatorRow, Interval
 from pipeline.records import decode_all, records_of
 from pipeline.series import Series
@@ -27,27 +28,18 @@ _CHUNK: Final = 500
 
 
 class TickerState:
-    """The series of one ticker, and the offset up to which its records may have had their effect before."""
+    """The series of one ticker, by interval."""
 
-    def __init__(self, ticker: str, zone: ZoneInfo, known_until: int) -> None:
+    def __init__(self, ticker: str, zone: ZoneInfo, bars: Sequence[Bar] = ()) -> None:
         self._ticker = ticker
         self._zone = zone
-        self.known_until = known_until
         self._series: dict[Interval, Series] = {}
+        for interval, of_interval in _by_interval(bars).items():
+            self._of(interval).restore(of_interval)
 
-    def restore(self, bars: Sequence[Bar]) -> None:
-        """Take bars into the state whose rows were published before."""
-        for interval, of_interval in by_interval(bars).items():
-            self._of(interval).merge(of_interval)
-
-    def merge(self, fresh: Sequence[Bar], repeated: Sequence[Bar]) -> list[IndicatorRow]:
-        """The rows to publish. `repeated` bars may be in the state without their rows having been published."""
-        rows: list[IndicatorRow] = []
-        for interval, bars in by_interval(repeated).items():
-            rows += self._of(interval).merge(bars, force=True)
-        for interval, bars in by_interval(fresh).items():
-            rows += self._of(interval).merge(bars)
-        return rows
+    def merge(self, bars: Sequence[Bar]) -> list[IndicatorRow]:
+        """The rows to publish."""
+        return [row for interval, group in _by_interval(bars).items() for row in self._of(interval).merge(group)]
 
     def _of(self, interval: Interval) -> Series:
         if interval not in self._series:
@@ -60,8 +52,8 @@ class IndicatorProcessor:
 
     The rows of a bar depend on all bars before it, so the state of a ticker is the set of its bars. It is restored
     when the first record of a partition arrives: from the store, which holds all that the sink has committed, and
-    from the topic between there and that record. The store may be ahead of this processor; records that may already
-    be in the restored state are therefore forced: their rows are published even if they change nothing.
+    from the topic between there and that record. The store may be ahead of what this processor has published; what
+    follows from that is the business of `Series.restore`.
     """
 
     def __init__(self, bus: Bus, store: Store, watchlist: Watchlist, zone: ZoneInfo) -> None:
@@ -73,6 +65,7 @@ class IndicatorProcessor:
 
     async def run(self, context: Context) -> None:
         self._states.clear()  # after a failure the state may be ahead of what was published
+        await asyncio.to_thread(warm_up)
         subscription = Subscription(self._bus, self._watchlist, {STOCK_DATA})
         await consume(self._bus, INDICATOR_GROUP, subscription, self._handle, context, listener=self)
 
@@ -86,48 +79,42 @@ class IndicatorProcessor:
 
     async def _handle(self, batch: Sequence[Received]) -> None:
         decoded, _ = decode_all(batch)  # the sink buries what does not decode
-        bars: defaultdict[TopicPartition, list[tuple[int, Bar]]] = defaultdict(list)
+        bars: defaultdict[TopicPartition, list[Bar]] = defaultdict(list)
+        firsts: dict[TopicPartition, int] = {}
         for record, message in decoded:
             if isinstance(message, Bar):
-                bars[record.source].append((record.offset, message))
-        for partition, numbered in bars.items():
+                bars[record.source].append(message)
+                firsts.setdefault(record.source, record.offset)
+        for partition, group in bars.items():
             state = self._states.get(partition)
             if state is None:
-                state = self._states[partition] = await self._restore(partition, numbered[0][0])
-            repeated = [bar for offset, bar in numbered if offset < state.known_until]
-            fresh = [bar for offset, bar in numbered if offset >= state.known_until]
-            if len(numbered) < _IN_A_THREAD and not repeated:
-                rows = state.merge(fresh, repeated)
-            else:
-                rows = await asyncio.to_thread(state.merge, fresh, repeated)
+                state = self._states[partition] = await self._restore(partition, firsts[partition])
+            rows = state.merge(group) if len(group) < _IN_A_THREAD else await asyncio.to_thread(state.merge, group)
             for start in range(0, len(rows), _CHUNK):
                 await self._bus.publish(records_of(rows[start : start + _CHUNK]))
 
     async def _restore(self, partition: TopicPartition, until: int) -> TickerState:
         _, ticker = split_topic(partition.topic)
         assert ticker is not None  # noqa: S101 - STOCK_DATA topics belong to a ticker
-        # The sink's offset is read before the store and the end after it, so that together they miss nothing.
+        # The sink's offset is read before the store, so that together they miss nothing.
         committed = (await self._bus.committed(SINK_GROUP, [partition.topic])).get(partition, 0)
         bars: list[Bar] = []
         for interval in INTERVALS:
             documents = await self._store.find(Query("stock_data", ticker=ticker, interval=interval))
             bars += await asyncio.to_thread(_bars_of, documents)
-        _, end = (await self._bus.offsets([partition.topic]))[partition]
         async for records in self._bus.read(partition, committed, until):
             decoded, _ = decode_all(records)
             bars += [message for _, message in decoded if isinstance(message, Bar)]
-        state = TickerState(ticker, self._zone, known_until=end)
         if bars:
-            await asyncio.to_thread(state.restore, bars)
-            log.info("%s: restored %d bars", ticker, len(bars))
-        return state
+            log.info("%s: restoring %d bars", ticker, len(bars))
+        return await asyncio.to_thread(TickerState, ticker, self._zone, bars)
 
 
 def _bars_of(documents: list[dict[str, object]]) -> list[Bar]:
     return [msgspec.convert(document, Bar) for document in documents]
 
 
-def by_interval(bars: Sequence[Bar]) -> dict[Interval, list[Bar]]:
+def _by_interval(bars: Sequence[Bar]) -> dict[Interval, list[Bar]]:
     groups: dict[Interval, list[Bar]] = {}
     for bar in bars:
         groups.setdefault(bar.interval, []).append(bar)

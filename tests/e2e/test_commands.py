@@ -36,7 +36,7 @@ def test_a_simulated_pipeline_lives_through_every_command(product: Product) -> N
         status = product.wait_for(lambda s: s["tickers"][0]["price"])
         assert status["pipeline"]["simulated"]
         assert status["tickers"][0]["simulated"]
-        assert {s["state"] for s in status["services"]} == {"running"}
+        product.wait_for(lambda s: {service["state"] for service in s["services"]} == {"running"})
 
         added = product.run("add", "msft", "BRK.B")
         assert (added.returncode, added.stdout) == (0, "watching MSFT, BRK.B\n")

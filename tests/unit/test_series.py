@@ -147,10 +147,9 @@ class TestTheSetDecides:
         ahead = data.draw(st.integers(crash, len(parts)))
         before, after = series(), series()
         rows = [row for part in parts[:crash] for row in before.merge(part)]
-        for part in parts[:ahead]:
-            after.merge(part)
-        for index, part in enumerate(parts[crash:], crash):
-            rows += after.merge(part, force=index < ahead)
+        after.restore([b for part in parts[:ahead] for b in part])
+        for part in parts[crash:]:
+            rows += after.merge(part)
         if seen:
             assert_same(kept(rows), reference(seen))
 
@@ -197,11 +196,19 @@ class TestWhatIsReturned:
         assert len(state) == 60
 
     @pytest.mark.parametrize("count", [10, 60])
-    def test_what_is_forced_is_returned_although_nothing_changed(self, count: int) -> None:
+    def test_what_was_restored_and_comes_again_is_returned_once_with_all_after_it(self, count: int) -> None:
+        history = bars(count)
+        rows = reference(history)
         state = series()
-        rows = state.merge(bars(count))
-        assert_same(state.merge([bars(count)[count - 3]], force=True), rows[-3:])
-        assert state.merge([], force=True) == []
+        state.restore(history)
+        assert state.merge([]) == []
+        assert_same(state.merge([history[-3]]), rows[-3:])
+        assert_same(state.merge(history[-5:]), rows[-5:-3])
+        assert state.merge(history[-5:]) == []
+        later = bar(count, 50.0)
+        assert_same(state.merge([history[1], later]), reference([*history, later])[1:])
+        assert state.merge(history[1:]) == []
+        assert_same(state.merge(history), rows[:1])
 
     def test_from_the_first_bar_that_changed_to_the_end(self) -> None:
         state = series()

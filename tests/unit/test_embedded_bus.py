@@ -1,0 +1,284 @@
+"""What only the embedded bus promises; the rest is in tests/contract."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.bus import embedded_tables
+from pipeline.bus.base import BusError, TopicPartition
+from pipeline.bus.embedded import EmbeddedBus, _shares
+from tests.contract.helpers import PATIENCE, Listener, consuming, numbered, record, take, values
+from tests.fakes import FakeClock
+from tests.unit.test_embedded_sqlite import held, listing, spin, threads_of
+
+WEEK = 7 * 86400.0
+TOPIC = TopicPartition("topic", 0)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "bus.sqlite"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def bus(path: Path, clock: FakeClock) -> AsyncIterator[EmbeddedBus]:
+    opened = EmbeddedBus(path, clock=clock)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+class TestConsumers:
+    async def test_a_group_has_one_member_at_a_time(self, bus: EmbeddedBus) -> None:
+        first = bus.consumer("group", ["topic"])
+        with pytest.raises(BusError, match="'group' has a consumer already"):
+            bus.consumer("group", ["topic"])
+        other, tail, another_tail = bus.consumer("other", []), bus.consumer(None, []), bus.consumer(None, [])
+        await first.close()
+        second = bus.consumer("group", ["topic"])
+        for consumer in (second, other, tail, another_tail):
+            await consumer.close()
+
+    async def test_a_closed_one_refuses(self, bus: EmbeddedBus) -> None:
+        consumer = bus.consumer("group", ["topic"])
+        await consumer.close()
+        await consumer.close()
+        with pytest.raises(BusError, match="consumer is closed"):
+            await consumer.poll(10, PATIENCE)
+        with pytest.raises(BusError, match="consumer is closed"):
+            await consumer.commit({TOPIC: 1})
+
+    async def test_one_without_a_group_cannot_commit(self, bus: EmbeddedBus) -> None:
+        async with consuming(bus, None, ["topic"]) as consumer:
+            with pytest.raises(BusError, match="without a group"):
+                await consumer.commit({TOPIC: 1})
+
+    async def test_a_tail_misses_nothing_from_its_creation_on(self, bus: EmbeddedBus) -> None:
+        await bus.publish(numbered("old", 3))
+        async with consuming(bus, None, ["old", "new"]) as consumer:
+            await bus.publish([record("old", "3"), record("new", "0")])
+            assert sorted(values(await take(consumer, 2))) == ["0", "3"]
+
+    async def test_closing_the_bus_closes_its_consumers(self, bus: EmbeddedBus, path: Path) -> None:
+        await bus.create_topics(["topic"])
+        listener = Listener()
+        consumer = bus.consumer("group", ["topic"], listener)
+        waiting = asyncio.create_task(consumer.poll(10, 100 * PATIENCE))
+        await asyncio.wait_for(listener.assigned.wait(), PATIENCE)
+        await bus.close()
+        with pytest.raises(BusError, match="consumer is closed"):
+            await asyncio.wait_for(waiting, PATIENCE)
+        assert listener.revoked == [TOPIC]
+        assert threads_of(path) == []
+
+    async def test_a_listener_that_fails_is_told_again(self, bus: EmbeddedBus) -> None:
+        class Failing(Listener):
+            async def on_assigned(self, partitions: Any) -> None:
+                await super().on_assigned(partitions)
+                if len(calls) == 0:
+                    calls.append(1)
+                    raise RuntimeError("not now")
+
+        calls: list[int] = []
+        await bus.publish(numbered("topic", 2))
+        async with consuming(bus, "group", ["topic"], Failing()) as consumer:
+            with pytest.raises(RuntimeError, match="not now"):
+                await consumer.poll(10, PATIENCE)
+            assert values(await consumer.poll(10, PATIENCE)) == ["0", "1"]
+
+    async def test_a_publisher_cancelled_while_it_is_written_is_still_heard(self, bus: EmbeddedBus) -> None:
+        await bus.create_topics(["topic"])
+        listener = Listener()
+        async with consuming(bus, "group", ["topic"], listener) as consumer:
+            waiting = asyncio.create_task(consumer.poll(10, 100 * PATIENCE))
+            await listener.assigned.wait()
+            async with held(bus._database):
+                publisher = asyncio.create_task(bus.publish([record("topic", "heard")]))
+                await spin()
+                publisher.cancel()
+                await asyncio.gather(publisher, return_exceptions=True)
+            assert publisher.cancelled()
+            assert values(await asyncio.wait_for(waiting, PATIENCE)) == ["heard"]
+
+
+class TestFairness:
+    async def test_a_busy_topic_does_not_starve_the_others(self, bus: EmbeddedBus) -> None:
+        await bus.publish(numbered("busy", 1000))
+        await bus.publish([*numbered("quiet", 10), *numbered("calm", 2)])
+        async with consuming(bus, "group", ["busy", "quiet", "calm"]) as consumer:
+            batch = await consumer.poll(30, PATIENCE)
+            assert {t: sum(r.topic == t for r in batch) for t in ("busy", "quiet", "calm")} == {
+                "busy": 18,
+                "quiet": 10,
+                "calm": 2,
+            }
+
+    async def test_more_topics_than_records_take_turns(self, bus: EmbeddedBus) -> None:
+        topics = [f"t{i}" for i in range(7)]
+        await bus.publish([r for topic in topics for r in numbered(topic, 3)])
+        async with consuming(bus, "group", topics) as consumer:
+            turns = [[r.topic for r in await consumer.poll(2, PATIENCE)] for _ in range(7)]
+        served = [topic for turn in turns for topic in turn]
+        assert sorted(served) == sorted(topics * 2)
+        assert set(served[:7]) == set(topics)
+
+    async def test_large_records_come_in_small_batches_and_in_turn(
+        self, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(embedded_tables, "BATCH_BYTES", 1000)
+        await bus.publish([record(topic, "x" * 400) for topic in ("a", "b") for _ in range(4)])
+        async with consuming(bus, "group", ["a", "b"]) as consumer:
+            batches = [await consumer.poll(100, PATIENCE) for _ in range(3)]
+        first, second, third = ([(r.topic, r.offset) for r in batch] for batch in batches)
+        assert len(first) == len(second) == 3
+        assert first[0][0] != second[0][0]
+        assert sorted(first + second + third) == [(topic, offset) for topic in "ab" for offset in range(4)]
+
+    @given(st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 50), max_size=8), st.integers(8, 100))
+    def test_shares_use_all_there_is_and_favour_nobody(self, wanted: dict[str, int], total: int) -> None:
+        shares = _shares(wanted, total)
+        assert sum(shares.values()) == min(total, sum(wanted.values()))
+        short = [shares[topic] for topic in wanted if shares[topic] < wanted[topic]]
+        assert all(1 <= shares[topic] <= wanted[topic] for topic in wanted)
+        # Who gets less than it wants gets as much as anybody, but for the remainder of the division.
+        assert all(share >= max(shares.values()) - 1 for share in short)
+
+
+class TestRetention:
+    async def test_what_is_old_goes_and_offsets_go_on(self, bus: EmbeddedBus, path: Path, clock: FakeClock) -> None:
+        await bus.publish(numbered("topic", 3))
+        await clock.advance(WEEK - 1)
+        await bus.publish(numbered("topic", 2, start=3))
+        assert await bus.sweep() == 0
+        await clock.advance(2)
+        assert await bus.sweep() == 3
+        assert await bus.offsets(["topic"]) == {TOPIC: (3, 5)}
+        await clock.advance(WEEK)
+        assert await bus.sweep() == 2
+        assert await bus.offsets(["topic"]) == {TOPIC: (5, 5)}
+        await bus.close()
+        await bus.open()
+        await bus.publish(numbered("topic", 1, start=5))
+        assert await bus.offsets(["topic"]) == {TOPIC: (5, 6)}
+        assert [r.offset async for batch in bus.read(TOPIC, 0, 100) for r in batch] == [5]
+
+    async def test_what_a_group_has_yet_to_read_stays(self, bus: EmbeddedBus, clock: FakeClock) -> None:
+        await bus.publish([*numbered("topic", 10), *numbered("other", 2)])
+        async with consuming(bus, "fast", []) as fast, consuming(bus, "slow", []) as slow:
+            await fast.commit({TOPIC: 10})
+            await slow.commit({TOPIC: 4})
+            await clock.advance(WEEK + 1)
+            # Nobody has ever committed on the other topic, so there age alone decides.
+            assert await bus.sweep() == 4 + 2
+            assert await bus.offsets(["topic"]) == {TOPIC: (4, 10)}
+            await slow.commit({TOPIC: 10})
+            assert await bus.sweep() == 6
+
+    async def test_it_is_applied_when_the_bus_is_opened(self, bus: EmbeddedBus, clock: FakeClock) -> None:
+        await bus.publish(numbered("topic", 3))
+        await bus.close()
+        await clock.advance(WEEK + 1)
+        await bus.open()
+        assert await bus.offsets(["topic"]) == {TOPIC: (3, 3)}
+
+    async def test_it_goes_in_steps(self, bus: EmbeddedBus, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(embedded_tables, "_SWEEP_STEP", 4)
+        await bus.publish(numbered("topic", 10))
+        await clock.advance(WEEK + 1)
+        steps = []
+
+        def counting(*args: Any) -> int:
+            steps.append(sweep(*args))
+            return steps[-1]
+
+        sweep = embedded_tables.sweep
+        monkeypatch.setattr(embedded_tables, "sweep", counting)
+        assert await bus.sweep() == 10
+        assert steps == [4, 4, 2, 0]
+
+    async def test_a_consumer_whose_place_is_gone_goes_on_at_the_beginning(
+        self, bus: EmbeddedBus, clock: FakeClock
+    ) -> None:
+        await bus.publish(numbered("topic", 5))
+        async with consuming(bus, "group", ["topic"]) as consumer:
+            assert values(await consumer.poll(1, PATIENCE)) == ["0"]
+            await clock.advance(WEEK + 1)
+            await bus.publish(numbered("topic", 2, start=5))
+            assert await bus.sweep() == 5
+            assert values(await take(consumer, 2)) == ["5", "6"]
+
+    async def test_one_that_finds_all_swept_waits_for_more(self, bus: EmbeddedBus, clock: FakeClock) -> None:
+        await bus.publish([*numbered("topic", 5), *numbered("other", 5)])
+        listener = Listener()
+        async with consuming(bus, "group", ["topic", "other"], listener) as consumer:
+            await consumer.poll(2, PATIENCE)
+            await clock.advance(WEEK + 1)
+            assert await bus.sweep() == 10
+            assert await consumer.poll(1, 0.01) == []
+            await bus.publish(numbered("topic", 1, start=5))
+            assert values(await take(consumer, 1)) == ["5"]
+
+    async def test_a_group_that_comes_late_starts_at_what_is_left(self, bus: EmbeddedBus, clock: FakeClock) -> None:
+        await bus.publish(numbered("topic", 5))
+        await clock.advance(WEEK + 1)
+        await bus.sweep()
+        await bus.publish(numbered("topic", 1, start=5))
+        listener = Listener()
+        async with consuming(bus, "group", ["topic"], listener) as consumer:
+            assert values(await take(consumer, 1)) == ["5"]
+        assert listener.starts == {TOPIC: 5}
+
+
+class TestReadOnly:
+    async def test_it_looks_on_while_another_writes(self, bus: EmbeddedBus, path: Path) -> None:
+        await bus.publish(numbered("topic", 3))
+        async with consuming(bus, "group", ["topic"]) as consumer:
+            await consumer.commit({TOPIC: 2})
+        onlooker = EmbeddedBus(path, read_only=True)
+        await onlooker.open()
+        await bus.publish(numbered("topic", 1, start=3))
+        assert await onlooker.topics() == {"topic"}
+        assert await onlooker.offsets(["topic"]) == {TOPIC: (0, 4)}
+        assert await onlooker.committed("group", ["topic"]) == {TOPIC: 2}
+        assert [text async for batch in onlooker.read(TOPIC, 2, 4) for text in values(batch)] == ["2", "3"]
+        with pytest.raises(BusError, match="reading only"):
+            await onlooker.publish(numbered("topic", 1))
+        with pytest.raises(BusError, match="reading only"):
+            onlooker.consumer("group", ["topic"])
+        await onlooker.close()
+
+    async def test_it_sweeps_nothing(self, bus: EmbeddedBus, path: Path, clock: FakeClock) -> None:
+        await bus.publish(numbered("topic", 3))
+        await bus.close()
+        await clock.advance(WEEK + 1)
+        onlooker = EmbeddedBus(path, read_only=True, clock=clock, retention=timedelta(seconds=1))
+        await onlooker.open()
+        assert await onlooker.offsets(["topic"]) == {TOPIC: (0, 3)}
+        await onlooker.close()
+
+    async def test_a_missing_bus_is_said(self, path: Path) -> None:
+        with pytest.raises(BusError, match=r"there is no .*bus\.sqlite yet"):
+            await EmbeddedBus(path, read_only=True).open()
+        assert listing(path.parent) == []
+
+
+async def test_a_full_disk_stops_publishing_until_there_is_space(bus: EmbeddedBus) -> None:
+    await bus.publish(numbered("topic", 3))
+    await bus._database.write(lambda connection: connection.execute("PRAGMA max_page_count = 20").fetchone())
+    with pytest.raises(BusError, match=r"bus\.sqlite: the disk is full"):
+        await bus.publish([record("topic", "x" * 500_000), record("fresh", "y")])
+    assert await bus.offsets(["topic", "fresh"]) == {TOPIC: (0, 3)}
+    await bus._database.write(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchone())
+    await bus.publish([record("topic", "x" * 500_000)])
+    assert await bus.offsets(["topic"]) == {TOPIC: (0, 4)}
