@@ -1,0 +1,269 @@
+"""The embedded bus: topics of one partition, offsets and consumer groups in one SQLite file."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from pipeline.bus import embedded_tables as tables
+from pipeline.bus.base import AssignmentListener, BusError, Received, Record, TopicPartition
+from pipeline.clock import Clock, SystemClock
+from pipeline.sqlite import Database
+
+
+class EmbeddedBus:
+    """Fills the port `Bus` for one process; others may open the file `read_only` for look-ups.
+
+    What is acknowledged survives the end of the process, however that comes. A power cut may take the last moments
+    with it (synchronous NORMAL); `EmbeddedStore` says why that is the right way round.
+
+    Records are kept for `retention` from when they were appended, and beyond it until every group that has ever
+    committed on their topic has read them.
+    """
+
+    description = "embedded"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        retention: timedelta = timedelta(days=7),
+        clock: Clock | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self._database = Database(
+            path,
+            schema=tables.SCHEMA,
+            version=tables.VERSION,
+            synchronous="NORMAL",
+            error=BusError,
+            read_only=read_only,
+        )
+        self._retention = retention
+        self._clock = clock or SystemClock()
+        self._read_only = read_only
+        self._consumers: set[EmbeddedConsumer] = set()
+        self._ends: dict[str, int] = {}
+
+    async def open(self) -> None:
+        """Open the file and sweep it; BusError says why that cannot be done."""
+        await self._database.open()
+        if self._read_only:
+            return
+        try:
+            self._ends.update((topic, next_) for topic, _, next_ in await self._database.read(tables.topics))
+            await self.sweep()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the consumers too."""
+        for consumer in tuple(self._consumers):
+            await consumer.close()
+        await self._database.close()
+
+    async def create_topics(self, topics: Collection[str]) -> None:
+        await self._append(partial(tables.create_topics, tuple(topics)))
+
+    async def topics(self) -> set[str]:
+        return {topic for topic, _, _ in await self._database.read(tables.topics)}
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        if records:
+            await self._append(partial(tables.insert, tuple(records), self._now()))
+
+    def consumer(
+        self, group: str | None, topics: Collection[str], listener: AssignmentListener | None = None
+    ) -> "EmbeddedConsumer":
+        """As in the port; but a group has one member at a time.
+
+        Raises:
+            BusError: if the group has one already, or the bus is open for reading only.
+        """
+        if self._read_only:
+            raise BusError("the bus is open for reading only; consumers belong to the pipeline")
+        if group is not None and any(consumer.group == group for consumer in self._consumers):
+            raise BusError(f"the group {group!r} has a consumer already, and the embedded bus allows one; close that")
+        consumer = EmbeddedConsumer(self, self._database, self._ends, group, topics, listener)
+        self._consumers.add(consumer)
+        return consumer
+
+    def leave(self, consumer: "EmbeddedConsumer") -> None:
+        """Called by a consumer that is closed."""
+        self._consumers.discard(consumer)
+
+    async def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
+        committed = await self._database.read(partial(tables.committed, group))
+        return {TopicPartition(topic, tables.PARTITION): next_ for topic, next_ in committed if topic in topics}
+
+    async def offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
+        existing = await self._database.read(tables.topics)
+        return {
+            TopicPartition(topic, tables.PARTITION): (first, next_)
+            for topic, first, next_ in existing
+            if topic in topics
+        }
+
+    async def read(self, partition: TopicPartition, start: int, stop: int) -> AsyncIterator[list[Received]]:
+        topic = partition.topic
+        while start < stop:
+            batch, positions = await self._database.read(
+                partial(tables.read, [tables.Range(topic, start, stop, tables.BATCH)])
+            )
+            if not batch:
+                return
+            yield batch
+            start = positions[topic]
+
+    async def sweep(self) -> int:
+        """Delete what need not be retained any longer, in steps between which others can write; return how many."""
+        before = self._now() - self._retention // timedelta(milliseconds=1)
+        deleted = 0
+        for topic in await self.topics():
+            while step := await self._database.write(partial(tables.sweep, topic, before)):
+                deleted += step
+        return deleted
+
+    async def _append(self, job: Callable[[sqlite3.Connection], dict[str, int]]) -> None:
+        # Shielded, for what is written must be announced to the consumers even if the writer is cancelled meanwhile.
+        await asyncio.shield(self._append_and_announce(job))
+
+    async def _append_and_announce(self, job: Callable[[sqlite3.Connection], dict[str, int]]) -> None:
+        ends = await self._database.write(job)
+        for topic, end in ends.items():
+            self._ends[topic] = max(end, self._ends.get(topic, 0))
+        for consumer in self._consumers:
+            consumer.wake(ends.keys())
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+
+class EmbeddedConsumer:
+    """Fills the port `Consumer`. `ends` are the bus's, kept up to date by it."""
+
+    def __init__(
+        self,
+        bus: EmbeddedBus,
+        database: Database,
+        ends: Mapping[str, int],
+        group: str | None,
+        topics: Collection[str],
+        listener: AssignmentListener | None,
+    ) -> None:
+        self.group = group
+        self._bus = bus
+        self._database = database
+        self._ends = ends
+        self._listener = listener
+        self._subscribed: frozenset[str] = frozenset()
+        self._tails: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
+        self._closed = False
+        self._woken = asyncio.Event()
+        self._busy = asyncio.Lock()
+        self._subscribe(topics)
+
+    async def subscribe(self, topics: Collection[str]) -> None:
+        self._subscribe(topics)
+
+    def _subscribe(self, topics: Collection[str]) -> None:
+        """The listener hears of it at the next `poll`, or at once through one that waits."""
+        added = set(topics) - self._subscribed
+        self._subscribed = frozenset(topics)
+        # Noted here and not when first polled, so that nothing published from now on is missed.
+        self._tails = {topic: end for topic, end in self._tails.items() if topic in self._subscribed}
+        self._tails.update((topic, self._ends[topic]) for topic in added if topic in self._ends)
+        self._woken.set()
+
+    async def poll(self, max_records: int, timeout: float) -> list[Received]:  # noqa: ASYNC109 - as in the port
+        """As in the port; BusError also when the consumer is closed, meanwhile or before."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        while True:
+            self._woken.clear()
+            async with self._busy:
+                if self._closed:
+                    raise BusError("the consumer is closed")
+                await self._reassign()
+                if batch := await self._fetch(max_records):
+                    return batch
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._woken.wait()
+            except TimeoutError:
+                return []
+
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        if self.group is None:
+            raise BusError("a consumer without a group has nowhere to commit to")
+        if self._closed:
+            raise BusError("the consumer is closed")
+        await self._database.write(partial(tables.commit, self.group, dict(positions)))
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._woken.set()
+        try:
+            async with self._busy:
+                await self._revoke(list(self._positions))
+        finally:
+            self._bus.leave(self)
+
+    def wake(self, topics: Collection[str]) -> None:
+        """Look again, for there is something new in these topics."""
+        if not self._subscribed.isdisjoint(topics):
+            self._woken.set()
+
+    async def _reassign(self) -> None:
+        """Make the assignment that of the subscription."""
+        await self._revoke([topic for topic in self._positions if topic not in self._subscribed])
+        added = [topic for topic in self._subscribed if topic in self._ends and topic not in self._positions]
+        if not added:
+            return
+        firsts = {topic: first for topic, first, _ in await self._database.read(tables.topics)}
+        starts = self._tails
+        if self.group is not None:
+            starts = dict(await self._database.read(partial(tables.committed, self.group)))
+        positions = {topic: max(firsts[topic], starts.get(topic, 0)) for topic in added}
+        if self._listener is not None:
+            await self._listener.on_assigned(
+                {TopicPartition(topic, tables.PARTITION): at for topic, at in positions.items()}
+            )
+        self._positions.update(positions)
+
+    async def _revoke(self, topics: Collection[str]) -> None:
+        if topics and self._listener is not None:
+            await self._listener.on_revoked([TopicPartition(topic, tables.PARTITION) for topic in topics])
+        for topic in topics:
+            del self._positions[topic]
+
+    async def _fetch(self, max_records: int) -> list[Received]:
+        """What there is, from the topics that were served the longest ago."""
+        while ranges := self._next_ranges(max_records):
+            batch, positions = await self._database.read(partial(tables.read, ranges))
+            for topic, position in positions.items():
+                del self._positions[topic]  # so that it goes to the end of the queue
+                self._positions[topic] = position
+            if batch:
+                return batch
+        return []
+
+    def _next_ranges(self, max_records: int) -> list[tables.Range]:
+        waiting = [topic for topic, position in self._positions.items() if position < self._ends[topic]][:max_records]
+        shares = _shares({topic: self._ends[topic] - self._positions[topic] for topic in waiting}, max_records)
+        return [tables.Range(topic, self._positions[topic], self._ends[topic], shares[topic]) for topic in waiting]
+
+
+def _shares(wanted: Mapping[str, int], total: int) -> dict[str, int]:
+    """`total` divided among those who want some: equally, but what one does not need is the others'."""
+    shares = {}
+    ascending = sorted(wanted.items(), key=lambda item: item[1])
+    for served, (topic, wish) in enumerate(ascending):
+        shares[topic] = min(wish, total // (len(ascending) - served))
+        total -= shares[topic]
+    return shares

@@ -1,0 +1,162 @@
+"""The tables of the embedded bus, and what is done to them: functions of a connection, each within one transaction."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import takewhile
+from typing import Final, NamedTuple
+
+import msgspec
+
+from pipeline.bus.base import Received, Record, TopicPartition
+
+PARTITION: Final = 0
+"""The only partition of every topic."""
+
+VERSION: Final = 1
+
+# A record's `position` is its topic's id and its offset in one integer, so that the table itself, ordered by it, is
+# the index (5 to 15 % less CPU a record than with a key of two columns). `first` and `next` are the offsets of the
+# oldest record retained and of the one to be written next; `appended` and `ts` are milliseconds since the epoch.
+_OFFSET_BITS: Final = 40
+SCHEMA: Final = """
+CREATE TABLE topics (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    first INTEGER NOT NULL DEFAULT 0,
+    next INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE records (
+    position INTEGER PRIMARY KEY,
+    appended INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    headers BLOB NOT NULL,
+    value BLOB NOT NULL
+);
+CREATE TABLE commits (
+    topic INTEGER NOT NULL REFERENCES topics (id),
+    consumer_group TEXT NOT NULL,
+    next INTEGER NOT NULL,
+    PRIMARY KEY (topic, consumer_group)
+) WITHOUT ROWID
+"""
+
+BATCH: Final = 500
+BATCH_BYTES: Final = 8 * 1024 * 1024
+"""What one read takes at most: records, and bytes of their values (but always one record)."""
+_SWEEP_STEP: Final = 2000
+"""Records that one transaction of a sweep deletes at most, so that publishers wait for milliseconds only."""
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_HEADERS: Final = msgspec.msgpack.Decoder(dict[str, bytes])
+
+
+class Range(NamedTuple):
+    """Records of a topic with start ≤ offset < stop, the first `limit` of them."""
+
+    topic: str
+    start: int
+    stop: int
+    limit: int
+
+
+def _position(topic: int, offset: int) -> int:
+    return (topic << _OFFSET_BITS) + offset
+
+
+def topics(connection: sqlite3.Connection) -> list[tuple[str, int, int]]:
+    """Name, first and next offset of every topic."""
+    return connection.execute("SELECT name, first, next FROM topics").fetchall()
+
+
+def committed(group: str, connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Topic and next offset of everything that the group has committed."""
+    return connection.execute(
+        "SELECT name, commits.next FROM commits JOIN topics ON id = topic WHERE consumer_group = ?", (group,)
+    ).fetchall()
+
+
+def create_topics(topics: Iterable[str], connection: sqlite3.Connection) -> dict[str, int]:
+    """Create the topics that do not exist; returns the next offset of each."""
+    ends = {}
+    for topic in topics:
+        connection.execute("INSERT INTO topics (name) VALUES (?) ON CONFLICT DO NOTHING", (topic,))
+        (ends[topic],) = connection.execute("SELECT next FROM topics WHERE name = ?", (topic,)).fetchone()
+    return ends
+
+
+def insert(records: Iterable[Record], appended: int, connection: sqlite3.Connection) -> dict[str, int]:
+    """Append the records; returns the next offset of each of their topics."""
+    by_topic: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_topic[record.topic].append(record)
+    ends = create_topics(by_topic, connection)
+    for topic, group in by_topic.items():
+        (id_,) = connection.execute("SELECT id FROM topics WHERE name = ?", (topic,)).fetchone()
+        connection.executemany(
+            "INSERT INTO records (position, appended, ts, key, headers, value) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (position, appended, record.ts, record.key, _ENCODER.encode(dict(record.headers)), record.value)
+                for position, record in enumerate(group, _position(id_, ends[topic]))
+            ),
+        )
+        ends[topic] += len(group)
+        connection.execute("UPDATE topics SET next = ? WHERE id = ?", (ends[topic], id_))
+    return ends
+
+
+def read(ranges: Iterable[Range], connection: sqlite3.Connection) -> tuple[list[Received], dict[str, int]]:
+    """Records of the ranges up to `BATCH_BYTES`, and the offset to go on from in each topic that was looked at."""
+    batch: list[Received] = []
+    positions: dict[str, int] = {}
+    size = 0
+    for topic, start, stop, limit in ranges:
+        found = connection.execute("SELECT id FROM topics WHERE name = ?", (topic,)).fetchone()
+        if found is None or size >= BATCH_BYTES:
+            continue
+        origin = _position(found[0], 0)
+        rows = connection.execute(
+            "SELECT position, ts, key, headers, value FROM records WHERE position >= ? AND position < ? "
+            "ORDER BY position LIMIT ?",
+            (origin + start, origin + stop, limit),
+        )
+        positions[topic] = stop  # unless something is found: what was there has been swept away
+        for position, ts, key, headers, value in rows:
+            offset = position - origin
+            batch.append(Received(topic, key, value, ts, _HEADERS.decode(headers), PARTITION, offset))
+            positions[topic] = offset + 1
+            size += len(value)
+            if size >= BATCH_BYTES:
+                break
+    return batch, positions
+
+
+def commit(group: str, positions: Mapping[TopicPartition, int], connection: sqlite3.Connection) -> None:
+    connection.executemany(
+        "INSERT INTO commits (topic, consumer_group, next) SELECT id, ?, ? FROM topics WHERE name = ? "
+        "ON CONFLICT DO UPDATE SET next = excluded.next",
+        [(group, next_, where.topic) for where, next_ in positions.items()],
+    )
+
+
+def sweep(topic: str, before: int, connection: sqlite3.Connection) -> int:
+    """Delete the oldest records of the topic that may go, at most `_SWEEP_STEP`; returns how many."""
+    id_, first, stop = connection.execute(
+        "SELECT id, first, min(next, (SELECT coalesce(min(next), topics.next) FROM commits WHERE topic = id)) "
+        "FROM topics WHERE name = ?",
+        (topic,),
+    ).fetchone()
+    appended = connection.execute(
+        "SELECT appended FROM records WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
+        (_position(id_, first), _position(id_, stop), _SWEEP_STEP),
+    ).fetchall()
+    count = sum(1 for _ in takewhile(lambda row: row[0] < before, appended))
+    if count:
+        # Offsets are dense, so as many offsets go as records.
+        connection.execute(
+            "DELETE FROM records WHERE position >= ? AND position < ?",
+            (_position(id_, first), _position(id_, first + count)),
+        )
+        connection.execute("UPDATE topics SET first = first + ? WHERE id = ?", (count, id_))
+    return count

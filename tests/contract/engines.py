@@ -1,0 +1,74 @@
+"""The engines that the contract suites run on. Whatever only one of them needs stays here."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from pipeline.bus.base import Bus
+from pipeline.bus.embedded import EmbeddedBus
+from pipeline.store.base import Store
+from pipeline.store.embedded import EmbeddedStore
+from tests.engines.contract import KafkaEngine, MongoEngine
+
+
+class BusEngine(Protocol):
+    """A bus whose data outlives its clients."""
+
+    quiet: float
+    """Seconds without a record after which none is to be expected."""
+
+    async def connect(self) -> Bus:
+        """A new client, open, on the same data; the one before is closed."""
+
+    async def close(self) -> None: ...
+
+
+class StoreEngine(Protocol):
+    """A store whose data outlives its clients. It is empty at first."""
+
+    async def connect(self) -> Store:
+        """A new client, open, on the same data; the one before is closed."""
+
+    async def close(self) -> None: ...
+
+
+class EmbeddedBusEngine:
+    quiet = 0.05
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "bus.sqlite"
+        self._bus: EmbeddedBus | None = None
+
+    async def connect(self) -> EmbeddedBus:
+        await self.close()
+        self._bus = EmbeddedBus(self._path)
+        await self._bus.open()
+        return self._bus
+
+    async def close(self) -> None:
+        if self._bus is not None:
+            await self._bus.close()
+
+
+class EmbeddedStoreEngine:
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "store.sqlite"
+        self._store: EmbeddedStore | None = None
+
+    async def connect(self) -> EmbeddedStore:
+        await self.close()
+        self._store = EmbeddedStore(self._path)
+        await self._store.open()
+        return self._store
+
+    async def close(self) -> None:
+        if self._store is not None:
+            await self._store.close()
+
+
+# Each is given a directory of its own. A factory may skip the test where its servers are out of reach.
+BUS_ENGINES: Final[dict[str, Callable[[Path], BusEngine]]] = {"embedded": EmbeddedBusEngine, "kafka": KafkaEngine}
+STORE_ENGINES: Final[dict[str, Callable[[Path], StoreEngine]]] = {
+    "embedded": EmbeddedStoreEngine,
+    "mongodb": MongoEngine,
+}

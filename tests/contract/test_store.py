@@ -1,0 +1,180 @@
+"""What every store must do; runs on each of the engines."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.documents import COLLECTIONS, Document
+from pipeline.store.base import Query, Store, StoreError, UpsertResult
+from tests.contract.engines import StoreEngine
+from tests.contract.helpers import at, document, keys
+
+
+class TestUpsert:
+    async def test_a_document_comes_back_as_it_was_written(self, store: Store) -> None:
+        body: dict[str, Any] = {
+            "open": 187.25,
+            "closed": True,
+            "revision": 1_700_000_000_000,
+            "source": "naïve 📈 данные",
+            "nothing": None,
+            "tags": ["a", 1, {"b": 2.5}],
+        }
+        result = await store.upsert("stock_data", [document("AAPL|1min|x", interval="1min", minute=3, **body)])
+        assert result == UpsertResult(written=1)
+        assert await store.find(Query("stock_data")) == [
+            {"_id": "AAPL|1min|x", "ticker": "AAPL", "interval": "1min", "ts": at(3), **body}
+        ]
+
+    async def test_fields_without_a_value_are_left_out(self, store: Store) -> None:
+        await store.upsert("economic", [document("CPI", ticker=None, collection="economic", value=3.1)])
+        assert await store.find(Query("economic")) == [{"_id": "CPI", "ts": at(0), "value": 3.1}]
+
+    async def test_a_replay_changes_nothing(self, store: Store) -> None:
+        batch = [document(f"k{i}", minute=i, n=i) for i in range(20)]
+        assert await store.upsert("news", batch) == UpsertResult(written=20)
+        before = await store.find(Query("news"))
+        assert await store.upsert("news", batch) == UpsertResult(unchanged=20)
+        assert await store.find(Query("news")) == before
+
+    async def test_written_and_unchanged_are_counted(self, store: Store) -> None:
+        await store.upsert("news", [document("same", "5"), document("older", "5"), document("newer", "5")])
+        result = await store.upsert(
+            "news", [document("same", "5"), document("older", "4"), document("newer", "6"), document("new", "1")]
+        )
+        assert result == UpsertResult(written=2, unchanged=2)
+
+    async def test_a_newer_version_replaces_the_whole_document(self, store: Store) -> None:
+        await store.upsert("stock_data", [document("k", "1", 0, interval="1min", old=1)])
+        await store.upsert("stock_data", [document("k", "2", 7, ticker="MSFT", interval="5min", new=2)])
+        assert await store.find(Query("stock_data")) == [
+            {"_id": "k", "ticker": "MSFT", "interval": "5min", "ts": at(7), "new": 2}
+        ]
+        assert await store.find(Query("stock_data", ticker="AAPL")) == []
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(data=st.data())
+    async def test_the_greatest_version_stays_whatever_comes_first(
+        self, store: Store, examples: "count[int]", data: st.DataObject
+    ) -> None:
+        ticker = f"T{next(examples)}"
+        observations = data.draw(
+            st.lists(st.tuples(st.integers(0, 3), st.text("09af-", min_size=1, max_size=3)), min_size=1, max_size=12)
+        )
+        replayed = data.draw(st.permutations([*observations, *data.draw(st.lists(st.sampled_from(observations)))]))
+        while replayed:
+            size = data.draw(st.integers(1, len(replayed)))
+            batch = [document(f"{ticker}|{k}", version, k, ticker=ticker, v=version) for k, version in replayed[:size]]
+            result = await store.upsert("indicators", batch)
+            assert result.written + result.unchanged == size
+            replayed = replayed[size:]
+        greatest = {key: max(version for k, version in observations if k == key) for key, _ in observations}
+        found = {d["_id"]: d["v"] for d in await store.find(Query("indicators", ticker=ticker))}
+        assert found == {f"{ticker}|{key}": version for key, version in greatest.items()}
+
+    async def test_a_bad_document_does_not_hinder_the_others(self, store: Store) -> None:
+        bad = document("bad", payload=object())
+        result = await store.upsert("social", [document("before"), bad, document("after", minute=1)])
+        ((rejected, reason),) = result.rejected
+        assert (result.written, result.unchanged) == (2, 0)
+        assert rejected is bad
+        assert reason
+        assert keys(await store.find(Query("social"))) == ["before", "after"]
+
+    async def test_a_batch_of_bad_documents_or_none_writes_nothing(self, store: Store) -> None:
+        bad = [document(f"bad{i}", payload=object()) for i in range(2)]
+        result = await store.upsert("social", bad)
+        assert [rejected for rejected, _ in result.rejected] == bad
+        assert await store.upsert("social", []) == UpsertResult()
+        assert await store.find(Query("social")) == []
+
+
+@pytest.fixture(scope="module")
+def examples() -> "count[int]":
+    return count()
+
+
+@pytest.fixture
+async def filled(store: Store) -> Store:
+    """Ten minutes of two tickers in two intervals, written in no order."""
+    documents = [
+        document(f"{ticker}|{interval}|{minute}", minute=minute, ticker=ticker, interval=interval, m=minute)
+        for ticker in ("MSFT", "AAPL")
+        for interval in ("5min", "1min")
+        for minute in (7, 2, 9, 4, 0, 5, 1, 8, 3, 6)
+    ]
+    await store.upsert("stock_data", documents)
+    return store
+
+
+class TestFind:
+    @staticmethod
+    async def minutes(store: Store, **query: Any) -> list[int]:
+        return [d["m"] for d in await store.find(Query("stock_data", ticker="AAPL", interval="1min", **query))]
+
+    async def test_all_of_a_ticker_and_interval_oldest_first(self, filled: Store) -> None:
+        found = await filled.find(Query("stock_data", ticker="AAPL", interval="1min"))
+        assert keys(found) == [f"AAPL|1min|{minute}" for minute in range(10)]
+
+    async def test_the_last_are_the_newest(self, filled: Store) -> None:
+        assert await self.minutes(filled, last=3) == [7, 8, 9]
+        assert await self.minutes(filled, last=1) == [9]
+        assert await self.minutes(filled, last=100) == list(range(10))
+
+    async def test_since_is_inclusive_and_until_exclusive(self, filled: Store) -> None:
+        assert await self.minutes(filled, since=at(6)) == [6, 7, 8, 9]
+        assert await self.minutes(filled, until=at(3)) == [0, 1, 2]
+        assert await self.minutes(filled, since=at(2), until=at(5)) == [2, 3, 4]
+        assert await self.minutes(filled, since=at(2), until=at(8), last=2) == [6, 7]
+        assert await self.minutes(filled, since=at(5), until=at(5)) == []
+
+    async def test_filters_are_optional(self, filled: Store) -> None:
+        assert len(await filled.find(Query("stock_data"))) == 40
+        assert {d["ticker"] for d in await filled.find(Query("stock_data", interval="1min"))} == {"AAPL", "MSFT"}
+        of_both_intervals = await filled.find(Query("stock_data", ticker="MSFT", last=4))
+        assert keys(of_both_intervals) == ["MSFT|1min|8", "MSFT|5min|8", "MSFT|1min|9", "MSFT|5min|9"]
+
+    async def test_what_matches_nothing_is_empty(self, filled: Store) -> None:
+        assert await filled.find(Query("stock_data", ticker="TSLA")) == []
+        assert await filled.find(Query("stock_data", ticker="AAPL", interval="daily")) == []
+        assert await filled.find(Query("news")) == []
+
+    async def test_equal_times_are_in_the_order_of_their_keys(self, store: Store) -> None:
+        await store.upsert("news", [document(key) for key in ("b", "é", "a", "📈", "Z", "c")])
+        assert keys(await store.find(Query("news"))) == ["Z", "a", "b", "c", "é", "📈"]
+        assert keys(await store.find(Query("news", last=2))) == ["é", "📈"]
+
+    async def test_times_are_aware_and_exact_to_the_millisecond(self, store: Store) -> None:
+        ts = at(0).replace(microsecond=123_000)
+        await store.upsert("news", [Document("news", "k", "1", ts, {}, "AAPL")])
+        (found,) = await store.find(Query("news", since=ts))
+        assert found["ts"] == ts
+        assert found["ts"].utcoffset().total_seconds() == 0
+
+
+class TestCounts:
+    async def test_every_collection_is_counted(self, store: Store) -> None:
+        assert await store.counts() == dict.fromkeys(COLLECTIONS, 0)
+
+    async def test_a_document_counts_once(self, filled: Store) -> None:
+        await filled.upsert("stock_data", [document("AAPL|1min|0", "2"), document("another")])
+        await filled.upsert("news", [document("a"), document("b")])
+        assert await filled.counts() == dict.fromkeys(COLLECTIONS, 0) | {"stock_data": 41, "news": 2}
+
+
+class TestReopening:
+    async def test_documents_are_still_there(self, filled: Store, store_engine: StoreEngine) -> None:
+        before = await filled.find(Query("stock_data"))
+        store = await store_engine.connect()
+        assert await store.find(Query("stock_data")) == before
+        assert (await store.counts())["stock_data"] == 40
+        assert await store.upsert("stock_data", [document("AAPL|1min|0")]) == UpsertResult(unchanged=1)
+
+    async def test_closing_twice_is_closing(self, store: Store) -> None:
+        await store.close()
+        await store.close()
+        with pytest.raises(StoreError):
+            await store.upsert("news", [document("late")])
