@@ -161,23 +161,16 @@ async def _ask(where: Where, command: Command) -> Any:
 
 
 async def _stop(where: Where, patience: float = 60.0) -> int:
-    async with connect(DataDir(where.load().data_dir).socket) as connection:
+    data_dir = DataDir(where.load().data_dir)
+    async with connect(data_dir.socket) as connection:
         await connection.ask(Stop())
         pid = connection.pid
         deadline = time.monotonic() + patience
-        while _is_alive(pid):
+        while data_dir.is_owned:
             if time.monotonic() > deadline:
                 raise LinkError(f"the pipeline (pid {pid}) still runs after {patience:g} seconds; its log says why")
             await asyncio.sleep(0.05)
     return pid
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _become_pipeline(arguments: Sequence[str]) -> NoReturn:

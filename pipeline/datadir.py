@@ -13,6 +13,7 @@ from pipeline.tickers import parse_tickers
 
 # sun_path is 108 bytes on Linux and 104 on macOS, the final NUL included.
 _SOCKET_PATH_LIMIT: Final = 103
+_LOCK_NAME: Final = "pipeline.lock"
 
 
 class DataDirError(Exception):
@@ -86,7 +87,7 @@ class DataDir:
             DataDirError: if another pipeline owns the directory, or it cannot be written.
         """
         try:
-            fd = os.open(self.path / "pipeline.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(self.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise DataDirError(
                 f"cannot write to the data directory {self.path}: {error.strerror}; choose another with --data-dir"
@@ -105,6 +106,21 @@ class DataDir:
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         self._lock = fd
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether a pipeline owns the directory now."""
+        try:
+            fd = os.open(self.path / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(fd)
+        return False
 
     def unlock(self) -> None:
         """Give the directory up; remove the socket first."""

@@ -59,6 +59,8 @@ def choose_source(settings: Settings) -> SourceChoice:
     pace = "as fast as it goes" if speed is None else f"at {speed:g} times real time"
     if name.startswith(REPLAY):
         directory = Path(name.removeprefix(REPLAY)).expanduser()
+        if not directory.is_dir():
+            raise SourceError(f"there is no directory {directory} to replay from")
         source = ReplaySource(directory, speed=speed, zone=zone)
         return SourceChoice(source, f"replay of recorded bars from {directory}, {pace}")
     if name == "alpha_vantage":

@@ -119,8 +119,8 @@ class Supervisor:
     """Keeps services running.
 
     A service that raises is started again after a backoff; one that raises more than `max_restarts` times within
-    `restart_window` seconds has failed and waits for a restart by hand. One that returns has finished; a restart
-    runs it again.
+    `restart_window` seconds, or an error that says it is `permanent`, has failed and waits for a restart. One that
+    returns has finished; a restart runs it again.
     """
 
     def __init__(
@@ -174,6 +174,12 @@ class Supervisor:
             service.resumed.set()
             log.info("%s is resumed", service.name)
         return [service.name for service in resumed]
+
+    def retry_failed(self, role: Role) -> None:
+        """Give the services of a role that have failed another try, for what they failed on has changed."""
+        for service in self._chosen(None, role):
+            if service.state == "failed":
+                service.wake.set()
 
     @property
     def paused(self) -> bool:
@@ -237,7 +243,9 @@ class Supervisor:
                     if error is not None:
                         log.warning("%s failed while stopping: %s", service.name, service.error)
                     return
-                if error is not None:
+                if error is not None and getattr(error, "permanent", False):
+                    await self._give_up(service)
+                elif error is not None:
                     await self._after_failure(service, failures)
                 elif not service.wake.is_set():
                     service.became("finished")
@@ -257,15 +265,19 @@ class Supervisor:
         while failures[0] <= now - self._settings.restart_window:
             failures.popleft()
         if len(failures) > self._settings.max_restarts:
-            service.became("failed")
-            log.error("%s failed %d times and is given up: %s", service.name, len(failures), service.error)
-            await service.wake.wait()
+            await self._give_up(service)
         else:
             delay = self._backoff.delay(len(failures), self._rng)
             service.retry_at = now + delay
             service.became("backing off")
             log.warning("%s failed, next try in %.1f s: %s", service.name, delay, service.error)
             await first_of(service.wake.wait(), self._clock.sleep(delay))
+
+    async def _give_up(self, service: Service) -> None:
+        """Wait until somebody restarts the service."""
+        service.became("failed")
+        log.error("%s has failed and is not tried again until it is restarted: %s", service.name, service.error)
+        await service.wake.wait()
 
     async def _run_once(self, service: Service) -> Exception | None:
         """Run until it returns, raises, or is to be restarted."""

@@ -11,7 +11,9 @@ FeedName = Literal["market", "news", "social", "economic"]
 
 
 class SourceError(Exception):
-    """The source cannot be used as configured; the message says what to do."""
+    """The source cannot be used as configured; the message says what to do. Trying again would change nothing."""
+
+    permanent = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Feed(Protocol):
         """Batches of messages for the tickers on the watchlist, whose changes it follows while it runs.
 
         The next batch is asked for when the last one is acknowledged by the bus, so a slow bus slows the source.
-        Ends when the source is exhausted; a live one never does. Started anew after a failure, it may repeat itself.
+        Ends when the source is exhausted; a live one never does. It is started again when the watchlist changes after
+        that, and then streams only what it has not handed out yet. Started anew after a failure, it may repeat itself.
         """
 
 

@@ -15,7 +15,9 @@ def test_two_owners_are_refused_with_the_pid_of_the_first(tmp_path: Path) -> Non
     with pytest.raises(DataDirError, match=rf"pid {os.getpid()}.*fintrends-tui stop"):
         second.lock()
     first.unlock()
+    assert first.is_owned is False
     second.lock()
+    assert first.is_owned
     second.unlock()
 
 

@@ -116,6 +116,27 @@ async def test_a_service_that_keeps_failing_is_given_up_until_restarted_by_hand(
     assert only(s).error is None
 
 
+async def test_what_no_second_try_would_mend_is_given_up_at_once() -> None:
+    class MisconfiguredError(Exception):
+        permanent = True
+
+    runs = 0
+
+    async def run(_: Context) -> None:
+        nonlocal runs
+        runs += 1
+        raise MisconfiguredError("no such directory")
+
+    s = supervisor()
+    s.add("it", "producer", run)
+    await reaches(only(s), "failed")
+    s.retry_failed("sink")
+    s.retry_failed("producer")
+    await until(lambda: runs == 2)
+    await reaches(only(s), "failed")
+    await s.stop(5)
+
+
 async def test_failures_far_apart_are_not_added_up() -> None:
     clock = FakeClock()
     runs = 0
