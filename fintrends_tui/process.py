@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ PIPELINE: Final = (sys.executable, "-P", "-m", "pipeline")
 _ERRORS_NAME: Final = "pipeline.err"
 _STOP_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -35,7 +37,8 @@ class PipelineLink:
         self._data_dir = data_dir
         self._arguments = list(arguments)
         self._tickers = list(tickers)
-        self._child: asyncio.subprocess.Process | None = None
+        # Not asyncio's: that one kills the child when the event loop ends, and a detached pipeline has to live on.
+        self._child: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._closed = asyncio.Event()
         self._attached = False
@@ -67,12 +70,13 @@ class PipelineLink:
         self._stopping = True
         if self._connection is not None:
             await self._connection.ask(Stop())
-        elif self._child is not None and self._child.returncode is None:
+        elif self._child is not None and self._child.poll() is None:
             self._child.terminate()  # not listening yet
         if self._child is not None:
             try:
                 async with asyncio.timeout(_STOP_SECONDS):
-                    await self._child.wait()
+                    while self._child.poll() is None:  # noqa: ASYNC110 - a process sets no event
+                        await asyncio.sleep(_POLL_SECONDS)
             except TimeoutError:
                 raise LinkError(f"the pipeline (pid {self._child.pid}) is still running after a minute") from None
         await self.close()
@@ -104,15 +108,13 @@ class PipelineLink:
         if self._stopping:
             await self._pause(_RETRY_SECONDS)
         elif child is None and not self._attached:
-            await self._start(on_status)
-        elif child is not None and child.returncode is not None:
-            await self._after_exit(child, child.returncode, on_status)
+            self._start(on_status)
+        elif child is not None and (status := child.poll()) is not None:
+            await self._after_exit(child.pid, status, on_status)
         else:
             await self._pause(_RETRY_SECONDS if child else 1.0)
 
-    async def _after_exit(
-        self, child: asyncio.subprocess.Process, status: int, on_status: Callable[[LinkStatus], None]
-    ) -> None:
+    async def _after_exit(self, pid: int, status: int, on_status: Callable[[LinkStatus], None]) -> None:
         if status == 0:
             on_status(LinkStatus("lost", "the pipeline was stopped; press q to leave, or start it again"))
             await self._pause(1.0)
@@ -123,21 +125,18 @@ class PipelineLink:
             delay = _RESTART_SECONDS[min(self._deaths, len(_RESTART_SECONDS) - 1)]
             self._deaths += 1
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-            on_status(LinkStatus("lost", f"the pipeline (pid {child.pid}) {how}; starting it again in {delay:g} s"))
+            on_status(LinkStatus("lost", f"the pipeline (pid {pid}) {how}; starting it again in {delay:g} s"))
             await self._pause(delay)
             if not self._closed.is_set():
-                await self._start(on_status)
+                self._start(on_status)
 
-    async def _start(self, on_status: Callable[[LinkStatus], None]) -> None:
+    def _start(self, on_status: Callable[[LinkStatus], None]) -> None:
         self._data_dir.create()
         descriptor = os.open(self._errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            self._child = await asyncio.create_subprocess_exec(
-                *PIPELINE,
-                *self._tickers,
-                *self._arguments,
-                "--quiet",
-                stdin=asyncio.subprocess.DEVNULL,
+            self._child = subprocess.Popen(  # noqa: S603
+                [*PIPELINE, *self._tickers, *self._arguments, "--quiet"],
+                stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
                 start_new_session=True,  # a lost terminal is not the pipeline's business

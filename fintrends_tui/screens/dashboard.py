@@ -46,6 +46,11 @@ class Dashboard(Screen[None]):
     def fintrends(self) -> "FintrendsApp":
         return cast("FintrendsApp", self.app)
 
+    @property
+    def selected(self) -> str | None:
+        """The watchlist's own word: a key can come before the message that the selection has moved."""
+        return self.query_one(Watchlist).selected
+
     def compose(self) -> ComposeResult:
         ask = self.fintrends.link.ask
         panels: tuple[Panel | Chart, ...] = (
@@ -95,7 +100,7 @@ class Dashboard(Screen[None]):
 
     @on(Watchlist.Moved)
     def _selection_moved(self) -> None:
-        self.fintrends.selected = self.query_one(Watchlist).selected
+        self.fintrends.selected = self.selected
         self.fintrends.repaint()
 
     @on(Watchlist.Opened)
@@ -103,7 +108,8 @@ class Dashboard(Screen[None]):
         """Open the selected ticker."""
         from fintrends_tui.screens.detail import DetailScreen
 
-        if self.fintrends.selected is not None:
+        if self.selected is not None:
+            self.fintrends.selected = self.selected
             self.app.push_screen(DetailScreen())
 
     @on(Tabs.TabActivated)
@@ -137,7 +143,7 @@ class Dashboard(Screen[None]):
     def action_remove(self) -> None:
         from fintrends_tui.screens.choose import Choice, ChooseScreen
 
-        ticker = self.fintrends.selected
+        ticker = self.selected
         if ticker is None:
             return
 
@@ -156,7 +162,7 @@ class Dashboard(Screen[None]):
     def action_load(self) -> None:
         from fintrends_tui.screens.choose import Choice, ChooseScreen
 
-        ticker = self.fintrends.selected
+        ticker = self.selected
         one = [Choice(ticker, f"{ticker} only")] if ticker else []
 
         def chosen(value: str | None) -> None:

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 def environment(**more: str) -> dict[str, str]:
     """The test's environment without what would change the product's settings."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FINTRENDS_") and k != "ALPHA_VANTAGE_API_KEY"}
-    return kept | {"COLUMNS": "100"} | more
+    changing = ("FINTRENDS_", "ALPHA_VANTAGE_", "COLUMNS", "LINES", "XDG_", "NO_COLOR")
+    return {name: value for name, value in os.environ.items() if not name.startswith(changing)} | more
 
 
 class Product:
@@ -32,7 +32,7 @@ class Product:
         return subprocess.Popen(
             [COMMAND, *map(str, arguments), "--data-dir", str(self.data_dir)],
             cwd=self.directory,
-            env=environment(),
+            env=environment(COLUMNS="100"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -64,7 +64,7 @@ class Terminal:
             self._stream.feed(data)
             seconds = 0
 
-    def wait_for(self, condition: Callable[[str], object], patience: float = 60) -> str:
+    def wait_for(self, condition: Callable[[str], object], patience: float = 30) -> str:
         """The screen's text once it meets the condition."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:

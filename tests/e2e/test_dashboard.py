@@ -40,7 +40,7 @@ def open_terminal(product: Product) -> Iterator[Open]:
 
 def price_of(ticker: str) -> Callable[[str], str | None]:
     def price(text: str) -> str | None:
-        match = re.search(rf"{re.escape(ticker)} +([\d,]+\.\d+)", text)
+        match = re.search(rf"{re.escape(ticker)}~? +([\d,]+\.\d+)", text)
         return match and match[1]
 
     return price
@@ -151,7 +151,7 @@ def test_a_pipeline_that_cannot_start_says_why(product: Product, open_terminal: 
     product.data_dir.mkdir(mode=0o700)
     (product.data_dir / "bus.sqlite").write_text("this is no database, and long enough to be seen as none" * 50)
     terminal = open_terminal("AAPL")
-    terminal.wait_for(lambda text: "no database" in text)
+    terminal.wait_for(lambda text: "not a database" in " ".join(text.replace("│", " ").split()))
     terminal.press("q")
     terminal.wait_for_end()
     terminal.check_restored()
