@@ -82,7 +82,7 @@ class TickerState:
 
     def _put_bar(self, bar: Bar) -> None:
         days = self._sessions.setdefault(bar.interval, {})
-        day = bar.ts.astimezone(self._zone).date()
+        day = self._day(bar.ts)
         if day not in days:
             if len(days) >= _SESSIONS and day < min(days):
                 return
@@ -140,6 +140,8 @@ class TickerState:
             return quote.price, quote.ts, volume, quote.previous_close or self._close_before(quote.ts)
         if bar is None or session is None:
             return None, None, None, None
+        if quote is not None and quote.previous_close and self._day(quote.ts) == self._day(bar.ts):
+            return bar.close, bar.ts, session.volume, quote.previous_close
         return bar.close, bar.ts, session.volume, self._close_before(bar.ts)
 
     def _latest_bar(self) -> tuple[Bar | None, _Session | None]:
@@ -153,9 +155,13 @@ class TickerState:
                     best = (bar, session)
         return best
 
+    def _day(self, ts: datetime) -> date:
+        """The exchange's day, which is a session."""
+        return ts.astimezone(self._zone).date()
+
     def _close_before(self, ts: datetime) -> float | None:
         """The close of the latest session before that of `ts`; the finest interval that has it tells."""
-        today = ts.astimezone(self._zone).date()
+        today = self._day(ts)
         closes: dict[date, float] = {}
         for interval in INTERVALS:
             for day, session in self._sessions.get(interval, {}).items():

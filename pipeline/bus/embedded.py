@@ -1,16 +1,23 @@
 """The embedded bus: topics of one partition, offsets and consumer groups in one SQLite file."""
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from pipeline.bus import embedded_tables as tables
 from pipeline.bus.base import AssignmentListener, BusError, Received, Record, TopicPartition
 from pipeline.clock import Clock, SystemClock
 from pipeline.sqlite import Database
+
+log = logging.getLogger(__name__)
+
+_SWEEP_PERIOD: Final = 3600.0
+"""Seconds between two sweeps."""
 
 
 class EmbeddedBus:
@@ -46,6 +53,7 @@ class EmbeddedBus:
         self._read_only = read_only
         self._consumers: set[EmbeddedConsumer] = set()
         self._ends: dict[str, int] = {}
+        self._sweeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Open the file and sweep it; BusError says why that cannot be done."""
@@ -58,9 +66,14 @@ class EmbeddedBus:
         except BaseException:
             await self.close()
             raise
+        self._sweeper = asyncio.create_task(self._keep_sweeping())
 
     async def close(self) -> None:
         """Close the consumers too."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+            self._sweeper = None
         for consumer in tuple(self._consumers):
             await consumer.close()
         await self._database.close()
@@ -126,6 +139,14 @@ class EmbeddedBus:
             while step := await self._database.write(partial(tables.sweep, topic, before)):
                 deleted += step
         return deleted
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            await self._clock.sleep(_SWEEP_PERIOD)
+            try:
+                await self.sweep()
+            except BusError as error:  # what cannot be deleted now can be later
+                log.warning("old records are not deleted: %s", error)
 
     async def _append(self, job: Callable[[sqlite3.Connection], dict[str, int]]) -> None:
         # Shielded, for what is written must be announced to the consumers even if the writer is cancelled meanwhile.

@@ -27,8 +27,9 @@ POLL: Final = 1.0
 FORMING_EVERY: Final = 5
 """Simulated seconds between two observations of the bar under way."""
 
+# What a ticker begins with, so that its screen is not empty for long: bars, and articles and posts, of the past.
+FIRST_MINUTES: Final = 120
 FIRST_ITEMS: Final = 3
-"""Articles and posts of the past that a ticker begins with, so that its screen is not empty for long."""
 FIRST_POINTS: Final = 24
 HISTORY_DAYS: Final = 250
 HISTORY_MINUTES: Final = 2 * 1440
@@ -160,7 +161,7 @@ class _MarketFeed:
         path = self._path_of(ticker)
         second = int(now - path.phase)
         minute = second - second % MINUTE
-        last = self._seen.get(ticker) or _Seen(minute, second - FORMING_EVERY)
+        last = self._seen.get(ticker) or _Seen(minute - FIRST_MINUTES * MINUTE, second - FORMING_EVERY)
         for end in range(last.closed + MINUTE, minute + 1, MINUTE):
             yield path.bar(end)
         if second > last.second:

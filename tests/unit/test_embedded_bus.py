@@ -158,13 +158,13 @@ class TestFairness:
 class TestRetention:
     async def test_what_is_old_goes_and_offsets_go_on(self, bus: EmbeddedBus, path: Path, clock: FakeClock) -> None:
         await bus.publish(numbered("topic", 3))
-        await clock.advance(WEEK - 1)
+        clock.jump(WEEK - 1)
         await bus.publish(numbered("topic", 2, start=3))
         assert await bus.sweep() == 0
-        await clock.advance(2)
+        clock.jump(2)
         assert await bus.sweep() == 3
         assert await bus.offsets(["topic"]) == {TOPIC: (3, 5)}
-        await clock.advance(WEEK)
+        clock.jump(WEEK)
         assert await bus.sweep() == 2
         assert await bus.offsets(["topic"]) == {TOPIC: (5, 5)}
         await bus.close()
@@ -178,7 +178,7 @@ class TestRetention:
         async with consuming(bus, "fast", []) as fast, consuming(bus, "slow", []) as slow:
             await fast.commit({TOPIC: 10})
             await slow.commit({TOPIC: 4})
-            await clock.advance(WEEK + 1)
+            clock.jump(WEEK + 1)
             # Nobody has ever committed on the other topic, so there age alone decides.
             assert await bus.sweep() == 4 + 2
             assert await bus.offsets(["topic"]) == {TOPIC: (4, 10)}
@@ -188,14 +188,23 @@ class TestRetention:
     async def test_it_is_applied_when_the_bus_is_opened(self, bus: EmbeddedBus, clock: FakeClock) -> None:
         await bus.publish(numbered("topic", 3))
         await bus.close()
-        await clock.advance(WEEK + 1)
+        clock.jump(WEEK + 1)
         await bus.open()
         assert await bus.offsets(["topic"]) == {TOPIC: (3, 3)}
+
+    async def test_it_is_applied_every_hour(self, bus: EmbeddedBus, clock: FakeClock) -> None:
+        await bus.publish(numbered("topic", 3))
+        clock.jump(WEEK + 1)
+        assert await bus.offsets(["topic"]) == {TOPIC: (0, 3)}
+        await clock.advance(3600)
+        async with asyncio.timeout(PATIENCE):
+            while await bus.offsets(["topic"]) != {TOPIC: (3, 3)}:
+                pass
 
     async def test_it_goes_in_steps(self, bus: EmbeddedBus, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(embedded_tables, "_SWEEP_STEP", 4)
         await bus.publish(numbered("topic", 10))
-        await clock.advance(WEEK + 1)
+        clock.jump(WEEK + 1)
         steps = []
 
         def counting(*args: Any) -> int:
@@ -213,7 +222,7 @@ class TestRetention:
         await bus.publish(numbered("topic", 5))
         async with consuming(bus, "group", ["topic"]) as consumer:
             assert values(await consumer.poll(1, PATIENCE)) == ["0"]
-            await clock.advance(WEEK + 1)
+            clock.jump(WEEK + 1)
             await bus.publish(numbered("topic", 2, start=5))
             assert await bus.sweep() == 5
             assert values(await take(consumer, 2)) == ["5", "6"]
@@ -223,7 +232,7 @@ class TestRetention:
         listener = Listener()
         async with consuming(bus, "group", ["topic", "other"], listener) as consumer:
             await consumer.poll(2, PATIENCE)
-            await clock.advance(WEEK + 1)
+            clock.jump(WEEK + 1)
             assert await bus.sweep() == 10
             assert await consumer.poll(1, 0.01) == []
             await bus.publish(numbered("topic", 1, start=5))
@@ -231,7 +240,7 @@ class TestRetention:
 
     async def test_a_group_that_comes_late_starts_at_what_is_left(self, bus: EmbeddedBus, clock: FakeClock) -> None:
         await bus.publish(numbered("topic", 5))
-        await clock.advance(WEEK + 1)
+        clock.jump(WEEK + 1)
         await bus.sweep()
         await bus.publish(numbered("topic", 1, start=5))
         listener = Listener()
@@ -261,7 +270,7 @@ class TestReadOnly:
     async def test_it_sweeps_nothing(self, bus: EmbeddedBus, path: Path, clock: FakeClock) -> None:
         await bus.publish(numbered("topic", 3))
         await bus.close()
-        await clock.advance(WEEK + 1)
+        clock.jump(WEEK + 1)
         onlooker = EmbeddedBus(path, read_only=True, clock=clock, retention=timedelta(seconds=1))
         await onlooker.open()
         assert await onlooker.offsets(["topic"]) == {TOPIC: (0, 3)}

@@ -75,7 +75,8 @@ def test_a_newer_quote_is_the_price_and_brings_its_own_previous_close() -> None:
     quote = Quote(ticker="AAPL", ts=TUESDAY + timedelta(hours=1), price=50, previous_close=40, volume=7)
     view = view_of(*minutes(TUESDAY, 103), quote)
     assert (view.price, view.change, view.change_percent, view.volume) == (50, 10, 25, 7)
-    assert view_of(quote, bar(quote.ts + timedelta(minutes=1), 60)).price == 60
+    later = view_of(quote, bar(quote.ts + timedelta(minutes=1), 60))
+    assert (later.price, later.change) == (60, 20)  # the quote still knows yesterday's close best
 
 
 def test_daily_history_gives_the_previous_close_and_not_the_price() -> None:
