@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.messages import AnyMessage, Article, Bar, EconomicPoint, Post, Quote, decode, encode, topic_of
 from pipeline.sources.base import Feed
-from pipeline.sources.simulator import BATCH, SimulatorSource
+from pipeline.sources.simulator import BATCH, FIRST_MINUTES, SimulatorSource
 from pipeline.sources.simulator_path import PricePath
 from pipeline.watchlist import Watchlist
 from tests.fakes import START, FakeClock
