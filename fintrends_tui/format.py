@@ -87,7 +87,16 @@ def duration(seconds: float) -> str:
 
 
 def age(since: float | None, now: float) -> str:
-    return UNKNOWN if since is None else duration(now - since)
+    """How long ago, in steps that grow: a line whose age changes has to be sent again."""
+    if since is None:
+        return UNKNOWN
+    seconds = now - since
+    if seconds < _AGE_STEP:
+        return "now"
+    return duration(seconds - seconds % _AGE_STEP)
+
+
+_AGE_STEP: Final = 5
 
 
 def clock(at: float) -> str:

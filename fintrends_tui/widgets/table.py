@@ -196,7 +196,8 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         for span in self._spans(cells):
             style = base + self.get_component_rich_style(f"tone--{span.tone}", partial=True) if span.tone else base
             segments.append(Segment(span.text, style))
-        return Strip(segments).crop_extend(0, width, base)
+        # Each segment is sent with all its colours, so neighbours that look alike are made one.
+        return Strip(segments).crop_extend(0, width, base).simplify()
 
     def _spans(self, cells: Sequence[Cell]) -> Iterator[Span]:
         yield Span(" " * self.GUTTER)

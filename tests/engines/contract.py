@@ -1,0 +1,63 @@
+"""Kafka and MongoDB as the contract suites know an engine."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tests.engines.fixtures import bootstrap, mongodb_uri, unavailable
+from tests.engines.kafka import KRaftKafka
+
+if TYPE_CHECKING:  # the client libraries are loaded by the tests that need them
+    from pipeline.bus.kafka import KafkaBus
+    from pipeline.store.mongo import MongoStore
+
+
+class KafkaEngine:
+    """A broker shared by all tests, whose topics have names of their own."""
+
+    quiet = 1.5  # a member joins and rebalances within
+
+    def __init__(self, directory: Path) -> None:
+        _need("aiokafka")
+        self._bootstrap = bootstrap(KRaftKafka)
+        self._bus: KafkaBus | None = None
+
+    async def connect(self) -> "KafkaBus":
+        from pipeline.bus.kafka import KafkaBus
+        from pipeline.bus.kafka_options import KafkaOptions
+
+        await self.close()
+        self._bus = KafkaBus(KafkaOptions(bootstrap=self._bootstrap))
+        await self._bus.open()
+        return self._bus
+
+    async def close(self) -> None:
+        if self._bus is not None:
+            await self._bus.close()
+
+
+class MongoEngine:
+    """A database of its own on a server shared by all tests."""
+
+    def __init__(self, directory: Path) -> None:
+        _need("motor")
+        self._uri = f"{mongodb_uri()}/contract_{uuid4().hex[:12]}"
+        self._store: MongoStore | None = None
+
+    async def connect(self) -> "MongoStore":
+        from pipeline.store.mongo import MongoStore
+
+        await self.close()
+        self._store = MongoStore(self._uri)
+        await self._store.open()
+        return self._store
+
+    async def close(self) -> None:
+        if self._store is not None:
+            await self._store.close()
+
+
+def _need(package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        unavailable(f"the package {package} is not installed")

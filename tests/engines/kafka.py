@@ -1,0 +1,173 @@
+"""Apache Kafka brokers on loopback ports: one node each, in KRaft mode or with ZooKeeper."""
+
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.engines.maven import kafka_jars
+from tests.engines.process import ServerProcess, free_port, listens
+
+KRAFT_VERSION = "4.1.2"
+ZOOKEEPER_VERSION = "3.9.2"
+
+SASL_USER = "analyst"
+SASL_PASSWORD = "correct-horse"  # noqa: S105 - of a broker that lives for one test run
+
+_CLUSTER_ID = "fintrendsTestCluster00"
+_COMMON = """\
+log.dirs={folder}/data
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config=\
+org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+"""
+_KRAFT = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=2000
+listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port},CONTROLLER://127.0.0.1:{controller_port}
+"""
+_ZOOKEEPER_BROKER = """\
+broker.id=1
+zookeeper.connect=127.0.0.1:{zookeeper_port}
+zookeeper.session.timeout.ms=3000
+listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port}
+"""
+_ZOOKEEPER = """\
+dataDir={folder}/zookeeper
+clientPort={zookeeper_port}
+clientPortAddress=127.0.0.1
+admin.enableServer=false
+4lw.commands.whitelist=dump
+tickTime=500
+"""
+
+
+def _java(jars: Path, megabytes: int, main: str, *arguments: str) -> list[str]:
+    return [
+        "java",
+        f"-Xmx{megabytes}m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+        "-cp",
+        f"{jars}/*",
+        main,
+        *arguments,
+    ]
+
+
+class KafkaServer(ServerProcess):
+    """A broker. `bootstrap` takes anybody; `sasl_bootstrap` asks for `SASL_USER` and `SASL_PASSWORD`."""
+
+    version: str
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.jars = kafka_jars(self.version)
+        self.port = free_port()
+        self.sasl_port = free_port()
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def sasl_bootstrap(self) -> str:
+        return f"127.0.0.1:{self.sasl_port}"
+
+    def command(self) -> Sequence[str]:
+        return _java(self.jars, 384, "kafka.Kafka", "server.properties")
+
+    def is_ready(self) -> bool:
+        return listens(self.port)
+
+    def _configure(self, properties: str, **values: object) -> None:
+        text = (properties + _COMMON).format(
+            folder=self.folder,
+            port=self.port,
+            sasl_port=self.sasl_port,
+            user=SASL_USER,
+            password=SASL_PASSWORD,
+            **values,
+        )
+        (self.folder / "server.properties").write_text(text)
+
+
+class KRaftKafka(KafkaServer):
+    """Broker and controller in one process."""
+
+    version = KRAFT_VERSION
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._configure(_KRAFT, controller_port=free_port())
+        _run(
+            _java(self.jars, 128, "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", "server.properties"),
+            folder,
+        )
+
+
+class ZooKeeper(ServerProcess):
+    """The ensemble of one that an older broker needs."""
+
+    def __init__(self, folder: Path, jars: Path) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+        self._jars = jars
+        (folder / "zookeeper.properties").write_text(_ZOOKEEPER.format(folder=folder, zookeeper_port=self.port))
+
+    def command(self) -> Sequence[str]:
+        main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+        return _java(self._jars, 128, main, "zookeeper.properties")
+
+    def is_ready(self) -> bool:
+        return listens(self.port)
+
+    def wait_until_gone(self, node: str) -> None:
+        """Wait until no session holds the ephemeral node."""
+        self._wait_for(lambda: node not in self._dump(), seconds=30)
+
+    def _dump(self) -> str:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(b"dump")
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+
+class ZooKeeperKafka(KafkaServer):
+    """A broker that keeps its metadata in ZooKeeper. Killing it leaves ZooKeeper running, as a real crash would."""
+
+    version = ZOOKEEPER_VERSION
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        (folder / "ensemble").mkdir()
+        self._zookeeper = ZooKeeper(folder / "ensemble", self.jars)
+        self._configure(_ZOOKEEPER_BROKER, zookeeper_port=self._zookeeper.port)
+
+    def start(self) -> None:
+        if self.running:
+            return
+        self._zookeeper.start()
+        # A killed broker's registration outlives it by its session, and would turn the new one away.
+        self._zookeeper.wait_until_gone("/brokers/ids/1")
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self._zookeeper.stop()
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"Kafka's storage cannot be formatted: {(done.stdout + done.stderr)[-2000:]}")

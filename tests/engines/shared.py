@@ -1,0 +1,62 @@
+"""One server of a kind for the whole test run, started when the first test asks for it and ended with the run."""
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from tests.engines.kafka import KafkaServer
+from tests.engines.mongo import MongoServer
+from tests.engines.process import ServerProcess
+
+
+def kafka(kind: type[KafkaServer]) -> KafkaServer:
+    """The running broker of that kind. There is one at a time: one of another kind is stopped first.
+
+    Raises:
+        EngineUnavailableError: if it cannot run here.
+    """
+    for other in KafkaServer.__subclasses__():
+        if other is not kind and other in _made:
+            _made[other].stop()
+    broker = _server(kind)
+    broker.start()
+    return broker
+
+
+def mongo() -> MongoServer:
+    """The running MongoDB server.
+
+    Raises:
+        EngineUnavailableError: if it cannot run here.
+    """
+    server = _server(MongoServer)
+    server.start()
+    return server
+
+
+_made: dict[type[ServerProcess], ServerProcess] = {}
+
+
+@cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="fintrends-engines-"))
+    atexit.register(_end, folder)
+    return folder
+
+
+def _server[S: ServerProcess](kind: type[S]) -> S:
+    server = _made.get(kind)
+    if not isinstance(server, kind):
+        folder = _folder() / kind.__name__
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        server = _made[kind] = kind(folder)
+    return server
+
+
+def _end(folder: Path) -> None:
+    for server in _made.values():
+        server.stop()
+    shutil.rmtree(folder, ignore_errors=True)

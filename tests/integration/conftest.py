@@ -1,0 +1,9 @@
+"""Real engines for the integration tests."""
+
+from tests.engines.fixtures import (  # noqa: F401 - fixtures are found by name
+    kafka_bootstrap,
+    kafka_kind,
+    kafka_server,
+    mongo_server,
+    mongo_uri,
+)

@@ -1,0 +1,140 @@
+"""Consumer groups on a real broker: sharing, rebalances, topics that come later."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from pipeline.bus.base import BusError
+from tests.integration.support import Assignments, drain, following, numbers, opened, records, until
+
+
+@pytest.fixture
+def topic() -> str:
+    return f"stock_data_{uuid4().hex}"
+
+
+@pytest.fixture
+def group() -> str:
+    return f"group-{uuid4().hex}"
+
+
+async def test_two_members_share_the_partitions_and_one_inherits_them(
+    kafka_bootstrap: str, topic: str, group: str
+) -> None:
+    async with opened(kafka_bootstrap, partitions=4) as bus:
+        await bus.publish(records(topic, 80))
+        first_heard, second_heard = Assignments(), Assignments()
+        first = bus.consumer(group, [topic], first_heard)
+        second = bus.consumer(group, [topic], second_heard)
+        assert sorted(numbers(await drain(first, 80))) == list(range(80))
+        assert len(first_heard.held) == 4
+
+        async def poll_both() -> None:
+            for consumer in (first, second):
+                await consumer.poll(100, 0.1)
+
+        await until(lambda: len(first_heard.held) == len(second_heard.held) == 2, poll_both)
+        assert not first_heard.held.keys() & second_heard.held.keys()
+        kept = set(first_heard.held)
+        assert first_heard.calls[-1] == ("revoked", set(second_heard.held)), "what it kept was not taken away"
+        committed = await bus.committed(group, [topic])
+        assert second_heard.held == {partition: committed[partition] for partition in second_heard.held}
+
+        await bus.publish(records(topic, 80, start=80))
+        found: list[int] = []
+
+        async def drain_both() -> None:
+            for consumer in (first, second):
+                batch = await consumer.poll(100, 0.1)
+                await consumer.commit(following(batch))
+                found.extend(numbers(batch))
+
+        await until(lambda: len(found) >= 80, drain_both)
+        assert sorted(found) == list(range(80, 160)), "each record once"
+
+        await second.close()
+        await until(lambda: len(first_heard.held) == 4, lambda: first.poll(100, 0.1))
+        assert kept < set(first_heard.held)
+        await bus.publish(records(topic, 80, start=160))
+        assert sorted(numbers(await drain(first, 80))) == list(range(160, 240))
+        await first.close()
+
+
+async def test_a_batch_in_hand_is_committed_before_its_partition_changes_hands(
+    kafka_bootstrap: str, topic: str, group: str
+) -> None:
+    async with opened(kafka_bootstrap, partitions=2) as bus:
+        await bus.publish(records(topic, 40))
+        heard = Assignments()
+        first, second = bus.consumer(group, [topic]), bus.consumer(group, [topic], heard)
+        batch = await first.poll(100, 10)
+        while len(batch) < 40:
+            batch += await first.poll(100, 10)
+        joining = asyncio.create_task(second.poll(100, 20))
+        await until(lambda: second._connection is not None, lambda: bus.topics())  # type: ignore[attr-defined]
+        await first.commit(following(batch))
+        await until(lambda: len(heard.held) == 1, lambda: first.poll(100, 0.1))
+        await bus.publish(records(topic, 40, start=40))
+        rest = list(await joining)
+        async with asyncio.timeout(20):
+            while len(rest) < 40:
+                rest += await first.poll(100, 0.1) + await second.poll(100, 0.1)
+        assert sorted(numbers(rest)) == list(range(40, 80)), "nothing of the first batch came twice"
+        await first.close()
+        await second.close()
+
+
+async def test_without_a_commit_the_next_member_reads_again(kafka_bootstrap: str, topic: str, group: str) -> None:
+    async with opened(kafka_bootstrap) as bus:
+        await bus.publish(records(topic, 10))
+        first = bus.consumer(group, [topic])
+        batch = await first.poll(4, 10)
+        await first.commit(following(batch))
+        assert await first.poll(3, 10), "read on without committing"
+        await first.close()
+        second = bus.consumer(group, [topic])
+        assert numbers(await drain(second, 6)) == list(range(4, 10))
+        await second.close()
+
+
+async def test_a_topic_added_live_is_read_within_seconds(kafka_bootstrap: str, topic: str, group: str) -> None:
+    async with opened(kafka_bootstrap) as bus:
+        heard = Assignments()
+        consumer = bus.consumer(group, [topic], heard)
+        await bus.publish(records(topic, 5))
+        await drain(consumer, 5)
+        later = f"{topic}_later"
+        await consumer.subscribe([topic, later])
+        async with asyncio.timeout(5):
+            await bus.publish(records(later, 5))
+            assert {record.topic for record in await drain(consumer, 5)} == {later}
+        assert {name for name, _ in heard.calls} == {"assigned"}, "the first topic was kept throughout"
+        await consumer.close()
+
+
+async def test_a_reader_without_a_group_sees_what_is_new_in_old_and_new_topics(
+    kafka_bootstrap: str, topic: str
+) -> None:
+    async with opened(kafka_bootstrap) as bus:
+        await bus.publish(records(topic, 5))
+        reader = bus.consumer(None, [topic])
+        assert await reader.poll(100, 0.3) == []
+        await bus.publish(records(topic, 3, start=5))
+        later = f"{topic}_later"
+        await reader.subscribe([topic, later])
+        await bus.publish(records(later, 2))
+        assert sorted(numbers(await drain(reader, 5))) == [0, 1, 5, 6, 7]
+        assert await bus.committed("", []) == {}
+        await reader.close()
+
+
+async def test_a_member_that_has_left_cannot_commit(kafka_bootstrap: str, topic: str, group: str) -> None:
+    async with opened(kafka_bootstrap) as bus:
+        await bus.publish(records(topic, 1))
+        consumer = bus.consumer(group, [topic])
+        batch = await consumer.poll(1, 10)
+        await consumer.close()
+        with pytest.raises(BusError, match="read again"):
+            await consumer.commit(following(batch))
+        assert await bus.committed(group, [topic]) == {}

@@ -1,0 +1,68 @@
+"""Where a consumer goes on: the rules that the broker tests meet only by chance."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.bus.base import TopicPartition
+from pipeline.bus.kafka_errors import advice
+from pipeline.bus.kafka_positions import NOWHERE, move
+
+A, B, C = (TopicPartition("topic", number) for number in range(3))
+SPAN = {A: (10, 100), B: (10, 100), C: (10, 100)}
+
+
+def test_a_new_partition_starts_at_the_commit_or_the_beginning() -> None:
+    change = move({}, [A, B], {A: 40}, SPAN)
+    assert change.positions == change.assigned == {A: 40, B: 10}
+    assert change.revoked == set()
+
+
+def test_without_a_group_it_starts_at_the_end() -> None:
+    assert move({A: 50}, [A, B], None, SPAN).positions == {A: 50, B: 100}
+
+
+def test_what_was_handed_out_is_not_handed_out_again() -> None:
+    change = move({A: 60}, [A], {A: 40}, SPAN)
+    assert (change.positions, change.assigned, change.revoked) == ({A: 60}, {}, set())
+
+
+def test_what_another_member_has_done_is_not_done_again_and_the_listener_hears_of_it() -> None:
+    change = move({A: 40}, [A], {A: 60}, SPAN)
+    assert (change.positions, change.assigned, change.revoked) == ({A: 60}, {A: 60}, {A})
+
+
+def test_a_position_that_is_not_retained_falls_back_to_the_beginning() -> None:
+    assert move({C: 101}, [A, B, C], {A: 9, B: 101}, SPAN).positions == {A: 10, B: 10, C: 10}
+
+
+def test_what_could_not_be_committed_is_read_again() -> None:
+    change = move({A: NOWHERE, B: NOWHERE}, [A, B], {A: 40}, SPAN)
+    assert change.positions == change.assigned == {A: 40, B: 10}
+    assert change.revoked == {A, B}
+
+
+offsets = st.dictionaries(st.sampled_from([A, B, C]), st.integers(0, 120))
+
+
+@given(offsets, st.sets(st.sampled_from([A, B, C])), st.none() | offsets)
+def test_the_listener_can_tell_what_is_held_from_what_it_hears(
+    held: dict[TopicPartition, int], partitions: set[TopicPartition], committed: dict[TopicPartition, int] | None
+) -> None:
+    change = move(held, partitions, committed, SPAN)
+    told = {partition: position for partition, position in held.items() if partition not in change.revoked}
+    assert told | change.assigned == change.positions
+    assert change.positions.keys() == partitions
+    assert not told.keys() & change.assigned.keys()
+
+
+class TestAdvice:
+    def test_it_is_that_of_the_nearest_known_class(self) -> None:
+        class RefusedError(ConnectionRefusedError):
+            pass
+
+        assert "is it running" in advice(RefusedError())
+        assert "did not answer" in advice(TimeoutError())
+
+    def test_an_unknown_error_speaks_for_itself(self) -> None:
+        assert advice(RuntimeError("odd")) == "odd (RuntimeError)"
+        assert advice(RuntimeError()) == "RuntimeError"
