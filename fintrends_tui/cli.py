@@ -15,7 +15,7 @@ from fintrends_tui.client import NotRunningError, connect
 from fintrends_tui.link import LinkError
 from fintrends_tui.process import PIPELINE, PipelineLink
 from pipeline.datadir import DataDir, DataDirError
-from pipeline.options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where
+from pipeline.options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where, hand_over
 from pipeline.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
 from pipeline.settings import SettingsError, load
 from pipeline.snapshot import Snapshot
@@ -57,6 +57,7 @@ def dashboard(
         Run the pipeline alone, in the foreground; Ctrl+C stops it in good order.
     """
     symbols = parse_tickers(tickers)
+    hand_over(flags)
     if no_ui:
         _become_pipeline([*symbols, *flags.arguments()])
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -90,6 +91,7 @@ def status(
     except NotRunningError:
         if not json:
             print("no pipeline is running", flush=True)
+        hand_over(where)
         _become_pipeline(["stored", *(["--json"] if json else []), *where.arguments()])
     from fintrends_tui.status import describe, is_healthy
 

@@ -41,10 +41,43 @@ def choose_engines(settings: Settings, data_dir: DataDir) -> Engines:
         SourceError: if the source cannot be used as configured.
     """
     return Engines(
-        bus=EmbeddedBus(data_dir.bus, retention=timedelta(days=settings.bus.retention_days)),
-        store=EmbeddedStore(data_dir.store),
-        source=choose_source(settings),
+        bus=choose_bus(settings, data_dir), store=choose_store(settings, data_dir), source=choose_source(settings)
     )
+
+
+def choose_bus(settings: Settings, data_dir: DataDir, *, read_only: bool = False) -> Bus:
+    """Kafka where it is configured, the embedded bus otherwise. The clients are slow to import, so only then."""
+    kafka = settings.kafka
+    if not kafka.bootstrap_servers:
+        return EmbeddedBus(data_dir.bus, retention=timedelta(days=settings.bus.retention_days), read_only=read_only)
+    from pipeline.bus.kafka import KafkaBus
+    from pipeline.bus.kafka_options import KafkaOptions
+
+    return KafkaBus(
+        KafkaOptions(
+            bootstrap=kafka.bootstrap_servers,
+            partitions=kafka.partitions,
+            replication=kafka.replication,
+            retention_ms=kafka.retention_ms,
+            retention_bytes=kafka.retention_bytes,
+            security_protocol=kafka.security_protocol,
+            sasl_mechanism=kafka.sasl_mechanism,
+            sasl_username=kafka.sasl_username or None,
+            sasl_password=kafka.sasl_password or None,
+            ssl_cafile=kafka.ssl_cafile or None,
+            ssl_certfile=kafka.ssl_certfile or None,
+            ssl_keyfile=kafka.ssl_keyfile or None,
+        )
+    )
+
+
+def choose_store(settings: Settings, data_dir: DataDir, *, read_only: bool = False) -> Store:
+    """MongoDB where it is configured, the embedded store otherwise."""
+    if not settings.mongodb.uri:
+        return EmbeddedStore(data_dir.store, read_only=read_only)
+    from pipeline.store.mongo import MongoStore
+
+    return MongoStore(settings.mongodb.uri)
 
 
 def choose_source(settings: Settings) -> SourceChoice:
@@ -82,7 +115,7 @@ async def open_store_to_read(loaded: Loaded) -> AsyncIterator[Store]:
     Raises:
         StoreError: if there is none.
     """
-    store = EmbeddedStore(DataDir(loaded.data_dir).store, read_only=True)
+    store = choose_store(loaded.settings, DataDir(loaded.data_dir), read_only=True)
     await store.open()
     try:
         yield store
@@ -97,7 +130,7 @@ async def open_bus_to_read(loaded: Loaded) -> AsyncIterator[Bus]:
     Raises:
         BusError: if there is none.
     """
-    bus = EmbeddedBus(DataDir(loaded.data_dir).bus, read_only=True)
+    bus = choose_bus(loaded.settings, DataDir(loaded.data_dir), read_only=True)
     await bus.open()
     try:
         yield bus

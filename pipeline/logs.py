@@ -83,6 +83,8 @@ def set_up(directory: Path, level: str, *, megabytes: float, backups: int, secre
     for handler in handlers:
         handler.setFormatter(formatter)
         root.addHandler(handler)
+    # It reports every failed connection attempt, ten a second while a broker is down; all of them reach us as errors.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     # A full disk must not fill the terminal with logging's own tracebacks.
     logging.raiseExceptions = False
     logging.captureWarnings(capture=True)

@@ -1,5 +1,6 @@
 """Command-line options that the pipeline and the screen share, and how they become settings. Imports nothing heavy."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,12 @@ class Where:
     log_level: Annotated[LogLevel | None, Parameter(group=_WHERE)] = None
     "What goes to the log: debug, info, warning or error."
 
+    kafka: Annotated[str | None, Parameter(group=_WHERE)] = None
+    "HOST:PORT[,HOST:PORT] of Apache Kafka, instead of the embedded bus."
+
+    mongodb: Annotated[str | None, Parameter(group=_WHERE)] = None
+    "URI of MongoDB, instead of the embedded store. One with a password belongs into the environment: MONGODB_URI."
+
     def overrides(self) -> dict[str, dict[str, Any]]:
         """The flags as a layer of settings."""
         layer: dict[str, dict[str, Any]] = {}
@@ -36,6 +43,10 @@ class Where:
             layer["pipeline"] = {"data_dir": str(self.data_dir.absolute())}
         if self.log_level is not None:
             layer["logging"] = {"level": self.log_level}
+        if self.kafka is not None:
+            layer["kafka"] = {"bootstrap_servers": self.kafka}
+        if self.mongodb is not None:
+            layer["mongodb"] = {"uri": self.mongodb}
         return layer
 
     def load(self) -> Loaded:
@@ -47,8 +58,13 @@ class Where:
         return settings.load(self.config, self.overrides())
 
     def arguments(self) -> list[str]:
-        """The flags again, for a process started with the same."""
-        given = (("--config", self.config), ("--data-dir", self.data_dir), ("--log-level", self.log_level))
+        """The flags again, for a process started with the same; but for what may be a secret, see `hand_over`."""
+        given = (
+            ("--config", self.config),
+            ("--data-dir", self.data_dir),
+            ("--log-level", self.log_level),
+            ("--kafka", self.kafka),
+        )
         return [text for flag, value in given if value is not None for text in (flag, str(value))]
 
 
@@ -108,6 +124,13 @@ class RunFlags(Where):
         if self.quiet:
             flags.append("--quiet")
         return flags
+
+
+def hand_over(where: Where) -> None:
+    """Put into the environment, for a process started next, what must not stand among its arguments."""
+    if where.mongodb is not None:
+        os.environ["MONGODB_URI"] = where.mongodb
+        os.environ.pop("FINTRENDS_MONGODB__URI", None)
 
 
 WHERE_DEFAULTS = Where()

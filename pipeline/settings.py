@@ -100,6 +100,33 @@ class LogSettings(_Section, frozen=True):
     backups: Annotated[int, Meta(ge=0, le=100)] = 5
 
 
+class KafkaSettings(_Section, frozen=True):
+    """Used once `bootstrap_servers` is set. Retention: see `pipeline.bus.kafka_options`."""
+
+    bootstrap_servers: str = ""
+    partitions: Annotated[int, Meta(ge=1, le=1000)] = 1
+    replication: Annotated[int, Meta(ge=1, le=9)] = 1
+    retention_ms: Annotated[int, Meta(ge=-1)] = -1
+    retention_bytes: Annotated[int, Meta(ge=-1)] = -1
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str = ""
+    sasl_password: str = ""
+    ssl_cafile: str = ""
+    ssl_certfile: str = ""
+    ssl_keyfile: str = ""
+
+
+class MongoSettings(_Section, frozen=True):
+    """Used once `uri` is set."""
+
+    uri: str = ""
+
+    def __post_init__(self) -> None:
+        if self.uri and not self.uri.startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("uri must begin with mongodb:// or mongodb+srv://")
+
+
 class AlphaVantageSettings(_Section, frozen=True):
     api_key: str = ""
 
@@ -113,6 +140,8 @@ class Settings(_Section, frozen=True):
     supervisor: SupervisorSettings = SupervisorSettings()
     screen: ScreenSettings = ScreenSettings()
     logging: LogSettings = LogSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    mongodb: MongoSettings = MongoSettings()
     alpha_vantage: AlphaVantageSettings = AlphaVantageSettings()
 
 
@@ -127,11 +156,12 @@ class Loaded(Struct, frozen=True):
     @property
     def secrets(self) -> list[str]:
         """The secret values that are set; what must never be written anywhere."""
-        values = (str(getattr(getattr(self.settings, section), key)) for section, key in SECRETS)
-        return [value for value in values if value]
+        values = [str(getattr(getattr(self.settings, section), key)) for section, key in SECRETS]
+        return [value for value in (*values, _password_of(self.settings.mongodb.uri)) if value]
 
 
-SECRETS: Final = (("alpha_vantage", "api_key"),)
+SECRETS: Final = (("alpha_vantage", "api_key"), ("kafka", "sasl_password"))
+"""A MongoDB URI is no secret as such, for it may hold none; one that does is caught by `_password_of`."""
 
 
 def load(
@@ -177,12 +207,22 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
     readable_by_others = path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
-    for section, key in SECRETS:
-        if readable_by_others and isinstance(data.get(section), dict) and data[section].get(key):
-            raise SettingsError(f"{path}: {section}.{key} is a secret in a file others can read; run chmod 600 {path}")
+    found = [f"{s}.{k}" for s, k in SECRETS if isinstance(data.get(s), dict) and data[s].get(k)]
+    mongodb = data.get("mongodb")
+    if isinstance(mongodb, dict) and _password_of(str(mongodb.get("uri", ""))):
+        found.append("the password in mongodb.uri")
+    if found and readable_by_others:
+        raise SettingsError(f"{path}: {found[0]} is a secret in a file others can read; run chmod 600 {path}")
     if isinstance(data.get("pipeline"), dict):
         _make_absolute(data["pipeline"], path.parent.absolute())
     return data
+
+
+def _password_of(uri: str) -> str:
+    """The password in a URI; "" where there is none."""
+    _, at, _ = uri.rpartition("@")
+    user = uri.rpartition("@")[0].partition("://")[2]
+    return user.partition(":")[2] if at else ""
 
 
 def _make_absolute(section: dict[str, Any], base: Path) -> None:

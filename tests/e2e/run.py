@@ -17,20 +17,22 @@ ROOT = Path(__file__).parents[2]
 
 def environment(**more: str) -> dict[str, str]:
     """The test's environment without what would change the product's settings."""
-    changing = ("FINTRENDS_", "ALPHA_VANTAGE_", "COLUMNS", "LINES", "XDG_", "NO_COLOR")
+    changing = ("FINTRENDS_", "ALPHA_VANTAGE_", "KAFKA_", "MONGODB_", "COLUMNS", "LINES", "XDG_", "NO_COLOR")
     return {name: value for name, value in os.environ.items() if not name.startswith(changing)} | more
 
 
 class Product:
     """`fintrends-tui` on one data directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *flags: str) -> None:
+        """`flags` go with every command."""
         self.directory = directory
         self.data_dir = directory / "data"
+        self._flags = flags
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [COMMAND, *map(str, arguments), "--data-dir", str(self.data_dir)],
+            [COMMAND, *map(str, arguments), "--data-dir", str(self.data_dir), *self._flags],
             cwd=self.directory,
             env=environment(COLUMNS="100"),
             stdin=subprocess.DEVNULL,

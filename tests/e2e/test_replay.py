@@ -8,46 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.messages import INDICATOR_FIELDS, Bar
-from pipeline.series import Series
-from tests.data import BARS, NEW_YORK, recorded_bars, require
+from tests.data import BARS, require
+from tests.e2e.recorded import COUNTS, TICKERS, check_store, replay
 from tests.e2e.run import Product
-
-COUNTS = {"AAPL": 1948, "MSFT": 1948, "TSLA": 1946}
-TICKERS = tuple(COUNTS)
 
 
 @pytest.fixture
 def product(tmp_path: Path) -> Product:
     return Product(tmp_path)
-
-
-def replay(product: Product, directory: Path) -> subprocess.CompletedProcess[str]:
-    return product.run(*TICKERS, "--no-ui", "--source", f"replay:{directory}", "--speed", "max", "--until-idle")
-
-
-def check_store(product: Product) -> None:
-    """Every bar once, with its values; one row of indicators for each, equal to the batch over the whole series."""
-    for ticker, count in COUNTS.items():
-        truth = recorded_bars(ticker)
-        bars = product.query("stock_data", ticker, "--last", 0, "--interval", "1min")
-        assert len(bars) == count == len(truth)
-        for document, bar in zip(bars, truth, strict=True):
-            assert document["_id"] == f"{ticker}|1min|{document['ts']}"
-            assert all(document[field] == getattr(bar, field) for field in ("open", "high", "low", "close", "volume"))
-        check_rows(product.query("indicators", ticker, "--last", 0, "--interval", "1min"), truth)
-
-
-def check_rows(rows: list[dict], truth: list[Bar]) -> None:
-    expected = Series(truth[0].ticker, truth[0].interval, NEW_YORK).merge(truth)
-    assert len(rows) == len(expected)
-    for row, reference in zip(rows, expected, strict=True):
-        for field in INDICATOR_FIELDS:
-            value, wanted = row[field], getattr(reference, field)
-            if wanted is None:
-                assert value is None, (row["_id"], field)
-            else:
-                assert value == pytest.approx(wanted, rel=1e-9, abs=1e-12), (row["_id"], field)
 
 
 def test_every_bar_is_stored_once_with_its_indicators_and_again_changes_nothing(product: Product) -> None:

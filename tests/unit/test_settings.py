@@ -88,6 +88,27 @@ def test_a_secret_in_a_file_that_others_can_read_is_refused(config) -> None:
     assert load(path, None, {}).secrets == ["K3Y"]
 
 
+def test_so_is_a_password_in_a_uri(config) -> None:
+    path = config('[mongodb]\nuri = "mongodb://me:S3CR3T@host/db"')
+    path.chmod(0o640)
+    with pytest.raises(SettingsError, match=r"the password in mongodb\.uri.*chmod 600") as caught:
+        load(path, None, {})
+    assert "S3CR3T" not in str(caught.value)
+    path.chmod(0o600)
+    assert load(path, None, {}).secrets == ["S3CR3T"]
+    assert load(config('[mongodb]\nuri = "mongodb://host/db"'), None, {}).secrets == []
+
+
+def test_engines_are_named_as_elsewhere(config) -> None:
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": "one:9092,two:9092", "MONGODB_URI": "mongodb://me:S3CR3T@host/"}
+    loaded = load(config(""), None, environ)
+    assert loaded.settings.kafka.bootstrap_servers == "one:9092,two:9092"
+    assert loaded.secrets == ["S3CR3T"]
+    with pytest.raises(SettingsError, match="mongodb://") as caught:
+        load(config(""), None, {"MONGODB_URI": "me:S3CR3T@host"})
+    assert "S3CR3T" not in str(caught.value)
+
+
 def test_paths_in_a_file_are_relative_to_it_and_flags_to_the_working_directory(config, tmp_path: Path) -> None:
     path = config('[pipeline]\ndata_dir = "data"\nsource = "replay:bars"\n[logging]\ndir = "here"')
     loaded = load(path, None, {})
