@@ -88,7 +88,7 @@ class Pipeline:
             if "producer" in roles
             else {}
         )
-        self.loader = Loader(source, self._bus) if "producer" in roles else None
+        self.loader = Loader(source, self._bus, self._clock) if "producer" in roles else None
         self._sink = Sink(self._bus, self._store, self.watchlist)
         self._indicators = IndicatorProcessor(self._bus, self._store, self.watchlist, zone)
         self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer())
@@ -257,7 +257,7 @@ class Pipeline:
             topics=self._monitor.topics,
             topics_total=self._monitor.topics_total,
             collections=[m.view(name, self._monitor.documents.get(name)) for name, m in self._sink.meters.items()],
-            loads=list(self.loader.loads.values()) if self.loader is not None else [],
+            loads=self.loader.views() if self.loader is not None else [],
             detail=self._view.of(focus).detail() if focus is not None and focus in self.watchlist else None,
         )
 

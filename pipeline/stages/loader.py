@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from contextlib import aclosing
+from typing import Final
 
 import msgspec
 
 from pipeline.bus.base import Bus
+from pipeline.clock import Clock, SystemClock
 from pipeline.records import records_of
 from pipeline.snapshot import LoadView
 from pipeline.sources.base import Source, SourceError
@@ -15,14 +17,20 @@ from pipeline.supervisor import Context, first_of
 
 log = logging.getLogger(__name__)
 
+# Seconds that a load is shown after it ended.
+_DONE_SHOWN: Final = 30.0
+_FAILED_SHOWN: Final = 600.0
+
 
 class Loader:
     """Loads one ticker after the other. A failed load of one ticker says so and lets the next go on."""
 
-    def __init__(self, source: Source, bus: Bus) -> None:
+    def __init__(self, source: Source, bus: Bus, clock: Clock | None = None) -> None:
         self._source = source
         self._bus = bus
+        self._clock = clock or SystemClock()
         self._requested = asyncio.Event()
+        self._ended: dict[str, float] = {}
         self.loads: dict[str, LoadView] = {}
 
     def request(self, tickers: Iterable[str]) -> list[str]:
@@ -30,10 +38,19 @@ class Loader:
         accepted = [t for t in dict.fromkeys(tickers) if t not in self.loads or not _is_active(self.loads[t])]
         for ticker in accepted:
             self.loads.pop(ticker, None)  # so that it goes to the end of the line
+            self._ended.pop(ticker, None)
             self.loads[ticker] = LoadView(ticker=ticker, state="waiting")
         if accepted:
             self._requested.set()
         return accepted
+
+    def views(self) -> list[LoadView]:
+        """The loads that are worth a look: those under way, and for a while those that ended."""
+        return [load for load in self.loads.values() if self._age(load) <= _shown(load)]
+
+    def _age(self, load: LoadView) -> float:
+        now = self._clock.monotonic()
+        return now - self._ended.get(load.ticker, now)
 
     @property
     def idle(self) -> bool:
@@ -64,15 +81,21 @@ class Loader:
         except SourceError as error:
             log.warning("the history of %s cannot be loaded: %s", ticker, error)
             self._update(ticker, state="failed", note=str(error))
+            self._ended[ticker] = self._clock.monotonic()
         except Exception as error:
             self._update(ticker, state="waiting", note=f"{type(error).__name__}: {error}")
             raise
         else:
             self._update(ticker, state="done", note="")
+            self._ended[ticker] = self._clock.monotonic()
             log.info("the history of %s is loaded: %d messages", ticker, self.loads[ticker].done)
 
     def _update(self, ticker: str, **changes: object) -> None:
         self.loads[ticker] = msgspec.structs.replace(self.loads[ticker], **changes)
+
+
+def _shown(load: LoadView) -> float:
+    return _FAILED_SHOWN if load.state == "failed" else _DONE_SHOWN
 
 
 def _is_active(load: LoadView) -> bool:
