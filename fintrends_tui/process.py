@@ -46,10 +46,15 @@ class PipelineLink:
         self._deaths = 0
 
     async def run(self, on_status: Callable[[LinkStatus], None], on_snapshot: Callable[[Snapshot], None]) -> None:
+        def hear(snapshot: Snapshot) -> None:
+            # For one that is started again: the configuration's tickers would go before the remembered ones.
+            self._tickers = [ticker.ticker for ticker in snapshot.tickers]
+            on_snapshot(snapshot)
+
         on_status(LinkStatus("connecting", "looking for a running pipeline…"))
         while not self._closed.is_set():
             try:
-                async with connect(self._data_dir.socket, on_snapshot) as connection:
+                async with connect(self._data_dir.socket, hear) as connection:
                     await self._stay(connection, on_status)
             except NotRunningError:
                 try:
@@ -90,7 +95,6 @@ class PipelineLink:
         self._deaths = 0
         self.started_here = self._child is not None and self._child.pid == connection.pid
         try:
-            self._tickers = []  # from here on the pipeline remembers them itself
             how = "started" if self.started_here else "attached to"
             on_status(LinkStatus("connected", f"{how} the pipeline (pid {connection.pid})"))
             waiters = [asyncio.create_task(event.wait()) for event in (connection.closed, self._closed)]

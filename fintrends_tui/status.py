@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fintrends_tui.client import connect
+from fintrends_tui.link import LinkError
 from pipeline.protocol import GetSnapshot, Load, TickersChanged
 from pipeline.snapshot import LoadView, Snapshot
 
@@ -58,6 +59,8 @@ async def follow_loads(socket: Path, tickers: Sequence[str]) -> int:
             _show(loads)
             if all(load.state in ("done", "failed") for load in loads):
                 return 1 if any(load.state == "failed" for load in loads) else 0
+            if any(service.role == "loader" and service.state == "failed" for service in snapshot.services):
+                raise LinkError("the loader has failed; `fintrends-tui status` says why")
             await asyncio.sleep(_PERIOD)
 
 

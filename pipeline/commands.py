@@ -125,8 +125,9 @@ class Commands:
             raise CommandError("this pipeline does not run the producer role, so it cannot load")
         if not tickers:
             raise CommandError("no tickers are watched; name those to load")
-        self._watchlist.add(tickers)
+        self._add(tickers)
         accepted = self._loader.request(tickers)
+        self._supervisor.retry_failed("loader")
         note = f"loading the history of {', '.join(accepted)}" if accepted else "already loading"
         return TickersChanged(accepted, note)
 

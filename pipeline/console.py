@@ -1,12 +1,48 @@
 """What a pipeline in the foreground says on stderr: one status line, kept up to date on a terminal."""
 
 import asyncio
+import contextlib
+import os
+import queue
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TextIO
 
 from pipeline.snapshot import Snapshot
+
+
+class Aside:
+    """Writes to a stream in a thread of its own: one that is not read (Ctrl+S) or gone must not hold the pipeline up.
+
+    What does not fit into its queue is not written.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._descriptor = stream.fileno()
+        self._texts: queue.Queue[str | None] = queue.Queue(256)
+        self._thread = threading.Thread(target=self._keep_writing, name="stderr", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(queue.Full):
+            self._texts.put_nowait(text)
+
+    def flush(self) -> None:
+        """Nothing; see `close`."""
+
+    def close(self) -> None:
+        """Give it a second to write what waits."""
+        with contextlib.suppress(queue.Full):
+            self._texts.put_nowait(None)
+            self._thread.join(1.0)
+
+    def _keep_writing(self) -> None:
+        with contextlib.suppress(OSError):
+            while (text := self._texts.get()) is not None:
+                os.write(self._descriptor, text.encode("utf-8", "replace"))  # holds no lock that the exit waits for
+
 
 _TERMINAL_PERIOD = 1.0
 _FILE_PERIOD = 15.0
@@ -40,12 +76,12 @@ def status_line(snapshot: Snapshot) -> str:
 async def report(snapshot: Callable[[], Snapshot], stream: TextIO = sys.stderr) -> AsyncIterator[None]:
     """Keep the status line up to date meanwhile: in place on a terminal, elsewhere a line now and then."""
     terminal = stream.isatty()
+    aside = Aside(stream)
 
     async def keep_writing() -> None:
         while True:
             line = status_line(snapshot())
-            stream.write(f"\r\x1b[K{line[:200]}" if terminal else f"{line}\n")
-            stream.flush()
+            aside.write(f"\r\x1b[K{line[:200]}" if terminal else f"{line}\n")
             await asyncio.sleep(_TERMINAL_PERIOD if terminal else _FILE_PERIOD)
 
     task = asyncio.create_task(keep_writing())
@@ -54,5 +90,5 @@ async def report(snapshot: Callable[[], Snapshot], stream: TextIO = sys.stderr) 
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        stream.write(("\r\x1b[K" if terminal else "") + f"{status_line(snapshot())}\n")
-        stream.flush()
+        aside.write(("\r\x1b[K" if terminal else "") + f"{status_line(snapshot())}\n")
+        aside.close()

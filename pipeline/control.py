@@ -52,6 +52,7 @@ class ControlServer:
         self._snapshot = snapshot
         self._server: asyncio.Server | None = None
         self._clients: set[_Client] = set()
+        self._closed = False
 
     async def start(self, path: Path) -> None:
         """Listen on the path, for this user only.
@@ -67,6 +68,7 @@ class ControlServer:
 
     async def close(self) -> None:
         """Stop listening and let every client go."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
             for client in list(self._clients):
@@ -75,6 +77,9 @@ class ControlServer:
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:  # accepted just before
+            writer.transport.abort()
+            return
         client = _Client(reader, writer, self._execute, self._snapshot)
         if len(self._clients) >= _MAX_CLIENTS:
             writer.write(encode_frame(Refused(f"{_MAX_CLIENTS} clients are connected already")))

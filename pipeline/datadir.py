@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -93,7 +94,7 @@ class DataDir:
                 f"cannot write to the data directory {self.path}: {error.strerror}; choose another with --data-dir"
             ) from error
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_exclusively(fd)
         except OSError as error:
             pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
             os.close(fd)
@@ -145,3 +146,13 @@ class DataDir:
         temporary = self.path / "watchlist.json.new"
         temporary.write_text(json.dumps(tickers), "utf-8")
         temporary.replace(self.path / "watchlist.json")
+
+
+def _lock_exclusively(fd: int) -> None:
+    """Those who only ask whether somebody owns the lock (`is_owned`) hold it for a moment themselves: try again."""
+    for _ in range(10):
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+    return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,13 +7,14 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from pipeline.console import Aside
 from pipeline.protocol import LogLine
 from pipeline.text import clean
 
 FILE_NAME: Final = "pipeline.log"
-_URI_CREDENTIALS: Final = re.compile(r"(\w+://)[^/@\s]+@")
+_URI_CREDENTIALS: Final = re.compile(r"(\w+://)[^/\s]+@")
 _KEY_PARAMETER: Final = re.compile(r"((?:apikey|api_key|token|password|secret)=)[^&\s\"']+", re.IGNORECASE)
 
 
@@ -34,6 +35,10 @@ class _Formatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         return clean(super().formatMessage(record), 16_384)
 
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        lines = super().formatException(ei).splitlines()
+        return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + clean(line) for line in lines)
+
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record), self._secrets)
 
@@ -52,7 +57,7 @@ class LogTail(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             text += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
         self.seq += 1
-        text = redact(clean(text), self._secrets)
+        text = clean(redact(text, self._secrets))
         self._lines.append(LogLine(self.seq, record.created, record.levelname, record.name, text))
 
     def after(self, seq: int, last: int) -> list[LogLine]:
@@ -75,7 +80,7 @@ def set_up(directory: Path, level: str, *, megabytes: float, backups: int, secre
     )
     handlers: list[logging.Handler] = [file, tail]
     if stderr:
-        console = logging.StreamHandler(sys.stderr)
+        console = logging.StreamHandler(Aside(sys.stderr))
         console.setLevel(logging.WARNING)
         handlers.append(console)
     root = logging.getLogger()

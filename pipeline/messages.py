@@ -33,6 +33,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbi
     simulated: bool = False
 
     def __post_init__(self) -> None:
+        if not 1 < self.ts.year < 9999:  # so that it has a date in every zone
+            raise ValueError("ts is out of range")
         # One zone from here on: equal instants are equal texts, and so equal natural keys.
         if self.ts.tzinfo is not UTC:
             msgspec.structs.force_setattr(self, "ts", self.ts.astimezone(UTC))

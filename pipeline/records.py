@@ -12,6 +12,8 @@ from pipeline.messages import AnyMessage, DeadLetter, UndecodableError, decode, 
 log = logging.getLogger(__name__)
 
 _PAYLOAD_LIMIT: Final = 2048
+_TS_LIMIT: Final = 253_339_228_800_000
+"""The year 9998: producers that are not ours may stamp anything."""
 
 
 def record_of(message: AnyMessage) -> Record:
@@ -44,7 +46,7 @@ def decode_all(batch: Sequence[Received]) -> tuple[list[tuple[Received, AnyMessa
 def dead_letter(record: Received, reason: str) -> DeadLetter:
     """What is kept of a record that cannot be processed."""
     return DeadLetter(
-        ts=datetime.fromtimestamp(max(record.ts, 0) / 1000, UTC),
+        ts=datetime.fromtimestamp(min(max(record.ts, 0), _TS_LIMIT) / 1000, UTC),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,

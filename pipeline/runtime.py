@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from pipeline import __version__
@@ -27,7 +28,7 @@ from pipeline.stages.sentiment import SentimentProcessor
 from pipeline.stages.sink import Sink
 from pipeline.stages.view import ViewStage
 from pipeline.store.base import Store, StoreError
-from pipeline.supervisor import Backoff, Supervisor, first_of
+from pipeline.supervisor import Backoff, Supervisor, first_of, sentence
 from pipeline.topics import GENERAL, INDICATOR_GROUP, NEWS, PER_TICKER, SENTIMENT_GROUP, SINK_GROUP, SOCIAL, STOCK_DATA
 from pipeline.view import LiveView
 from pipeline.watchlist import Watchlist
@@ -60,6 +61,7 @@ class Pipeline:
         clock: Clock | None = None,
     ) -> None:
         settings = loaded.settings
+        self._secrets = loaded.secrets
         self._settings = settings
         self._options = options
         self._data_dir = data_dir
@@ -72,14 +74,13 @@ class Pipeline:
         self._stop_requested = asyncio.Event()
         self._state: PipelineState = "starting"
         self._note = ""
-        self._idle = False
         self._seq = 0
         self._started_at = self._clock.now().timestamp()
 
         zone = settings.indicators.zone
         source = self._choice.source
         roles = settings.pipeline.roles
-        self._supervisor = Supervisor(settings.supervisor, self._clock, secrets=loaded.secrets)
+        self._supervisor = Supervisor(settings.supervisor, self._clock, secrets=self._secrets)
         self._view = LiveView(zone)
         self._view_stage = ViewStage(self._bus, self._store, self.watchlist, self._view)
         self._monitor = Monitor(self._bus, self._store, self.watchlist, self._clock)
@@ -88,7 +89,7 @@ class Pipeline:
             if "producer" in roles
             else {}
         )
-        self.loader = Loader(source, self._bus, self._clock) if "producer" in roles else None
+        self.loader = Loader(source, self._bus, self._clock, loaded.secrets) if "producer" in roles else None
         self._sink = Sink(self._bus, self._store, self.watchlist)
         self._indicators = IndicatorProcessor(self._bus, self._store, self.watchlist, zone)
         self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer())
@@ -127,9 +128,9 @@ class Pipeline:
             return await self._run_services()
         finally:
             self._state = "stopping"
-            await self._control.close()
-            await self._bus.close()
-            await self._store.close()
+            async with AsyncExitStack() as closing:  # one that cannot be closed keeps none of the others open
+                for part in (self._store, self._bus, self._choice.source, self._control):
+                    closing.push_async_callback(part.close)
             log.info("stopped")
 
     async def _open_engines(self) -> None:
@@ -145,7 +146,7 @@ class Pipeline:
                     if engine.description == "embedded":
                         raise  # waiting for a file to become a database helps nobody
                     failures += 1
-                    self._note = f"waiting for {engine.description}: {error}"
+                    self._note = f"waiting for {engine.description}: {sentence(error, self._secrets)}"
                     log.warning("%s", self._note)
                     await self._clock.sleep(backoff.delay(failures))
         self._note = ""
@@ -170,7 +171,6 @@ class Pipeline:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._choice.source.close()
 
     def _start_services(self) -> None:
         roles = self._settings.pipeline.roles
@@ -191,20 +191,21 @@ class Pipeline:
 
     async def _until_idle(self) -> None:
         """Wait until every source is exhausted and every lag is zero, or a service has failed for good."""
-        while not await self.is_idle():
-            if any(service.state == "failed" for service in self._supervisor.services):
-                return
+        while not any(service.state == "failed" for service in self._supervisor.services):
+            try:
+                if await self.is_idle():
+                    return
+            except BusError as error:  # the stages see it too, and back off
+                log.debug("cannot tell whether everything is done: %s", error)
             await self._clock.sleep(_IDLE_PERIOD)
+
+    @property
+    def _exhausted(self) -> bool:
+        return all(p.exhausted for p in self._producers.values()) and (self.loader is None or self.loader.idle)
 
     async def is_idle(self) -> bool:
         """Whether nothing is left to do."""
-        self._idle = await self._look_idle()
-        return self._idle
-
-    async def _look_idle(self) -> bool:
-        if not all(producer.exhausted for producer in self._producers.values()):
-            return False
-        if self.loader is not None and not self.loader.idle:
+        if not self._exhausted:
             return False
         # In the order of the flow: a group that has committed everything has published all it will.
         for group, kinds in (
@@ -244,7 +245,7 @@ class Pipeline:
             store=self._store.description,
             roles=list(self._settings.pipeline.roles),
             paused=self._supervisor.paused,
-            idle=self._idle,
+            idle=self._exhausted and not any(group.lag for topic in self._monitor.topics for group in topic.groups),
             log_seq=self._tail.seq,
             dead_letters=self._monitor.documents.get("dead_letter", 0),
         )

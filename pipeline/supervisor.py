@@ -1,7 +1,6 @@
 """Runs services, restarts those that fail, and stops them in order."""
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections import deque
@@ -14,6 +13,7 @@ from pipeline.logs import redact
 from pipeline.meters import Rate
 from pipeline.settings import SupervisorSettings
 from pipeline.snapshot import ServiceState, ServiceView
+from pipeline.text import clean
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +220,8 @@ class Supervisor:
                     task.cancel()
                     drained = False
                 await asyncio.gather(*tasks, return_exceptions=True)
-        return drained
+        # One whose last run failed, before its turn or while draining, has left something behind.
+        return drained and not any(s.error for s in self._services.values() if s.role in ("processor", "sink"))
 
     def _chosen(self, name: str | None, role: Role | None) -> list[Service]:
         if name is None:
@@ -238,7 +239,7 @@ class Supervisor:
                 service.became("starting")
                 error = await self._run_once(service)
                 if error is not None:
-                    service.error = redact(_sentence(error), self._secrets)
+                    service.error = sentence(error, self._secrets)
                 if self._stopping.is_set():
                     if error is not None:
                         log.warning("%s failed while stopping: %s", service.name, service.error)
@@ -320,8 +321,7 @@ async def first_of(*awaitables: Awaitable[object]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _expected(error: Exception) -> bool:
@@ -329,7 +329,7 @@ def _expected(error: Exception) -> bool:
     return type(error).__module__.startswith("pipeline.")
 
 
-def _sentence(error: Exception) -> str:
-    if _expected(error):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def sentence(error: Exception, secrets: Iterable[str] = ()) -> str:
+    """What may be shown of an error: no secrets, no control characters."""
+    text = str(error) if _expected(error) else ": ".join(filter(None, (type(error).__name__, str(error))))
+    return clean(redact(text, secrets))

@@ -56,6 +56,8 @@ class TickerState:
         self._rows: dict[str, IndicatorRow] = {}
         self._items: dict[tuple[str, str, str], ScoredItem] = {}
         self._simulated = False
+        self._score: tuple[int, float | None] | None = None
+        """The rolling score, and the minute it is of: it ages slowly, and each screen asks four times a second."""
 
     def put(self, message: AnyMessage, heard_at: float | None) -> None:
         """Take a message; `heard_at` is the time it came, None for what was stored before."""
@@ -71,6 +73,7 @@ class TickerState:
                     self._rows[interval] = message
             case ScoredItem():
                 self._items[message.source, message.kind, message.id] = message
+                self._score = None
                 if len(self._items) > 2 * _ITEMS:
                     newest = sorted(self._items.items(), key=lambda item: item[1].ts)[-_ITEMS:]
                     self._items = dict(newest)
@@ -96,7 +99,6 @@ class TickerState:
         price, as_of, volume, previous = self._price()
         change = None if price is None or previous is None else price - previous
         row = self._finest(self._rows)
-        scored = ((item.ts, item.compound) for item in self._items.values())
         return TickerView(
             ticker=self.ticker,
             price=price,
@@ -106,7 +108,7 @@ class TickerState:
             spark=self._spark(),
             rsi=row.rsi_14 if row else None,
             macd_hist=row.macd_hist if row else None,
-            sentiment=rolling_score(scored, now),
+            sentiment=self._rolling_score(now),
             as_of=None if as_of is None else as_of.timestamp(),
             updated_at=self.updated_at,
             simulated=self._simulated,
@@ -130,6 +132,13 @@ class TickerState:
             ],
             chart_version=self.chart_version,
         )
+
+    def _rolling_score(self, now: datetime) -> float | None:
+        minute = int(now.timestamp()) // 60
+        if self._score is None or self._score[0] != minute:
+            scored = ((item.ts, item.compound) for item in self._items.values())
+            self._score = minute, rolling_score(scored, now)
+        return self._score[1]
 
     def _price(self) -> tuple[float | None, datetime | None, float | None, float | None]:
         """Price, its time, the day's volume and the previous session's close."""

@@ -110,7 +110,8 @@ class BarFile:
         fields = line.split(",")
         try:
             time = datetime.fromisoformat(fields[self._columns[0]].strip())
-            return (time if time.tzinfo else time.replace(tzinfo=self._zone)).astimezone(UTC)
+            time = (time if time.tzinfo else time.replace(tzinfo=self._zone)).astimezone(UTC)
+            return time if 1 < time.year < 9999 else None
         except (ValueError, OverflowError, IndexError):
             return None
 

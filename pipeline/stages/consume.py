@@ -10,6 +10,7 @@ from pipeline.watchlist import Watchlist
 
 BATCH: Final = 500
 POLL_SECONDS: Final = 0.5
+DRAIN_SECONDS: Final = 0.05
 
 Handle = Callable[[Sequence[Received]], Awaitable[None]]
 
@@ -35,17 +36,18 @@ class Subscription:
     async def refresh(self) -> set[str]:
         """Look again; return the topics."""
         self._version = self._watchlist.version
-        self.topics |= {topic for topic in await self._bus.topics() if self._wanted(topic)}
+        # Of every ticker the bus knows: what is derived from its topics may be yet to come.
+        tickers = {*self._watchlist, *filter(None, map(_ticker_of, await self._bus.topics()))}
         self.topics |= {kind for kind in self._kinds if kind in GENERAL}
-        per_ticker = [kind for kind in self._kinds if kind not in GENERAL]
-        self.topics |= {topic_for(kind, ticker) for ticker in self._watchlist for kind in per_ticker}
+        self.topics |= {topic_for(kind, t) for kind in self._kinds if kind not in GENERAL for t in tickers}
         return self.topics
 
-    def _wanted(self, topic: str) -> bool:
-        try:
-            return split_topic(topic)[0] in self._kinds
-        except ValueError:
-            return False  # somebody else's topic on a shared broker
+
+def _ticker_of(topic: str) -> str | None:
+    try:
+        return split_topic(topic)[1]
+    except ValueError:
+        return None  # somebody else's topic on a shared broker
 
 
 async def consume(
@@ -67,7 +69,7 @@ async def consume(
             await context.checkpoint()
             if subscription.outdated:
                 await consumer.subscribe(await subscription.refresh())
-            batch = await consumer.poll(BATCH, 0.0 if context.stopping.is_set() else POLL_SECONDS)
+            batch = await consumer.poll(BATCH, DRAIN_SECONDS if context.stopping.is_set() else POLL_SECONDS)
             if batch:
                 await handle(batch)
                 if group is not None:

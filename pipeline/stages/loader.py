@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -13,7 +13,8 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.records import records_of
 from pipeline.snapshot import LoadView
 from pipeline.sources.base import Source, SourceError
-from pipeline.supervisor import Context, first_of
+from pipeline.stages.producer import taken
+from pipeline.supervisor import Context, first_of, sentence
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,11 @@ _FAILED_SHOWN: Final = 600.0
 class Loader:
     """Loads one ticker after the other. A failed load of one ticker says so and lets the next go on."""
 
-    def __init__(self, source: Source, bus: Bus, clock: Clock | None = None) -> None:
+    def __init__(self, source: Source, bus: Bus, clock: Clock | None = None, secrets: Sequence[str] = ()) -> None:
         self._source = source
         self._bus = bus
         self._clock = clock or SystemClock()
+        self._secrets = secrets
         self._requested = asyncio.Event()
         self._ended: dict[str, float] = {}
         self.loads: dict[str, LoadView] = {}
@@ -70,20 +72,19 @@ class Loader:
     async def _load(self, ticker: str, context: Context) -> None:
         self._update(ticker, state="loading", done=0, total=0)
         try:
-            async with aclosing(self._source.history(ticker)) as history:
+            async with aclosing(taken(self._source.history(ticker), context)) as history:
                 async for chunk in history:
                     await self._bus.publish(records_of(chunk.messages))
                     context.count(len(chunk.messages))
                     self._update(ticker, done=chunk.done, total=chunk.total)
-                    await context.checkpoint()
-                    if context.stopping.is_set():
-                        return  # still "loading", so a restarted loader begins it again
+            if context.stopping.is_set():
+                return  # still "loading", so a restarted loader begins it again
         except SourceError as error:
             log.warning("the history of %s cannot be loaded: %s", ticker, error)
-            self._update(ticker, state="failed", note=str(error))
+            self._update(ticker, state="failed", note=sentence(error, self._secrets))
             self._ended[ticker] = self._clock.monotonic()
         except Exception as error:
-            self._update(ticker, state="waiting", note=f"{type(error).__name__}: {error}")
+            self._update(ticker, state="waiting", note=sentence(error, self._secrets))
             raise
         else:
             self._update(ticker, state="done", note="")

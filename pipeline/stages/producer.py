@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from pipeline.bus.base import Bus
@@ -35,14 +36,22 @@ class Producer:
                 await first_of(context.stopping.wait(), self._watchlist.changed_since(version))
 
     async def _drain_feed(self, context: Context) -> None:
-        async with aclosing(self._feed.stream(self._watchlist)) as stream:
-            while not context.stopping.is_set():
-                await context.checkpoint()
-                step = asyncio.ensure_future(anext(stream, None))
-                await first_of(step, context.stopping.wait())
-                batch = None if step.cancelled() else step.result()
-                if batch is None:
-                    return
+        async with aclosing(taken(self._feed.stream(self._watchlist), context)) as batches:
+            async for batch in batches:
                 # Publishing is awaited before the next batch is asked for: that is the back-pressure.
                 await self._bus.publish(records_of(batch))
                 context.count(len(batch))
+
+
+async def taken[T](stream: AsyncGenerator[T], context: Context) -> AsyncGenerator[T]:
+    """What the stream yields until it ends or the service shall stop, held back while the service is paused."""
+    async with aclosing(stream):
+        while not context.stopping.is_set():
+            await context.checkpoint()
+            step = asyncio.ensure_future(anext(stream, None))
+            await first_of(step, context.stopping.wait())
+            item = None if step.cancelled() else step.result()
+            if item is None:
+                return
+            await context.checkpoint()
+            yield item

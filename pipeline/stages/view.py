@@ -29,6 +29,7 @@ class ViewStage:
         self._store = store
         self._watchlist = watchlist
         self._view = view
+        self._primed: set[str] = set()
 
     async def run(self, context: Context) -> None:
         subscription = _Watched(self._bus, self._watchlist, _KINDS, self)
@@ -45,10 +46,12 @@ class ViewStage:
     async def follow(self, tickers: Sequence[str]) -> None:
         """Make the view show these tickers and no others."""
         self._view.forget([ticker for ticker in self._view.tickers if ticker not in tickers])
+        self._primed.intersection_update(tickers)
         for ticker in tickers:
-            if ticker not in self._view.tickers:
+            if ticker not in self._primed:  # a snapshot may have made its state before
                 self._view.of(ticker)
                 await self._prime(ticker)
+                self._primed.add(ticker)
 
     async def _handle(self, batch: Sequence[Received]) -> None:
         self._put(batch, time.time())
