@@ -14,6 +14,7 @@ from fintrends_tui.link import Link, LinkError, LinkStatus
 from fintrends_tui.log_feed import LogFeed
 from fintrends_tui.view import View
 from pipeline.protocol import Add, Command, Focus, TickersChanged
+from pipeline.settings import SettingsError
 from pipeline.snapshot import Snapshot
 
 ExitReason = Literal["quit", "detach"]
@@ -49,6 +50,8 @@ class FintrendsApp(App[ExitReason]):
         super().__init__()
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
+        if theme and theme not in self.available_themes:
+            raise SettingsError(f"screen.theme: there is no {theme!r}; there are {', '.join(self.available_themes)}")
         self.theme = theme or themes.DARK.name
         self.link = link
         self.log_feed = LogFeed(link.ask)

@@ -1,7 +1,9 @@
 """`fintrends-tui`: the dashboard, the headless pipeline, and the commands that talk to a running one."""
 
 import asyncio
+import difflib
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -57,12 +59,14 @@ def dashboard(
         Run the pipeline alone, in the foreground; Ctrl+C stops it in good order.
     """
     symbols = parse_tickers(tickers)
+    _refuse_mistyped_commands(tickers)
     hand_over(flags)
     if no_ui:
         _become_pipeline([*symbols, *flags.arguments()])
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("fintrends-tui: this is no terminal; run the pipeline alone with --no-ui", file=sys.stderr)
-        return 2
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+        return _fail("this is no terminal; run the pipeline alone with --no-ui", 2)
+    if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        return _fail("this terminal cannot show a screen (TERM=dumb); run the pipeline alone with --no-ui", 2)
     loaded = load(flags.config, flags.with_tickers(tickers))
     link = PipelineLink(DataDir(loaded.data_dir), flags.arguments(), symbols)
     # Imported here, so that the other commands answer at once.
@@ -109,13 +113,25 @@ def stop(*, where: Where = WHERE_DEFAULTS) -> int:
 
 @app.command
 def add(*tickers: Annotated[str, Parameter(required=True)], where: Where = WHERE_DEFAULTS) -> int:
-    """Watch more tickers in the running pipeline."""
+    """Watch more tickers in the running pipeline.
+
+    Parameters
+    ----------
+    tickers
+        Such as AAPL MSFT BRK.B ^GSPC.
+    """
     return _change(Add(parse_tickers(tickers)), where)
 
 
 @app.command
 def remove(*tickers: Annotated[str, Parameter(required=True)], where: Where = WHERE_DEFAULTS) -> int:
-    """Stop watching tickers in the running pipeline. What is stored stays."""
+    """Stop watching tickers in the running pipeline. What is stored stays.
+
+    Parameters
+    ----------
+    tickers
+        Of the watchlist.
+    """
     return _change(Remove(parse_tickers(tickers)), where)
 
 
@@ -129,6 +145,8 @@ def load_history(
 
     Parameters
     ----------
+    tickers
+        Those that are not watched yet are added to the watchlist.
     wait
         Show the progress and return when it is done; with 1 if a load failed.
     """
@@ -175,6 +193,21 @@ async def _stop(where: Where, patience: float = 60.0) -> int:
     return pid
 
 
+def _refuse_mistyped_commands(words: Sequence[str]) -> None:
+    """Raise for what is hardly a ticker: a word in lower case that is nearly a command.
+
+    Raises:
+        LinkError
+    """
+    commands = [name for name in app if not name.startswith("-")]
+    for word in words:
+        near = difflib.get_close_matches(word, commands, n=1, cutoff=0.75) if word.islower() else []
+        if near:
+            raise LinkError(
+                f"there is no command {word!r}; did you mean {near[0]}? (As a ticker, write {word.upper()}.)"
+            )
+
+
 def _become_pipeline(arguments: Sequence[str]) -> NoReturn:
     """Hand over to the package that knows the engines; this one never imports them."""
     sys.stdout.flush()
@@ -187,6 +220,10 @@ def main() -> None:
         sys.exit("fintrends-tui runs on Linux and macOS; on Windows use it inside WSL")
     try:
         status = app()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 128 + signal.SIGPIPE
     except (SettingsError, InvalidTickerError) as error:
         status = _fail(str(error), 2)
     except NotRunningError:

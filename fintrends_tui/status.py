@@ -21,8 +21,9 @@ def is_healthy(snapshot: Snapshot) -> bool:
 def describe(snapshot: Snapshot) -> str:
     """Some lines for a person."""
     pipeline = snapshot.pipeline
+    state = f"{pipeline.state}, producers paused" if pipeline.paused else pipeline.state
     lines = [
-        f"pipeline   {pipeline.state}, pid {pipeline.pid}, up {_duration(snapshot.at - pipeline.started_at)}",
+        f"pipeline   {state}, pid {pipeline.pid}, up {_duration(snapshot.at - pipeline.started_at)}",
         f"version    {pipeline.version}",
         f"source     {pipeline.source_note}",
         f"bus        {pipeline.bus}",

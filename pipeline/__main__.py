@@ -51,14 +51,17 @@ def _run(loaded: Loaded, data_dir: DataDir, flags: RunFlags) -> int:
     from pipeline.runtime import Pipeline, RunOptions
 
     logging_settings = loaded.settings.logging
-    tail = logs.set_up(
-        loaded.log_dir,
-        logging_settings.level,
-        megabytes=logging_settings.max_megabytes,
-        backups=logging_settings.backups,
-        secrets=loaded.secrets,
-        stderr=True,
-    )
+    try:
+        tail = logs.set_up(
+            loaded.log_dir,
+            logging_settings.level,
+            megabytes=logging_settings.max_megabytes,
+            backups=logging_settings.backups,
+            secrets=loaded.secrets,
+            stderr=True,
+        )
+    except OSError as error:
+        raise DataDirError(f"cannot write logs to {loaded.log_dir}: {error.strerror}; change logging.dir") from error
     options = RunOptions(flags.initial_load, flags.until_idle, flags.duration)
 
     async def main() -> int:
@@ -124,6 +127,8 @@ def query(
     documents = asyncio.run(look())
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us as it ends any filter
     queries.write(documents, format)
+    if last and len(documents) == last:
+        print(f"the newest {last}; --last 0 shows all", file=sys.stderr)
     return 0
 
 

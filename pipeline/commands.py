@@ -125,10 +125,12 @@ class Commands:
             raise CommandError("this pipeline does not run the producer role, so it cannot load")
         if not tickers:
             raise CommandError("no tickers are watched; name those to load")
-        self._add(tickers)
+        new = self._add(tickers).tickers
         accepted = self._loader.request(tickers)
         self._supervisor.retry_failed("loader")
         note = f"loading the history of {', '.join(accepted)}" if accepted else "already loading"
+        if new:
+            note += f"; {', '.join(new)} now watched"
         return TickersChanged(accepted, note)
 
     async def _history(self, ticker: str, interval: str | None, last: int) -> History:

@@ -59,7 +59,7 @@ def status_line(snapshot: Snapshot) -> str:
     stored = sum(collection.total for collection in snapshot.collections)
     parts = [
         f"{pipeline.state}{' (idle)' if pipeline.idle else ''}{' SIMULATED' if pipeline.simulated else ''}",
-        f"{len(snapshot.tickers)} tickers",
+        f"{len(snapshot.tickers)} ticker{'' if len(snapshot.tickers) == 1 else 's'}",
         f"{sum(topic.rate for topic in snapshot.topics):.0f} msg/s",
         f"{stored} written",
         f"lag {lag}",
@@ -90,5 +90,6 @@ async def report(snapshot: Callable[[], Snapshot], stream: TextIO = sys.stderr) 
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        aside.write(("\r\x1b[K" if terminal else "") + f"{status_line(snapshot())}\n")
+        written = sum(collection.total for collection in snapshot().collections)
+        aside.write(("\r\x1b[K" if terminal else "") + f"stopped · {written} written\n")
         aside.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, validators
 
 from pipeline import settings
 from pipeline.settings import Loaded, LogLevel
@@ -79,7 +79,7 @@ class RunFlags(Where):
     until_idle: Annotated[bool, Parameter(group=_PIPELINE, negative="", show_default=False)] = False
     "Exit with 0 once every source is exhausted and every lag is zero."
 
-    duration: Annotated[float | None, Parameter(group=_PIPELINE)] = None
+    duration: Annotated[float | None, Parameter(group=_PIPELINE, validator=validators.Number(gt=0))] = None
     "Stop in good order after this many seconds."
 
     source: Annotated[str | None, Parameter(group=_PIPELINE)] = None

@@ -56,6 +56,9 @@ def check(collection: str, interval: str | None) -> None:
 
 def write(documents: list[dict[str, Any]], format_: Format, out: TextIO = sys.stdout) -> None:
     """Print documents, the newest last: a table, JSON (one document a line) or CSV."""
+    if not documents:
+        print("nothing found", file=sys.stderr)
+        return
     match format_:
         case "table":
             _table(documents, out)
@@ -78,9 +81,6 @@ def _csv(documents: list[dict[str, Any]], out: TextIO) -> None:
 
 
 def _table(documents: list[dict[str, Any]], out: TextIO) -> None:
-    if not documents:
-        print("nothing found", file=sys.stderr)
-        return
     columns = [column for column in _columns(documents) if column not in _HIDDEN_IN_TABLES]
     rows = [[_cell(document.get(column)) for column in columns] for document in documents]
     widths = [max(len(column), *(len(row[i]) for row in rows)) for i, column in enumerate(columns)]

@@ -55,7 +55,8 @@ class PipelineSettings(_Section, frozen=True):
         msgspec.structs.force_setattr(self, "tickers", parse_tickers(self.tickers))
         if not self.roles:
             raise ValueError("roles must name at least one of producer, processor, sink")
-        if self.source not in ("auto", "alpha_vantage", "simulator") and not self.source.startswith(REPLAY):
+        replay = self.source.startswith(REPLAY) and self.source != REPLAY
+        if self.source not in ("auto", "alpha_vantage", "simulator") and not replay:
             raise ValueError(f"source {self.source!r} must be auto, alpha_vantage, simulator or replay:DIR")
 
 

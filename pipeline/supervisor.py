@@ -105,7 +105,7 @@ class Service:
         return ServiceView(
             name=self.name,
             role=self.role,
-            state=self.state,
+            state="paused" if self.state == "running" and not self.resumed.is_set() else self.state,
             rate=self.rate.per_second(),
             total=self.rate.total,
             restarts=self.restarts,

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -144,20 +144,25 @@ class TickerState:
         """Price, its time, the day's volume and the previous session's close."""
         bar, session = self._latest_bar()
         quote = self._quote
-        if quote is not None and (bar is None or quote.ts >= bar.ts):
-            volume = quote.volume if quote.volume is not None else (session.volume if session else None)
-            return quote.price, quote.ts, volume, quote.previous_close or self._close_before(quote.ts)
-        if bar is None or session is None:
-            return None, None, None, None
-        if quote is not None and quote.previous_close and self._day(quote.ts) == self._day(bar.ts):
-            return bar.close, bar.ts, session.volume, quote.previous_close
-        return bar.close, bar.ts, session.volume, self._close_before(bar.ts)
+        if quote is None:
+            if bar is None or session is None:
+                return None, None, None, None
+            return bar.close, bar.ts, session.volume, self._close_before(bar.ts)
+        price, as_of = quote.price, quote.ts
+        if bar is not None and _observed(bar) > quote.ts:
+            price, as_of = bar.close, bar.ts
+        if self._day(as_of) != self._day(quote.ts):
+            return price, as_of, session.volume if session else None, self._close_before(as_of)
+        # Of its own day the quote knows best: the bars at hand need not reach back to the day's beginning.
+        volume = quote.volume if quote.volume is not None else (session.volume if session else None)
+        return price, as_of, volume, quote.previous_close or self._close_before(as_of)
 
     def _latest_bar(self) -> tuple[Bar | None, _Session | None]:
+        """The latest bar and its session. A daily bar only where there is no other: history may hold days to come."""
         best: tuple[Bar | None, _Session | None] = (None, None)
         for interval in INTERVALS:  # the finest first: it wins where two end at the same time
             days = self._sessions.get(interval)
-            if days:
+            if days and (interval != "daily" or best[0] is None):
                 session = days[max(days)]
                 bar = session.bars[max(session.bars)]
                 if best[0] is None or bar.ts > best[0].ts:
@@ -189,6 +194,11 @@ class TickerState:
     @staticmethod
     def _finest[T](by_interval: dict[str, T]) -> T | None:
         return next((by_interval[i] for i in INTERVALS if i in by_interval), None)
+
+
+def _observed(bar: Bar) -> datetime:
+    """When the bar was as it is. A forming one may bear the end of its interval, and says when it was seen."""
+    return bar.ts if bar.closed or not bar.revision else datetime.fromtimestamp(bar.revision / 1000, UTC)
 
 
 class LiveView:

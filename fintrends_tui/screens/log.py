@@ -25,7 +25,7 @@ class LogScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Header()
-        yield LogPane(self._feed)
+        yield LogPane(self._feed, wrap=True)
         yield Footer(compact=True, show_command_palette=False)
 
     def update_view(self, view: View) -> None:

@@ -59,7 +59,8 @@ class Chart(Widget, can_focus=True):
         history = self.history
         width, height = self.size
         if history is None or len(history.bars) < 2 or width < 20 or height < 4:
-            return Content(self._sentence or "")
+            no_room = history is not None and len(history.bars) >= 2
+            return Content("There is no room for a chart here." if no_room else self._sentence or "")
         rising = history.bars[-1].close >= history.bars[0].close
         line = Color.parse(self.app.theme_variables["up" if rising else "down"])
         return plot.draw(

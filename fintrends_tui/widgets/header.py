@@ -23,9 +23,11 @@ class Header(Table, can_focus=False):
             Span(fmt.local_clock(view.now)),
             Span(" local", "dim"),
         )
+        state = (Span("fintrends ", "accent"), *_state(view, pipeline))
+        # What is wrong needs the whole line.
         self.show(
             [
-                Row("state", ((Span("fintrends ", "accent"), *_state(view, pipeline)), clocks)),
+                Row("state", (state, clocks) if view.status.state == "connected" else (state,)),
                 Row("where", (_where(view, pipeline),)),
             ]
         )

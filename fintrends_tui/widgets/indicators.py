@@ -108,7 +108,7 @@ def _value(indicator: Indicator, interval: IndicatorsView) -> Cell:
         return text(fmt.UNKNOWN, "dim")
     if indicator.signed:
         return text(fmt.signed(value, indicator.decimals), fmt.direction(value, indicator.decimals))
-    return text(fmt.number(value, indicator.decimals) if abs(value) < 1e7 else fmt.human(value))
+    return text(fmt.number(value, indicator.decimals) if abs(value) < 1e6 else fmt.human(value))
 
 
 def _when(view: IndicatorsView) -> str:

@@ -1,6 +1,9 @@
 """The pipeline's log."""
 
+import textwrap
 from typing import Final
+
+from textual import events
 
 from fintrends_tui import format as fmt
 from fintrends_tui.log_feed import LogFeed
@@ -23,9 +26,11 @@ class LogPane(Panel):
 
     LABEL = "Log"
 
-    def __init__(self, feed: LogFeed) -> None:
+    def __init__(self, feed: LogFeed, *, wrap: bool = False) -> None:
+        """`wrap` shows long lines whole, on as many lines as they need."""
         super().__init__(_COLUMNS, header=False, id="log", classes="panel")
         self._feed = feed
+        self._wrap = wrap
         self._shown: tuple[int, int] | None = None
         self._follow = True
 
@@ -45,10 +50,15 @@ class LogPane(Panel):
         ends = (lines[0].seq, lines[-1].seq) if lines else None
         if ends is None or ends != self._shown:
             self._shown = ends
-            self.show([_row(line) for line in lines], view.waiting("The log is empty."))
+            width = self.width_of("Message") if self._wrap else 0
+            self.show([row for line in lines for row in _rows(line, width)], view.waiting("The log is empty."))
             if self._follow:
                 # Not before the layout knows of the new lines.
                 self.call_after_refresh(self.scroll_end, animate=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self._shown = None  # lines wrap elsewhere now
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -59,14 +69,13 @@ class LogPane(Panel):
         self.set_titles("Log", "" if self._follow else "scrolled back; End follows again")
 
 
-def _row(line: LogLine) -> Row:
+def _rows(line: LogLine, width: int) -> list[Row]:
+    """The line, broken into parts of `width` cells where that is not 0."""
     tone = _TONES.get(line.level, "")
-    return Row(
-        str(line.seq),
-        (
-            text(fmt.clock(line.at), "dim"),
-            outside(line.level, tone or "dim"),
-            outside(line.logger, "dim"),
-            outside(line.text, tone),
-        ),
-    )
+    first, *rest = (textwrap.wrap(line.text, width) if width else None) or [line.text]
+    names = (text(fmt.clock(line.at), "dim"), outside(line.level, tone or "dim"), outside(line.logger, "dim"))
+    blank = (text(""),) * len(names)
+    return [
+        Row(str(line.seq), (*names, outside(first, tone))),
+        *(Row(f"{line.seq}.{part}", (*blank, outside(words, tone))) for part, words in enumerate(rest)),
+    ]

@@ -86,6 +86,24 @@ def test_daily_history_gives_the_previous_close_and_not_the_price() -> None:
     assert view.spark == [103]
 
 
+def test_a_forming_bar_is_as_old_as_its_observation() -> None:
+    """It may bear the end of its minute; a quote that came after the observation is newer."""
+    seen = TUESDAY + timedelta(seconds=5)
+    forming = bar(TUESDAY + timedelta(minutes=1), 70, closed=False, revision=int(seen.timestamp() * 1000))
+    quote = Quote(ticker="AAPL", ts=seen + timedelta(seconds=1), price=71, previous_close=50, volume=900)
+    view = view_of(forming, quote)
+    assert (view.price, view.change, view.volume) == (71, 21, 900)
+    newer = bar(forming.ts, 72, closed=False, revision=forming.revision + 2000)
+    view = view_of(forming, quote, newer)
+    assert (view.price, view.change, view.volume) == (72, 22, 900)
+
+
+def test_a_daily_bar_of_days_to_come_is_not_the_price_of_a_replay() -> None:
+    friday = bar(datetime(2019, 2, 15, 5, 0, tzinfo=UTC), 170, interval="daily")
+    assert view_of(*minutes(MONDAY, 100, 101), friday).price == 101
+    assert view_of(friday).price == 170
+
+
 def test_a_corrected_bar_replaces_its_volume() -> None:
     assert view_of(bar(TUESDAY, 5, volume=10), bar(TUESDAY, 5, volume=30, revision=1)).volume == 30
 
