@@ -1,12 +1,14 @@
 """Apache Kafka brokers on loopback ports: one node each, in KRaft mode or with ZooKeeper."""
 
+import asyncio
 import socket
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.engines.maven import kafka_jars
-from tests.engines.process import ServerProcess, free_port, listens
+from tests.engines.process import READY_SECONDS, ServerProcess, free_port, listens
 
 KRAFT_VERSION = "4.1.2"
 ZOOKEEPER_VERSION = "3.9.2"
@@ -89,7 +91,11 @@ class KafkaServer(ServerProcess):
         return _java(self.jars, 384, "kafka.Kafka", "server.properties")
 
     def is_ready(self) -> bool:
-        return listens(self.port)
+        if not listens(self.port):
+            return False
+        # In a thread of its own, for who asks may be running an event loop.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, _knows_brokers(self.bootstrap)).result()
 
     def _configure(self, properties: str, **values: object) -> None:
         text = (properties + _COMMON).format(
@@ -135,12 +141,16 @@ class ZooKeeper(ServerProcess):
 
     def wait_until_gone(self, node: str) -> None:
         """Wait until no session holds the ephemeral node."""
-        self._wait_for(lambda: node not in self._dump(), seconds=30)
+        self._wait_for(lambda: node not in self._dump(node), seconds=READY_SECONDS)
 
-    def _dump(self) -> str:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            connection.sendall(b"dump")
-            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    def _dump(self, otherwise: str) -> str:
+        """Sessions and ephemeral nodes; `otherwise` while it does not answer."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(b"dump")
+                return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        except OSError:
+            return otherwise
 
 
 class ZooKeeperKafka(KafkaServer):
@@ -165,6 +175,21 @@ class ZooKeeperKafka(KafkaServer):
     def stop(self) -> None:
         super().stop()
         self._zookeeper.stop()
+
+
+async def _knows_brokers(bootstrap: str) -> bool:
+    """Whether the broker tells of itself; it listens before it does."""
+    from aiokafka.client import AIOKafkaClient
+    from aiokafka.errors import KafkaError
+
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
+    try:
+        await client.bootstrap()
+        return bool((await client.fetch_all_metadata()).brokers())
+    except KafkaError:
+        return False
+    finally:
+        await client.close()
 
 
 def _run(command: Sequence[str], folder: Path) -> None:

@@ -122,7 +122,7 @@ class TestDetail:
             await dash.press("enter")
             assert isinstance(dash.app.screen, DetailScreen)
             assert "Chart AAPL 1min" in dash.text
-            assert "60min" in dash.text
+            assert "5min" in dash.text
             assert "Apple beats revenue" in dash.text
             await dash.press("escape")
             assert isinstance(dash.app.screen, Dashboard)
