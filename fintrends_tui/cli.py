@@ -164,9 +164,21 @@ def query(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
     _become_pipeline(["query", *words])
 
 
-query_app = app["query"]
-query_app.help_flags = ()
-query_app.version_flags = ()
+@app.command
+def topics(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+    """List topics with offsets and the lag of each consumer group; --create makes the missing ones."""
+    _become_pipeline(["topics", *words])
+
+
+@app.command
+def doctor(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+    """Check configuration, directories, engines and terminal; say for each fault what to do."""
+    _become_pipeline(["doctor", *words])
+
+
+for _name in ("query", "topics", "doctor"):  # they answer --help themselves
+    app[_name].help_flags = ()
+    app[_name].version_flags = ()
 
 
 def _change(command: Command, where: Where) -> int:

@@ -1,6 +1,7 @@
 """`python -m pipeline`: the pipeline in the foreground, and look-ups in what it stored."""
 
 import asyncio
+import logging
 import signal
 import sys
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from pipeline.datadir import DataDir, DataDirError
 from pipeline.options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where
 from pipeline.query import Format, QueryError
 from pipeline.settings import Loaded, SettingsError
-from pipeline.tickers import InvalidTickerError, parse_ticker
+from pipeline.tickers import InvalidTickerError, parse_ticker, parse_tickers
 
 # Status 2 is "asked for the impossible", 1 is "went wrong".
 _USAGE = 2
@@ -132,6 +133,44 @@ def query(
     return 0
 
 
+@app.command
+def topics(
+    *tickers: Annotated[str, Parameter(show_default=False)],
+    create: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    watch: float | None = None,
+    where: Where = WHERE_DEFAULTS,
+) -> int:
+    """List topics with offsets and the lag of each consumer group; also while no pipeline runs.
+
+    Parameters
+    ----------
+    tickers
+        Of these tickers only.
+    create
+        Make the missing topics of the tickers (of those watched, if none are named) and the general ones first.
+    json
+        One JSON document.
+    watch
+        Watch for this many seconds (5 or more) and say how each group does: OK, WARN (it falls behind) or STALL.
+    """
+    from pipeline.topic_report import MIN_WATCH_SECONDS, report
+
+    if watch is not None and not MIN_WATCH_SECONDS <= watch < float("inf"):
+        raise QueryError(f"--watch must be {MIN_WATCH_SECONDS:g} seconds or more")
+    symbols = parse_tickers(tickers)
+    asyncio.run(report(where.load(), symbols, make=create, as_json=json, seconds=watch))
+    return 0
+
+
+@app.command
+def doctor(*, where: Where = WHERE_DEFAULTS) -> int:
+    """Check configuration, directories, engines and terminal, changing nothing; exit with 1 if something is broken."""
+    from pipeline.doctor import examine
+
+    return asyncio.run(examine(where))
+
+
 @app.command(show=False)
 def stored(
     *, json: Annotated[bool, Parameter(negative="", show_default=False)] = False, where: Where = WHERE_DEFAULTS
@@ -149,6 +188,8 @@ def main() -> None:
     from pipeline.sources.base import SourceError
     from pipeline.store.base import StoreError
 
+    # Look-ups keep no log, and what aiokafka would print for want of one reaches the user as an error of ours.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         status = app()
     except (SettingsError, InvalidTickerError, QueryError, SourceError) as error:

@@ -1,7 +1,6 @@
 """What a data directory holds, told without a running pipeline."""
 
 import sys
-from collections import defaultdict
 from typing import TextIO
 
 import msgspec
@@ -10,7 +9,7 @@ from pipeline.bus.base import BusError
 from pipeline.engines import open_bus_to_read, open_store_to_read
 from pipeline.settings import Loaded
 from pipeline.store.base import StoreError
-from pipeline.topics import READERS, split_topic
+from pipeline.topic_report import look, ours
 
 
 async def describe(loaded: Loaded, as_json: bool, out: TextIO = sys.stdout) -> None:
@@ -21,13 +20,11 @@ async def describe(loaded: Loaded, as_json: bool, out: TextIO = sys.stdout) -> N
         async with open_store_to_read(loaded) as store:
             collections = await store.counts()
         async with open_bus_to_read(loaded) as bus:
-            names = await bus.topics()
-            committed = {group: await bus.committed(group, names) for group in _groups()}
-            for where, (begin, end) in (await bus.offsets(names)).items():
-                entry = topics.setdefault(where.topic, defaultdict(int))
-                entry["records"] += end
-                for group in READERS[split_topic(where.topic)[0]]:
-                    entry[group] += max(0, end - max(committed[group].get(where, 0), begin))
+            for report in await look(bus, ours(await bus.topics())):
+                entry = topics.setdefault(report.topic, {"records": 0} | {group.group: 0 for group in report.groups})
+                entry["records"] += report.end
+                for group in report.groups:
+                    entry[group.group] += group.lag
     except (StoreError, BusError) as error:
         if not as_json:
             out.write(f"{error}\n")
@@ -36,10 +33,6 @@ async def describe(loaded: Loaded, as_json: bool, out: TextIO = sys.stdout) -> N
         out.write(msgspec.json.encode(document).decode() + "\n")
         return
     out.writelines(f"{name:<28} {count:>9} documents\n" for name, count in collections.items())
-    for topic, entry in sorted(topics.items()):
+    for topic, entry in topics.items():
         lags = "  ".join(f"{group} {lag}" for group, lag in entry.items() if group != "records")
         out.write(f"{topic:<28} {entry['records']:>9} records  lag: {lags}\n")
-
-
-def _groups() -> list[str]:
-    return sorted({group for groups in READERS.values() for group in groups})

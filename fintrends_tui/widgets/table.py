@@ -167,17 +167,24 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh_line(index + self._header)
 
     def _redraw_cells(self, index: int, before: Sequence[Cell], after: Sequence[Cell]) -> None:
-        """Send only the cells that differ: a whole line costs half a kilobyte, most of it colours."""
+        """Send the line only as far as it changed: a whole one costs half a kilobyte, most of it colours.
+
+        One region and not one for each cell, for Textual sends a line from its beginning to the end of each.
+        """
         if len(before) != len(after) or len(after) == 1:
             self._redraw_row(index)
             return
         self._strips.pop(index, None)
         x, y = self.GUTTER, index + self._header - self.scroll_offset.y
+        changed = []
         for slot in self._slots:
             x += slot.gap
             if before[slot.column] != after[slot.column]:
-                self.refresh(Region(x, y, slot.width, 1))
+                changed.append((x, x + slot.width))
             x += slot.width
+        if changed:
+            start, stop = changed[0][0], changed[-1][1]
+            self.refresh(Region(start, y, stop - start, 1))
 
     def _row_line(self, index: int, width: int) -> Strip:
         return self._line(self._rows[index].cells, width, self.row_base(index))

@@ -49,6 +49,7 @@ class KafkaBus:
 
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
+        self._name = f"Kafka at {options.bootstrap}"
         self._arguments: dict[str, Any] = {}
         self._client: AIOKafkaClient | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -66,12 +67,17 @@ class KafkaBus:
         """Seconds that any one call may take."""
         return self._options.timeout
 
+    @property
+    def advertised(self) -> list[tuple[str, int]]:
+        """Host and port of every broker, as the open cluster tells its clients to reach them."""
+        return [(broker.host, broker.port) for broker in self._connected.cluster.brokers()]
+
     async def open(self) -> None:
         try:
             self._arguments = self._options.client_arguments()
+            await self._knock()
         except (OSError, ValueError) as error:
             raise BusError(f"Kafka cannot be used as configured: {error}") from error
-        await self._knock()
         client = AIOKafkaClient(**self._arguments)
         await self._start(client.bootstrap, client.close)
         self._client = client
@@ -99,8 +105,7 @@ class KafkaBus:
 
     async def topics(self) -> set[str]:
         metadata = await self._retrying("ask", self._metadata)
-        found: set[str] = metadata.topics(exclude_internal_topics=True)
-        return found
+        return set(metadata.topics(exclude_internal_topics=True))
 
     async def publish(self, records: Sequence[Record]) -> None:
         if not records:
@@ -166,10 +171,6 @@ class KafkaBus:
                 yield
         except (KafkaError, TimeoutError) as error:
             raise BusError(f"cannot {doing} {self._name}: {advice(error)}") from error
-
-    @property
-    def _name(self) -> str:
-        return f"Kafka at {self._options.bootstrap}"
 
     async def _retrying[T](self, doing: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """The result of `attempt`, made again while the cluster is there but not ready: electing, loading, creating."""
@@ -328,8 +329,7 @@ class _Connection:
             self._consumer.seek(aiokafka.TopicPartition(*partition), position)
 
     async def position(self, partition: TopicPartition) -> int:
-        position: int = await self._consumer.position(aiokafka.TopicPartition(*partition))
-        return position
+        return int(await self._consumer.position(aiokafka.TopicPartition(*partition)))
 
     async def fetch(self, max_records: int, seconds: float) -> list[Received]:
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import bson
@@ -64,12 +64,14 @@ class MongoStore:
     Writes are acknowledged when a majority has them in its journal. Reads and writes that fail for a lost connection
     are tried once more by the driver. BSON dates have milliseconds, to which `ts` is rounded down.
 
-    `timeout` bounds every call, in seconds.
+    `timeout` bounds every call, in seconds. Opened `read_only` it creates no collections and no indexes, so that a
+    user with the role read is enough for look-ups.
     """
 
-    def __init__(self, uri: str, *, timeout: float = 10.0) -> None:
+    def __init__(self, uri: str, *, timeout: float = 10.0, read_only: bool = False) -> None:
         self._uri = uri
         self._timeout = timeout
+        self._read_only = read_only
         self._client: AsyncIOMotorClient[dict[str, Any]] | None = None
 
     @property
@@ -100,7 +102,8 @@ class MongoStore:
         self._client = client
         try:
             async with self._errors("open"):
-                for name in COLLECTIONS:
+                await self._database.command("ping")
+                for name in () if self._read_only else COLLECTIONS:
                     await self._database[name].create_indexes(_indexes(name))
         except BaseException:
             await self.close()
@@ -151,6 +154,13 @@ class MongoStore:
     async def counts(self) -> dict[str, int]:
         async with self._errors("count"):
             return {name: await self._database[name].estimated_document_count() for name in COLLECTIONS}
+
+    async def server_time(self) -> datetime:
+        """What the server's clock says."""
+        async with self._errors("ask"):
+            answer = await self._database.command("hello", codec_options=_CODEC)
+        time: datetime = answer["localTime"]
+        return time
 
     @property
     def _name(self) -> str:
