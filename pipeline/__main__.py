@@ -178,6 +178,7 @@ def stored(
     """What is stored, for `fintrends-tui status` when no pipeline runs; exits with 3."""
     from pipeline.stored import describe
 
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     asyncio.run(describe(where.load(), json))
     return 3
 

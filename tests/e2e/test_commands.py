@@ -2,14 +2,16 @@
 
 import json
 import os
+import pty
 import signal
 import stat
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.run import ROOT, Product
+from tests.e2e.run import COMMAND, ROOT, Product, environment
 
 SIMULATED = ("--source", "simulator")
 
@@ -133,6 +135,9 @@ def test_a_data_directory_too_deep_for_a_socket_works(tmp_path: Path) -> None:
         (["AAPL", "--source", "alpha_vantage"], 2, ["alpha_vantage"]),
         (["AAPL", "--config", "nowhere.toml"], 2, ["nowhere.toml"]),
         (["AAPL", "--speed", "-1"], 2, ["speed"]),
+        (["AAPL", "--duration", "-1"], 2, ["duration"]),
+        (["AAPL", "--source", "replay:"], 2, ["replay:DIR"]),
+        (["AAPL", "--mongodb", "localhost"], 2, ["mongodb://"]),
         (["AAPL", "--roles", "cook"], 2, ["producer", "processor", "sink"]),
     ],
 )
@@ -167,6 +172,48 @@ def test_without_a_terminal_the_dashboard_says_what_to_do(product: Product) -> N
     result = product.run("AAPL")
     assert result.returncode == 2
     assert "--no-ui" in result.stderr
+
+
+def test_a_terminal_that_can_show_no_screen_is_told_so(product: Product) -> None:
+    master, slave = pty.openpty()
+    try:
+        result = subprocess.run(
+            [COMMAND, "AAPL", "--data-dir", product.data_dir],
+            stdin=slave,
+            stdout=slave,
+            stderr=subprocess.PIPE,
+            env=environment(TERM="dumb"),
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert result.returncode == 2
+    assert "--no-ui" in result.stderr
+
+
+def test_a_mistyped_command_is_no_ticker(product: Product) -> None:
+    result = product.run("stauts", "--no-ui", "--until-idle")
+    assert result.returncode == 1
+    assert "did you mean status?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["status"], ["status", "--json"], ["query", "stock_data", "--last", "0"]]
+)
+def test_a_reader_that_has_seen_enough_is_no_error(product: Product, command: list[str]) -> None:
+    assert product.run("AAPL", "--no-ui", *SIMULATED, "--duration", 2).returncode == 0
+    process = product.start(*command)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    error = process.stderr.read()
+    process.stderr.close()
+    process.wait(30)
+    assert "Traceback" not in error
+    assert "Errno" not in error
 
 
 def test_the_working_directory_cannot_replace_the_pipeline(product: Product) -> None:
