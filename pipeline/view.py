@@ -21,7 +21,9 @@ from pipeline.sentiment import rolling_score
 from pipeline.snapshot import HeadlineView, IndicatorsView, TickerDetail, TickerView
 
 SPARK: Final = 32
+# Sessions that are kept of an interval; a daily bar is one of its own, and history may hold days to come.
 _SESSIONS: Final = 4
+_DAILY_SESSIONS: Final = 60
 _ITEMS: Final = 500
 _HEADLINES: Final = 30
 
@@ -87,10 +89,11 @@ class TickerState:
         days = self._sessions.setdefault(bar.interval, {})
         day = self._day(bar.ts)
         if day not in days:
-            if len(days) >= _SESSIONS and day < min(days):
+            kept = _DAILY_SESSIONS if bar.interval == "daily" else _SESSIONS
+            if len(days) >= kept and day < min(days):
                 return
             days[day] = _Session()
-            while len(days) > _SESSIONS:
+            while len(days) > kept:
                 del days[min(days)]
         days[day].put(bar)
         self.chart_version += 1

@@ -100,7 +100,9 @@ def test_a_forming_bar_is_as_old_as_its_observation() -> None:
 
 def test_a_daily_bar_of_days_to_come_is_not_the_price_of_a_replay() -> None:
     friday = bar(datetime(2019, 2, 15, 5, 0, tzinfo=UTC), 170, interval="daily")
-    assert view_of(*minutes(MONDAY, 100, 101), friday).price == 101
+    week = [bar(friday.ts - timedelta(days=d), 99 - d, interval="daily") for d in range(1, 8)]
+    view = view_of(*minutes(MONDAY, 100, 101), friday, *week)
+    assert (view.price, view.change) == (101, 101 - 94)  # Sunday's, five days before Friday's
     assert view_of(friday).price == 170
 
 
