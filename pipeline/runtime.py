@@ -113,7 +113,8 @@ class Pipeline:
     async def run(self, on_started: Callable[[], None] = lambda: None) -> int:
         """Run until asked to stop, until idle or until the duration is over, whichever is wanted.
 
-        Returns 0, or 1 when a service had failed for good, or not everything drained in time.
+        Returns 0, or 1 when a service had failed for good, the initial load asked for had failed for a ticker, or not
+        everything drained in time.
         """
         self._catch_signals()
         log.info("version %s on %s, pid %d", __version__, self._data_dir.path, os.getpid())
@@ -166,7 +167,8 @@ class Pipeline:
             drained = await self._supervisor.stop(self._settings.pipeline.stop_timeout)
             if failed:
                 log.error("these services had failed: %s", ", ".join(failed))
-            return 0 if drained and not failed else 1
+            unloaded = self._options.initial_load and self.loader is not None and self.loader.failed
+            return 0 if drained and not failed and not unloaded else 1
         finally:
             for task in tasks:
                 task.cancel()

@@ -1,5 +1,6 @@
 """The loop that every consuming stage runs: poll, take effect, commit."""
 
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
@@ -11,6 +12,8 @@ from pipeline.watchlist import Watchlist
 BATCH: Final = 500
 POLL_SECONDS: Final = 0.5
 DRAIN_SECONDS: Final = 0.05
+LOOK_SECONDS: Final = 10.0
+"""How often a stage looks for topics that others made."""
 
 Handle = Callable[[Sequence[Received]], Awaitable[None]]
 
@@ -26,16 +29,19 @@ class Subscription:
         self._watchlist = watchlist
         self._kinds = kinds
         self._version = -1
+        self._looked = 0.0
         self.topics: set[str] = set()
 
     @property
     def outdated(self) -> bool:
-        """Whether the watchlist has changed since the last `refresh`."""
-        return self._version != self._watchlist.version
+        """Whether the watchlist has changed since the last `refresh`, or that is long enough ago that another process
+        may have made topics meanwhile."""
+        return self._version != self._watchlist.version or time.monotonic() - self._looked > LOOK_SECONDS
 
     async def refresh(self) -> set[str]:
         """Look again; return the topics."""
         self._version = self._watchlist.version
+        self._looked = time.monotonic()
         # Of every ticker the bus knows: what is derived from its topics may be yet to come.
         tickers = {*self._watchlist, *filter(None, map(_ticker_of, await self._bus.topics()))}
         self.topics |= {kind for kind in self._kinds if kind in GENERAL}
@@ -62,13 +68,15 @@ async def consume(
 
     An exception of `handle` ends the loop without a commit, so the batch is delivered again.
     """
-    consumer = bus.consumer(group, await subscription.refresh(), listener)
+    topics = frozenset(await subscription.refresh())
+    consumer = bus.consumer(group, topics, listener)
     try:
         context.ready()
         while not (context.stopping.is_set() and context.hurry):
             await context.checkpoint()
-            if subscription.outdated:
-                await consumer.subscribe(await subscription.refresh())
+            if subscription.outdated and (found := frozenset(await subscription.refresh())) != topics:
+                topics = found
+                await consumer.subscribe(topics)
             batch = await consumer.poll(BATCH, DRAIN_SECONDS if context.stopping.is_set() else POLL_SECONDS)
             if batch:
                 await handle(batch)

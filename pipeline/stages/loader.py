@@ -55,6 +55,11 @@ class Loader:
         return now - self._ended.get(load.ticker, now)
 
     @property
+    def failed(self) -> bool:
+        """Whether the last load of any ticker failed."""
+        return any(load.state == "failed" for load in self.loads.values())
+
+    @property
     def idle(self) -> bool:
         return not any(_is_active(load) for load in self.loads.values())
 

@@ -83,6 +83,7 @@ class _Watched(Subscription):
 
     async def refresh(self) -> set[str]:
         self._version = self._watchlist.version
+        self._looked = time.monotonic()
         tickers = self._watchlist.tickers
         await self._stage.follow(tickers)
         self.topics = {topic_for(kind, ticker) for kind in self._kinds for ticker in tickers}
