@@ -1,7 +1,8 @@
 FROM python:3.12.13-slim-trixie AS build
 
 RUN pip install --no-cache-dir uv==0.13.9
-ENV UV_COMPILE_BYTECODE=1 \
+ENV UV_CACHE_DIR=/var/cache/uv \
+    UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     UV_PROJECT_ENVIRONMENT=/opt/fintrends-tui \
     UV_PYTHON_DOWNLOADS=never
@@ -10,10 +11,10 @@ WORKDIR /src
 # pipeline/__init__.py.
 COPY pyproject.toml README.md LICENSE ./
 COPY pipeline/__init__.py pipeline/
-RUN --mount=type=cache,target=/root/.cache/uv uv sync --no-dev --no-install-project
+RUN --mount=type=cache,target=/var/cache/uv uv sync --no-dev --no-install-project
 COPY pipeline pipeline
 COPY fintrends_tui fintrends_tui
-RUN --mount=type=cache,target=/root/.cache/uv uv sync --no-dev --no-editable
+RUN --mount=type=cache,target=/var/cache/uv uv sync --no-dev --no-editable
 
 
 FROM python:3.12.13-slim-trixie
