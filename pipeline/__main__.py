@@ -159,7 +159,9 @@ def topics(
     if watch is not None and not MIN_WATCH_SECONDS <= watch < float("inf"):
         raise QueryError(f"--watch must be {MIN_WATCH_SECONDS:g} seconds or more")
     symbols = parse_tickers(tickers)
-    asyncio.run(report(where.load(), symbols, make=create, as_json=json, seconds=watch))
+    text = asyncio.run(report(where.load(), symbols, make=create, as_json=json, seconds=watch))
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    print(text, end="")
     return 0
 
 

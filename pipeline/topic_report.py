@@ -1,0 +1,216 @@
+"""Topics with their offsets and the lag of the consumer groups on them; what `fintrends-tui topics` prints."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.bus.base import Bus
+from pipeline.clock import Clock, SystemClock
+from pipeline.datadir import DataDir, DataDirError
+from pipeline.engines import choose_bus, open_bus_to_read
+from pipeline.lag import LagWindow
+from pipeline.settings import Loaded
+from pipeline.snapshot import GroupStatus
+from pipeline.topics import GENERAL, READERS, split_topic, topics_of
+
+LOOKS: Final = 10
+"""Observations that a status is judged by: as many as a `LagWindow` holds."""
+MIN_WATCH_SECONDS: Final = 5.0
+"""Groups commit about once a second at most; in less time one that works could pass for one that does not."""
+
+_HEADER: Final = ("topic", "partition", "begin", "end", "records", "lag")
+
+
+class GroupReport(Struct, kw_only=True, frozen=True):
+    """A consumer group on a partition: the next offset it will read (None before its first commit) and how many
+    records are ahead of it. `status` is None unless it was watched."""
+
+    group: str
+    committed: int | None
+    lag: int
+    status: GroupStatus | None = None
+
+
+class PartitionReport(Struct, kw_only=True, frozen=True):
+    """A partition: the offset of its oldest record, the one to be written next, and how many records are retained."""
+
+    topic: str
+    ticker: str | None
+    partition: int
+    begin: int
+    end: int
+    records: int
+    groups: list[GroupReport]
+
+
+def ours(names: Iterable[str]) -> set[str]:
+    """Those of the names that are topics of this pipeline: a broker may be shared with others."""
+    return {name for name in names if _is_ours(name)}
+
+
+def topics_for(tickers: Iterable[str]) -> list[str]:
+    """What a pipeline that watches these tickers reads and writes."""
+    return [*(topic for ticker in tickers for topic in topics_of(ticker)), *GENERAL]
+
+
+def watched_tickers(loaded: Loaded) -> list[str]:
+    """Those of the configuration, else those of the last run."""
+    return loaded.settings.pipeline.tickers or DataDir(loaded.data_dir).remembered_tickers()
+
+
+async def look(bus: Bus, topics: Collection[str]) -> list[PartitionReport]:
+    """Every partition of those of our topics that exist, by name and number.
+
+    Raises:
+        BusError: if the bus is out of reach.
+    """
+    by_group: defaultdict[str, list[str]] = defaultdict(list)
+    for topic in topics:
+        for group in READERS[split_topic(topic)[0]]:
+            by_group[group].append(topic)
+    # Commits before ends, so that no group seems to be further than the end.
+    committed = {group: await bus.committed(group, read) for group, read in by_group.items()}
+    reports = []
+    for where, (begin, end) in sorted((await bus.offsets(topics)).items()):
+        kind, ticker = split_topic(where.topic)
+        groups = []
+        for group in READERS[kind]:
+            position = committed[group].get(where)
+            lag = max(0, end - max(position or 0, begin))
+            groups.append(GroupReport(group=group, committed=position, lag=lag))
+        reports.append(
+            PartitionReport(
+                topic=where.topic,
+                ticker=ticker,
+                partition=where.partition,
+                begin=begin,
+                end=end,
+                records=end - begin,
+                groups=groups,
+            )
+        )
+    return reports
+
+
+async def watch(bus: Bus, topics: Collection[str], seconds: float, clock: Clock) -> list[PartitionReport]:
+    """As `look`, with the status of each group as judged by that many seconds of observation.
+
+    Raises:
+        BusError: if the bus is out of reach.
+    """
+    windows: defaultdict[tuple[str, int, str], LagWindow] = defaultdict(LagWindow)
+    reports: list[PartitionReport] = []
+    for observation in range(LOOKS):
+        if observation:
+            await clock.sleep(seconds / (LOOKS - 1))
+        reports = await look(bus, topics)
+        for report in reports:
+            for group in report.groups:
+                windows[report.topic, report.partition, group.group].observe(group.committed or 0, group.lag)
+
+    def judged(report: PartitionReport) -> PartitionReport:
+        key = report.topic, report.partition
+        groups = [msgspec.structs.replace(g, status=windows[*key, g.group].status()) for g in report.groups]
+        return msgspec.structs.replace(report, groups=groups)
+
+    return [judged(report) for report in reports]
+
+
+async def create(loaded: Loaded, topics: Collection[str]) -> list[str]:
+    """Make those that do not exist, and return them.
+
+    Raises:
+        BusError: if the bus is out of reach or refuses.
+        DataDirError: if the bus is embedded and a pipeline runs on it.
+    """
+    async with _open_to_write(loaded) as bus:
+        missing = sorted(set(topics) - await bus.topics())
+        await bus.create_topics(missing)
+    return missing
+
+
+async def report(
+    loaded: Loaded,
+    tickers: Sequence[str],
+    *,
+    make: bool = False,
+    as_json: bool = False,
+    seconds: float | None = None,
+    clock: Clock | None = None,
+) -> str:
+    """The topics of the tickers, or all of ours, as a table or JSON; with the status of each group if they are to be
+    watched for some `seconds`. First `make` the missing ones, of the watched tickers if none are named.
+
+    Raises:
+        BusError: if the bus is out of reach.
+        DataDirError: if topics cannot be made while a pipeline runs.
+    """
+    created = await create(loaded, topics_for(tickers or watched_tickers(loaded))) if make else []
+    async with open_bus_to_read(loaded) as bus:
+        found = ours(await bus.topics())
+        wanted = {topic for ticker in tickers for topic in topics_of(ticker)} or found
+        missing = sorted(wanted - found)
+        shown = wanted & found
+        if seconds is None:
+            reports = await look(bus, shown)
+        else:
+            reports = await watch(bus, shown, seconds, clock or SystemClock())
+        description = bus.description
+    if as_json:
+        document = {"bus": description, "created": created, "missing": missing, "partitions": reports}
+        return msgspec.json.encode(document).decode() + "\n"
+    lines = [f"created: {', '.join(created)}"] if created else []
+    if reports:
+        lines += _table(reports)
+    elif not missing:
+        lines.append("there are no topics yet; a pipeline makes them when it runs, or --create")
+    if missing:
+        lines.append(f"missing: {', '.join(missing)}; --create makes them")
+    return "\n".join(lines) + "\n"
+
+
+def _is_ours(name: str) -> bool:
+    try:
+        split_topic(name)
+    except ValueError:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def _open_to_write(loaded: Loaded) -> AsyncIterator[Bus]:
+    """The bus; the embedded one only as the owner of its data directory."""
+    data_dir = DataDir(loaded.data_dir)
+    if not loaded.settings.kafka.bootstrap_servers:
+        data_dir.create()
+        try:
+            data_dir.lock()
+        except DataDirError as error:
+            raise DataDirError(f"topics cannot be made on the embedded bus now: {error}") from error
+    try:
+        bus = choose_bus(loaded.settings, data_dir)
+        await bus.open()
+        try:
+            yield bus
+        finally:
+            await bus.close()
+    finally:
+        data_dir.unlock()
+
+
+def _table(reports: Iterable[PartitionReport]) -> Iterator[str]:
+    rows = [_HEADER, *map(_row, reports)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    for topic, *numbers, lag in rows:
+        cells = (number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True))
+        yield "  ".join((topic.ljust(widths[0]), *cells, lag))
+
+
+def _row(report: PartitionReport) -> tuple[str, ...]:
+    numbers = (report.partition, report.begin, report.end, report.records)
+    lags = (" ".join(filter(None, (group.group, str(group.lag), group.status))) for group in report.groups)
+    return (report.topic, *map(str, numbers), "  ".join(lags))
