@@ -77,7 +77,7 @@ def choose_store(settings: Settings, data_dir: DataDir, *, read_only: bool = Fal
         return EmbeddedStore(data_dir.store, read_only=read_only)
     from pipeline.store.mongo import MongoStore
 
-    return MongoStore(settings.mongodb.uri)
+    return MongoStore(settings.mongodb.uri, read_only=read_only)
 
 
 def choose_source(settings: Settings) -> SourceChoice:

@@ -10,7 +10,8 @@ from typing import Final
 
 from pipeline.snapshot import GroupStatus
 
-_WINDOW: Final = 10
+WINDOW: Final = 10
+"""Observations that a status is judged by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class LagWindow:
     """The last ten observations of one group on one partition or topic."""
 
     def __init__(self) -> None:
-        self._observations: deque[_Observation] = deque(maxlen=_WINDOW)
+        self._observations: deque[_Observation] = deque(maxlen=WINDOW)
 
     def observe(self, committed: int, lag: int) -> None:
         self._observations.append(_Observation(committed, lag))
@@ -36,7 +37,7 @@ class LagWindow:
         """OK if the lag was zero at any time of the window or it shrinks; STALL if the group commits nothing though
         there is lag; WARN if it commits but falls ever further behind. OK until the window is full."""
         window = self._observations
-        if len(window) < _WINDOW or any(o.lag == 0 for o in window):
+        if len(window) < WINDOW or any(o.lag == 0 for o in window):
             return "OK"
         if all(o.committed == window[0].committed for o in window):
             return "STALL"

@@ -12,13 +12,11 @@ from pipeline.bus.base import Bus
 from pipeline.clock import Clock, SystemClock
 from pipeline.datadir import DataDir, DataDirError
 from pipeline.engines import choose_bus, open_bus_to_read
-from pipeline.lag import LagWindow
+from pipeline.lag import WINDOW, LagWindow
 from pipeline.settings import Loaded
 from pipeline.snapshot import GroupStatus
 from pipeline.topics import GENERAL, READERS, split_topic, topics_of
 
-LOOKS: Final = 10
-"""Observations that a status is judged by: as many as a `LagWindow` holds."""
 MIN_WATCH_SECONDS: Final = 5.0
 """Groups commit about once a second at most; in less time one that works could pass for one that does not."""
 
@@ -104,9 +102,9 @@ async def watch(bus: Bus, topics: Collection[str], seconds: float, clock: Clock)
     """
     windows: defaultdict[tuple[str, int, str], LagWindow] = defaultdict(LagWindow)
     reports: list[PartitionReport] = []
-    for observation in range(LOOKS):
+    for observation in range(WINDOW):
         if observation:
-            await clock.sleep(seconds / (LOOKS - 1))
+            await clock.sleep(seconds / (WINDOW - 1))
         reports = await look(bus, topics)
         for report in reports:
             for group in report.groups:

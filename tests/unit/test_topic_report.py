@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pipeline.bus.base import BusError, Record, TopicPartition
 from pipeline.bus.embedded import EmbeddedBus
 from pipeline.datadir import DataDir, DataDirError
+from pipeline.lag import WINDOW
 from pipeline.settings import Loaded, PipelineSettings, Settings
-from pipeline.topic_report import LOOKS, create, look, ours, report, topics_for, watch, watched_tickers
+from pipeline.topic_report import create, look, ours, report, topics_for, watch, watched_tickers
 from pipeline.topics import INDICATOR_GROUP, SINK_GROUP, STOCK_DATA, topic_for, topics_of
 from tests.fakes import FakeClock
 
@@ -120,7 +121,7 @@ async def test_watching_tells_the_groups_that_work_from_those_that_do_not(bus: E
     await publish(bus, 1)
     (found,) = await watch(bus, [TOPIC], 18.0, clock)
     assert clock.monotonic() == pytest.approx(18.0)
-    assert clock.sleeps == LOOKS - 1
+    assert clock.sleeps == WINDOW - 1
     assert {g.group: g.status for g in found.groups} == {INDICATOR_GROUP: "STALL", SINK_GROUP: "WARN"}
     assert found.end == 1 + 2 * clock.sleeps
 
