@@ -21,6 +21,7 @@ from aiokafka.errors import (
     NoError,
     RequestTimedOutError,
     TopicAlreadyExistsError,
+    UnknownError,
     for_code,
 )
 from aiokafka.protocol.admin import CreateTopicsRequest
@@ -179,7 +180,9 @@ class KafkaBus:
                 try:
                     return await attempt()
                 except KafkaError as error:
-                    if not error.retriable or isinstance(error, _OUT_OF_REACH):
+                    # What a broker calls unknown is mostly its own trouble, such as a lost session with ZooKeeper.
+                    passing = error.retriable or isinstance(error, UnknownError)
+                    if not passing or isinstance(error, _OUT_OF_REACH):
                         raise
                     await asyncio.sleep(RETRY_SECONDS)
 
