@@ -1,7 +1,7 @@
 """Which bus, store and source the settings ask for."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -108,31 +108,28 @@ def choose_source(settings: Settings) -> SourceChoice:
     return SourceChoice(simulator, f"simulated data, for {why}")
 
 
-@asynccontextmanager
-async def open_store_to_read(loaded: Loaded) -> AsyncIterator[Store]:
+def open_store_to_read(loaded: Loaded) -> AbstractAsyncContextManager[Store]:
     """The store of a data directory, for look-ups beside a running pipeline or without one.
 
     Raises:
-        StoreError: if there is none.
+        StoreError: on entry, if there is none.
     """
-    store = choose_store(loaded.settings, DataDir(loaded.data_dir), read_only=True)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
+    return _opened(choose_store(loaded.settings, DataDir(loaded.data_dir), read_only=True))
 
 
-@asynccontextmanager
-async def open_bus_to_read(loaded: Loaded) -> AsyncIterator[Bus]:
+def open_bus_to_read(loaded: Loaded) -> AbstractAsyncContextManager[Bus]:
     """The bus of a data directory, for look-ups.
 
     Raises:
-        BusError: if there is none.
+        BusError: on entry, if there is none.
     """
-    bus = choose_bus(loaded.settings, DataDir(loaded.data_dir), read_only=True)
-    await bus.open()
+    return _opened(choose_bus(loaded.settings, DataDir(loaded.data_dir), read_only=True))
+
+
+@asynccontextmanager
+async def _opened[Engine: (Bus, Store)](engine: Engine) -> AsyncIterator[Engine]:
+    await engine.open()
     try:
-        yield bus
+        yield engine
     finally:
-        await bus.close()
+        await engine.close()

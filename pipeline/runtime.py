@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ from pipeline.stages.sink import Sink
 from pipeline.stages.view import ViewStage
 from pipeline.store.base import Store, StoreError
 from pipeline.supervisor import Backoff, Supervisor, first_of, sentence
-from pipeline.topics import GENERAL, INDICATOR_GROUP, NEWS, PER_TICKER, SENTIMENT_GROUP, SINK_GROUP, SOCIAL, STOCK_DATA
+from pipeline.topics import INDICATOR_GROUP, READERS, SENTIMENT_GROUP, SINK_GROUP
 from pipeline.view import LiveView
 from pipeline.watchlist import Watchlist
 
@@ -110,7 +110,7 @@ class Pipeline:
         self._state = "stopping"
         self._stop_requested.set()
 
-    async def run(self, on_started: Callable[[], None] = lambda: None) -> int:
+    async def run(self) -> int:
         """Run until asked to stop, until idle or until the duration is over, whichever is wanted.
 
         Returns 0, or 1 when a service had failed for good, the initial load asked for had failed for a ticker, or not
@@ -125,7 +125,6 @@ class Pipeline:
             if self._stop_requested.is_set():
                 return 0
             self._state = "running"
-            on_started()
             return await self._run_services()
         finally:
             self._state = "stopping"
@@ -153,7 +152,7 @@ class Pipeline:
         self._note = ""
 
     async def _run_services(self) -> int:
-        tasks = [asyncio.create_task(self._remember_tickers())]
+        memory = asyncio.create_task(self._remember_tickers())
         try:
             self._start_services()
             ends: list[Awaitable[object]] = [self._stop_requested.wait()]
@@ -170,9 +169,8 @@ class Pipeline:
             unloaded = self._options.initial_load and self.loader is not None and self.loader.failed
             return 0 if drained and not failed and not unloaded else 1
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            memory.cancel()
+            await asyncio.gather(memory, return_exceptions=True)
 
     def _start_services(self) -> None:
         roles = self._settings.pipeline.roles
@@ -210,11 +208,8 @@ class Pipeline:
         if not self._exhausted:
             return False
         # In the order of the flow: a group that has committed everything has published all it will.
-        for group, kinds in (
-            (INDICATOR_GROUP, {STOCK_DATA}),
-            (SENTIMENT_GROUP, {NEWS, SOCIAL}),
-            (SINK_GROUP, {*PER_TICKER, *GENERAL}),
-        ):
+        for group in (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP):
+            kinds = {kind for kind, groups in READERS.items() if group in groups}
             topics = await Subscription(self._bus, self.watchlist, kinds).refresh()
             if await lag_of(self._bus, group, topics) > 0:
                 return False

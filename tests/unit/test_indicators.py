@@ -1,14 +1,11 @@
 """The two paths agree with each other, and with the formulas written out."""
 
-import csv
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,34 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.indicators import WARM_UP, History, Live, Values, batch, latest, session_of, warm_up
-from pipeline.messages import INDICATOR_FIELDS, Bar
-
-NEW_YORK = ZoneInfo("America/New_York")
-RECORDED = Path(__file__).parents[3] / "shared" / "data" / "bars"
+from pipeline.messages import INDICATOR_FIELDS
+from tests.data import NEW_YORK, recorded_bars
 
 Row = tuple[float, float, float, float, int]
-
-
-def recorded_bars(ticker: str) -> list[Bar]:
-    """A week of real 1-minute bars, oldest first."""
-    path = RECORDED / f"{ticker}_1min.csv"
-    if not path.exists() and "CI" not in os.environ:
-        pytest.skip(f"no recorded bars in {RECORDED}")
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        Bar(
-            ticker=ticker,
-            interval="1min",
-            ts=datetime.fromisoformat(row["datetime"]).replace(tzinfo=NEW_YORK),
-            open=float(row["open"]),
-            high=float(row["high"]),
-            low=float(row["low"]),
-            close=float(row["close"]),
-            volume=float(row["volume"]),
-        )
-        for row in reversed(rows)
-    ]
 
 
 def history_of(rows: Sequence[Row]) -> History:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pipeline.indicators import batch, session_of
 from pipeline.messages import INDICATOR_FIELDS, Bar, IndicatorRow, bar_rank
 from pipeline.series import Series
-from tests.unit.test_indicators import NEW_YORK, history_of, recorded_bars
+from tests.data import NEW_YORK, recorded_bars
+from tests.unit.test_indicators import history_of
 
 START = datetime(2019, 2, 15, 3, 0, tzinfo=UTC)  # two hours before midnight in New York
 
