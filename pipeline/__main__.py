@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -51,16 +52,8 @@ def _run(loaded: Loaded, data_dir: DataDir, flags: RunFlags) -> int:
     from pipeline.engines import choose_engines
     from pipeline.runtime import Pipeline, RunOptions
 
-    logging_settings = loaded.settings.logging
     try:
-        tail = logs.set_up(
-            loaded.log_dir,
-            logging_settings.level,
-            megabytes=logging_settings.max_megabytes,
-            backups=logging_settings.backups,
-            secrets=loaded.secrets,
-            stderr=True,
-        )
+        tail = logs.set_up(loaded.log_dir, loaded.settings.logging, loaded.secrets, stderr=True)
     except OSError as error:
         raise DataDirError(f"cannot write logs to {loaded.log_dir}: {error.strerror}; change logging.dir") from error
     options = RunOptions(flags.initial_load, flags.until_idle, flags.duration)
@@ -69,9 +62,13 @@ def _run(loaded: Loaded, data_dir: DataDir, flags: RunFlags) -> int:
         from pipeline.console import report
 
         pipeline = Pipeline(loaded, options, data_dir, choose_engines(loaded.settings, data_dir), tail)
-        if flags.quiet:
-            return await pipeline.run()
-        async with report(pipeline.snapshot):
+        async with AsyncExitStack() as watched:
+            if loaded.settings.metrics.port:
+                from pipeline.metrics import served
+
+                watched.enter_context(served(loaded.settings.metrics, pipeline.snapshot))
+            if not flags.quiet:
+                await watched.enter_async_context(report(pipeline.snapshot))
             return await pipeline.run()
 
     return asyncio.run(main())

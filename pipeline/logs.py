@@ -6,11 +6,16 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from pipeline.console import Aside
+from pipeline.documents import stamp
 from pipeline.protocol import LogLine
+from pipeline.settings import LogSettings
 from pipeline.text import clean
 
 FILE_NAME: Final = "pipeline.log"
@@ -43,6 +48,22 @@ class _Formatter(logging.Formatter):
         return redact(super().format(record), self._secrets)
 
 
+class _JsonFormatter(_Formatter):
+    """One JSON object a record: `ts` (RFC 3339), `level`, `logger`, `message`, and `exception` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "ts": stamp(datetime.fromtimestamp(record.created, UTC)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": clean(record.getMessage(), 16_384),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        # Before it is encoded: a secret may hold what JSON escapes.
+        return msgspec.json.encode({key: redact(text, self._secrets) for key, text in entry.items()}).decode()
+
+
 class LogTail(logging.Handler):
     """The newest lines, numbered, for screens."""
 
@@ -66,17 +87,21 @@ class LogTail(logging.Handler):
         return lines[-last:] if last > 0 else []
 
 
-def set_up(directory: Path, level: str, *, megabytes: float, backups: int, secrets: list[str], stderr: bool) -> LogTail:
+def set_up(directory: Path, settings: LogSettings, secrets: list[str], *, stderr: bool) -> LogTail:
     """Log to `directory`/pipeline.log, rotated, and to the tail that is returned; warnings to stderr as well if asked.
 
     Raises:
         OSError: if the directory cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    formatter = _Formatter(secrets)
+    formatter = _JsonFormatter(secrets) if settings.format == "json" else _Formatter(secrets)
     tail = LogTail(secrets)
     file = logging.handlers.RotatingFileHandler(
-        directory / FILE_NAME, maxBytes=int(megabytes * 1_000_000), backupCount=backups, encoding="utf-8", delay=False
+        directory / FILE_NAME,
+        maxBytes=int(settings.max_megabytes * 1_000_000),
+        backupCount=settings.backups,
+        encoding="utf-8",
+        delay=False,
     )
     handlers: list[logging.Handler] = [file, tail]
     if stderr:
@@ -84,7 +109,7 @@ def set_up(directory: Path, level: str, *, megabytes: float, backups: int, secre
         console.setLevel(logging.WARNING)
         handlers.append(console)
     root = logging.getLogger()
-    root.setLevel(level.upper())
+    root.setLevel(settings.level.upper())
     for handler in handlers:
         handler.setFormatter(formatter)
         root.addHandler(handler)

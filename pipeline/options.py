@@ -91,6 +91,9 @@ class RunFlags(Where):
     roles: Annotated[str | None, Parameter(group=_PIPELINE)] = None
     "Stages to run, by commas: producer,processor,sink. Default: all."
 
+    metrics_port: Annotated[int | None, Parameter(group=_PIPELINE)] = None
+    "Serve metrics for Prometheus on http://127.0.0.1:PORT/metrics."
+
     quiet: Annotated[bool, Parameter(group=_PIPELINE, negative="", show_default=False)] = False
     "No status line on stderr; warnings only."
 
@@ -110,10 +113,17 @@ class RunFlags(Where):
             section["speed"] = self.speed
         if self.roles is not None:
             section["roles"] = [role.strip() for role in self.roles.split(",")]
+        if self.metrics_port is not None:
+            layer["metrics"] = {"port": self.metrics_port}
         return layer
 
     def arguments(self) -> list[str]:
-        given = (("--source", self.source), ("--speed", self.speed), ("--roles", self.roles))
+        given = (
+            ("--source", self.source),
+            ("--speed", self.speed),
+            ("--roles", self.roles),
+            ("--metrics-port", self.metrics_port),
+        )
         flags = super().arguments() + [t for flag, value in given if value is not None for t in (flag, str(value))]
         if self.duration is not None:
             flags += ["--duration", str(self.duration)]

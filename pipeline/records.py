@@ -31,6 +31,16 @@ def records_of(messages: Iterable[AnyMessage]) -> list[Record]:
     return [record_of(message) for message in messages]
 
 
+def age_of(record: Record) -> float | None:
+    """Seconds since the record entered the bus, by its header `ingested`; None where a producer that is not ours left
+    it out, or a clock stands before it."""
+    try:
+        age = (time.time_ns() - int(record.headers["ingested"])) / 1e9
+    except (KeyError, ValueError):
+        return None
+    return age if age >= 0 else None
+
+
 def decode_all(batch: Sequence[Received]) -> tuple[list[tuple[Received, AnyMessage]], list[DeadLetter]]:
     """The records that decode, with their messages, and a dead letter for each of the others."""
     good: list[tuple[Received, AnyMessage]] = []

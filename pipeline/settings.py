@@ -96,9 +96,17 @@ class ScreenSettings(_Section, frozen=True):
 
 class LogSettings(_Section, frozen=True):
     level: LogLevel = "info"
+    format: Literal["text", "json"] = "text"
     dir: str = "logs"
     max_megabytes: Annotated[float, Meta(gt=0)] = 10.0
     backups: Annotated[int, Meta(ge=0, le=100)] = 5
+
+
+class MetricsSettings(_Section, frozen=True):
+    """For Prometheus; port 0 serves none."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
 
 
 class KafkaSettings(_Section, frozen=True):
@@ -141,6 +149,7 @@ class Settings(_Section, frozen=True):
     supervisor: SupervisorSettings = SupervisorSettings()
     screen: ScreenSettings = ScreenSettings()
     logging: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
     kafka: KafkaSettings = KafkaSettings()
     mongodb: MongoSettings = MongoSettings()
     alpha_vantage: AlphaVantageSettings = AlphaVantageSettings()

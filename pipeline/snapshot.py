@@ -84,7 +84,10 @@ class TopicView(Struct, kw_only=True, frozen=True):
 
 
 class CollectionView(Struct, kw_only=True, frozen=True):
-    """Writes to a collection. Latencies, in ms, are those of whole batches; `spark`: writes a second, oldest first."""
+    """Writes to a collection. Latencies, in ms, are those of whole batches; `spark`: writes a second, oldest first.
+
+    `delay` is the time from a record's entry into the bus to its document being durable, of each batch's first record.
+    """
 
     name: str
     per_second: float = 0.0
@@ -92,6 +95,8 @@ class CollectionView(Struct, kw_only=True, frozen=True):
     documents: int | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
+    delay_p50_ms: float | None = None
+    delay_p99_ms: float | None = None
     spark: list[float] = []
 
 

@@ -9,7 +9,7 @@ from pipeline.bus.base import Bus, Received
 from pipeline.documents import COLLECTIONS, Document, document_of
 from pipeline.messages import DeadLetter
 from pipeline.meters import Latency, Rate
-from pipeline.records import dead_letter, decode_all, records_of
+from pipeline.records import age_of, dead_letter, decode_all, records_of
 from pipeline.snapshot import CollectionView
 from pipeline.stages.consume import Subscription, consume
 from pipeline.store.base import Store
@@ -21,23 +21,30 @@ log = logging.getLogger(__name__)
 
 
 class WriteMeter:
-    """Rate and latency of the writes to one collection."""
+    """Rate and latency of the writes to one collection, and the delay of what is written."""
 
     def __init__(self) -> None:
         self.rate = Rate()
         self.latency = Latency()
+        self.delay = Latency()
 
     def view(self, name: str, documents: int | None) -> CollectionView:
-        p50, p99 = self.latency.quantile(0.5), self.latency.quantile(0.99)
         return CollectionView(
             name=name,
             per_second=self.rate.per_second(),
             total=self.rate.total,
             documents=documents,
-            p50_ms=None if p50 is None else p50 * 1000,
-            p99_ms=None if p99 is None else p99 * 1000,
+            p50_ms=_ms(self.latency, 0.5),
+            p99_ms=_ms(self.latency, 0.99),
+            delay_p50_ms=_ms(self.delay, 0.5),
+            delay_p99_ms=_ms(self.delay, 0.99),
             spark=self.rate.history(),
         )
+
+
+def _ms(latency: Latency, q: float) -> float | None:
+    seconds = latency.quantile(q)
+    return None if seconds is None else seconds * 1000
 
 
 class Sink:
@@ -69,6 +76,9 @@ class Sink:
             meter = self.meters[collection]
             meter.latency.add(time.perf_counter() - started)
             meter.rate.add(len(documents) - len(result.rejected))
+            delay = age_of(origins[collection, documents[0].id])
+            if delay is not None:
+                meter.delay.add(delay)
             dead += [dead_letter(origins[collection, document.id], reason) for document, reason in result.rejected]
         await self._bury(dead)
 

@@ -1,3 +1,4 @@
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -5,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.logs import LogTail, redact, set_up
+from pipeline.settings import LogSettings
 
 SECRET = "S3CR3T-KEY"  # noqa: S105
 
 
-@pytest.fixture
-def tail(tmp_path: Path) -> Iterator[LogTail]:
+@pytest.fixture(params=["text"])
+def tail(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LogTail]:
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
-    yield set_up(tmp_path, "info", megabytes=0.01, backups=2, secrets=[SECRET], stderr=False)
+    yield set_up(tmp_path, LogSettings(max_megabytes=0.01, backups=2, format=request.param), [SECRET], stderr=False)
     for handler in [handler for handler in root.handlers if handler not in before]:
         root.removeHandler(handler)
         handler.close()
@@ -48,6 +50,20 @@ def test_no_secret_and_no_escape_sequence_reaches_file_or_tail(tail: LogTail, tm
     assert "\u202e" not in text
     assert "failed and forged a line" in text
     assert "Traceback" in text
+
+
+@pytest.mark.parametrize("tail", ["json"], indirect=True)
+def test_json_is_one_object_a_line_without_secrets(tail: LogTail, tmp_path: Path) -> None:
+    log = logging.getLogger("test")
+    log.warning('a "quoted" \x1b[31mword\n and %s', SECRET)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        log.exception("failed")
+    said, failed = (json.loads(line) for line in (tmp_path / "pipeline.log").read_text().splitlines())
+    assert said.pop("ts").endswith("Z")
+    assert said == {"level": "warning", "logger": "test", "message": 'a "quoted" word and ***'}
+    assert failed["exception"].endswith("ValueError: ***")
 
 
 def test_files_are_rotated(tail: LogTail, tmp_path: Path) -> None:
