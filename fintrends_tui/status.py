@@ -32,6 +32,9 @@ def describe(snapshot: Snapshot) -> str:
     ]
     if pipeline.note:
         lines.append(f"waiting    {pipeline.note}")
+    if snapshot.alerts:
+        latest = snapshot.alerts[-1]
+        lines.append(f"alert      {latest.ticker or 'pipeline'} {latest.metric} {latest.value:g} ({latest.rule})")
     lines.append("")
     for service in snapshot.services:
         error = f"  {service.error}" if service.error and service.state in ("backing off", "failed") else ""

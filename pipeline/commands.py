@@ -4,14 +4,17 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.alerts import InvalidRuleError
 from pipeline.bus.base import Bus, BusError, TopicPartition
 from pipeline.control import CommandError
 from pipeline.logs import LogTail
 from pipeline.messages import INTERVALS
 from pipeline.protocol import (
     Add,
+    AddAlert,
     BarPoint,
     Command,
+    GetAlerts,
     GetHistory,
     GetLog,
     GetMessages,
@@ -20,6 +23,7 @@ from pipeline.protocol import (
     Load,
     Pause,
     Remove,
+    RemoveAlert,
     Restart,
     Resume,
     Stop,
@@ -27,6 +31,7 @@ from pipeline.protocol import (
     TopicMessage,
 )
 from pipeline.snapshot import Snapshot
+from pipeline.stages.alerts import AlertStage
 from pipeline.stages.loader import Loader
 from pipeline.store.base import Query, Store, StoreError
 from pipeline.supervisor import Supervisor, UnknownServiceError
@@ -52,6 +57,7 @@ class Commands:
         watchlist: Watchlist,
         supervisor: Supervisor,
         loader: Loader | None,
+        alerts: AlertStage,
         tail: LogTail,
         snapshot: Callable[[], Snapshot],
         stop: Callable[[], None],
@@ -61,6 +67,7 @@ class Commands:
         self._watchlist = watchlist
         self._supervisor = supervisor
         self._loader = loader
+        self._alerts = alerts
         self._tail = tail
         self._snapshot = snapshot
         self._stop = stop
@@ -73,7 +80,7 @@ class Commands:
         """
         try:
             return await self._execute(command)
-        except (BusError, StoreError, UnknownServiceError, InvalidTickerError) as error:
+        except (BusError, StoreError, UnknownServiceError, InvalidTickerError, InvalidRuleError) as error:
             raise CommandError(str(error.args[0]) if error.args else str(error)) from error
 
     async def _execute(self, command: Command) -> Any:
@@ -98,6 +105,12 @@ class Commands:
                 return await self._messages(topic, last)
             case GetLog(after, last):
                 return self._tail.after(after, last)
+            case AddAlert(rule):
+                return self._alerts.add(rule)
+            case RemoveAlert(rule):
+                return self._alerts.remove(rule)
+            case GetAlerts():
+                return list(self._alerts.history)
             case Stop():
                 self._stop()
                 return None

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from pipeline.snapshot import Snapshot
+from pipeline.snapshot import AlertView, Snapshot
 
 PROTOCOL_VERSION: Final = 1
 MAX_FRAME: Final = 8 * 1024 * 1024
@@ -102,12 +102,42 @@ class GetLog(Struct, frozen=True, tag="log"):
     last: int = 500
 
 
+class AddAlert(Struct, frozen=True, tag="add_alert"):
+    """Watch by one more rule, as `pipeline.alerts` reads it. Result: the rule as it was understood."""
+
+    rule: str
+
+
+class RemoveAlert(Struct, frozen=True, tag="remove_alert"):
+    """Forget a rule; one from the configuration is back at the next start. Result: the rule as it was understood."""
+
+    rule: str
+
+
+class GetAlerts(Struct, frozen=True, tag="alerts"):
+    """The history of alerts, oldest first. Result: list of `AlertView`."""
+
+
 class Stop(Struct, frozen=True, tag="stop"):
     """Drain and stop the pipeline. The reply comes before; the connection closes when it is done."""
 
 
 Command = (
-    Add | Remove | Load | Pause | Resume | Restart | Focus | GetSnapshot | GetHistory | GetMessages | GetLog | Stop
+    Add
+    | Remove
+    | Load
+    | Pause
+    | Resume
+    | Restart
+    | Focus
+    | GetSnapshot
+    | GetHistory
+    | GetMessages
+    | GetLog
+    | AddAlert
+    | RemoveAlert
+    | GetAlerts
+    | Stop
 )
 
 
@@ -187,6 +217,9 @@ RESULTS: Final[dict[type, Any]] = {
     GetHistory: History,
     GetMessages: list[TopicMessage],
     GetLog: list[LogLine],
+    AddAlert: str,
+    RemoveAlert: str,
+    GetAlerts: list[AlertView],
 }
 """The type of a command's result; those not named have none."""
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from pipeline.logs import LogTail
 from pipeline.sentiment import SentimentScorer
 from pipeline.settings import Loaded
 from pipeline.snapshot import PipelineState, PipelineView, Snapshot
+from pipeline.stages.alerts import AlertStage
 from pipeline.stages.consume import Subscription, lag_of
 from pipeline.stages.indicators import IndicatorProcessor
 from pipeline.stages.loader import Loader
@@ -93,12 +94,14 @@ class Pipeline:
         self._sink = Sink(self._bus, self._store, self.watchlist)
         self._indicators = IndicatorProcessor(self._bus, self._store, self.watchlist, zone)
         self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer())
+        self._alerts = AlertStage(settings.alerts, self._values, data_dir.path / "alerts.json", self._clock)
         commands = Commands(
             bus=self._bus,
             store=self._store,
             watchlist=self.watchlist,
             supervisor=self._supervisor,
             loader=self.loader,
+            alerts=self._alerts,
             tail=tail,
             snapshot=self.snapshot,
             stop=self.request_stop,
@@ -177,6 +180,7 @@ class Pipeline:
         add = self._supervisor.add
         add("view", "view", self._view_stage.run)
         add("monitor", "view", self._monitor.run)
+        add("alerts", "view", self._alerts.run)
         if "sink" in roles:
             add("sink", "sink", self._sink.run)
         if "processor" in roles:
@@ -256,8 +260,20 @@ class Pipeline:
             topics_total=self._monitor.topics_total,
             collections=[m.view(name, self._monitor.documents.get(name)) for name, m in self._sink.meters.items()],
             loads=self.loader.views() if self.loader is not None else [],
+            rules=self._alerts.rules(),
+            alerts=self._alerts.latest(),
             detail=self._view.of(focus).detail() if focus is not None and focus in self.watchlist else None,
         )
+
+    def _values(self) -> Mapping[str | None, Mapping[str, float | None]]:
+        """What alerts are about."""
+        now = self._clock.now()
+        lag = max((group.lag for topic in self._monitor.topics for group in topic.groups), default=0)
+        dead_letters = self._monitor.documents.get("dead_letter")
+        return {
+            None: {"lag": lag, "dead_letters": dead_letters},
+            **{ticker: self._view.of(ticker).values(now) for ticker in self.watchlist},
+        }
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

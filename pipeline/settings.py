@@ -15,6 +15,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta, Struct
 
+from pipeline.alerts import parse_rule
 from pipeline.tickers import parse_tickers
 
 Role = Literal["producer", "processor", "sink"]
@@ -102,6 +103,18 @@ class LogSettings(_Section, frozen=True):
     backups: Annotated[int, Meta(ge=0, le=100)] = 5
 
 
+class AlertSettings(_Section, frozen=True):
+    """Rules as `pipeline.alerts` reads them; `hysteresis` in percent of the threshold; `command` is no shell's."""
+
+    rules: list[str] = []
+    hysteresis: Annotated[float, Meta(ge=0, le=100)] = 0.5
+    command: list[str] = []
+
+    def __post_init__(self) -> None:
+        for rule in self.rules:
+            parse_rule(rule)
+
+
 class MetricsSettings(_Section, frozen=True):
     """For Prometheus; port 0 serves none."""
 
@@ -149,6 +162,7 @@ class Settings(_Section, frozen=True):
     supervisor: SupervisorSettings = SupervisorSettings()
     screen: ScreenSettings = ScreenSettings()
     logging: LogSettings = LogSettings()
+    alerts: AlertSettings = AlertSettings()
     metrics: MetricsSettings = MetricsSettings()
     kafka: KafkaSettings = KafkaSettings()
     mongodb: MongoSettings = MongoSettings()
@@ -172,6 +186,12 @@ class Loaded(Struct, frozen=True):
 
 SECRETS: Final = (("alpha_vantage", "api_key"), ("kafka", "sasl_password"))
 """A MongoDB URI is no secret as such, for it may hold none; one that does is caught by `_password_of`."""
+_MAY_HOLD_SECRETS: Final = (*SECRETS, ("mongodb", "uri"))
+SECRET_ENV: Final = frozenset(
+    [name for name, where in KNOWN_ENV.items() if where in _MAY_HOLD_SECRETS]
+    + [f"{ENV_PREFIX}{section}__{key}".upper() for section, key in _MAY_HOLD_SECRETS]
+)
+"""Environment variables that no program of the user's is handed down."""
 
 
 def load(

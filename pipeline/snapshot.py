@@ -110,6 +110,25 @@ class LoadView(Struct, kw_only=True, frozen=True):
     note: str = ""
 
 
+class RuleView(Struct, kw_only=True, frozen=True):
+    """An alert rule, where it comes from, and for whom it has fired and is not over ("" is the pipeline)."""
+
+    rule: str
+    origin: Literal["config", "screen"]
+    fired: list[str] = []
+
+
+class AlertView(Struct, kw_only=True, frozen=True):
+    """A rule that fired. `seq` grows by one with each, over restarts; `ticker` is "" for what is the pipeline's."""
+
+    seq: int
+    at: float
+    rule: str
+    ticker: str
+    metric: str
+    value: float
+
+
 class IndicatorsView(Struct, kw_only=True, frozen=True):
     """The latest row of one interval; `values` maps field names of `IndicatorRow` to numbers or None."""
 
@@ -139,7 +158,10 @@ class TickerDetail(Struct, kw_only=True, frozen=True):
 
 
 class Snapshot(Struct, kw_only=True, frozen=True):
-    """Everything. `topics` holds at most `MAX_TOPICS`, the most lagging first to stay; `topics_total` counts all."""
+    """Everything. `topics` holds at most `MAX_TOPICS`, the most lagging first to stay; `topics_total` counts all.
+
+    `alerts` are the latest `MAX_ALERTS`, oldest first.
+    """
 
     seq: int
     at: float
@@ -150,7 +172,10 @@ class Snapshot(Struct, kw_only=True, frozen=True):
     topics_total: int = 0
     collections: list[CollectionView] = []
     loads: list[LoadView] = []
+    rules: list[RuleView] = []
+    alerts: list[AlertView] = []
     detail: TickerDetail | None = None
 
 
 MAX_TOPICS = 200
+MAX_ALERTS = 20

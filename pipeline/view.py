@@ -117,6 +117,18 @@ class TickerState:
             simulated=self._simulated,
         )
 
+    def values(self, now: datetime) -> dict[str, float | None]:
+        """The ticker's metrics, by the names of `pipeline.alerts`."""
+        price, _, volume, previous = self._price()
+        row = self._finest(self._rows)
+        return {
+            "price": price,
+            "change_percent": None if price is None or not previous else 100 * (price - previous) / previous,
+            "volume": volume,
+            "sentiment": self._rolling_score(now),
+            **{field: getattr(row, field) for field in INDICATOR_FIELDS if row is not None},
+        }
+
     def detail(self) -> TickerDetail:
         newest = sorted(self._items.values(), key=lambda item: (item.ts, item.id), reverse=True)[:_HEADLINES]
         return TickerDetail(

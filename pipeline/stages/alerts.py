@@ -1,0 +1,210 @@
+"""The alert stage watches the latest of everything by the user's rules, and tells whoever is to be told."""
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pipeline.alerts import Alert, Alerts, parse_rule
+from pipeline.clock import Clock, SystemClock
+from pipeline.settings import SECRET_ENV, AlertSettings
+from pipeline.snapshot import MAX_ALERTS, AlertView, RuleView
+from pipeline.supervisor import Context, first_of
+
+log = logging.getLogger(__name__)
+
+PERIOD: Final = 0.5
+HISTORY: Final = 500
+COMMAND_SECONDS: Final = 30.0
+_WAITING: Final = 100
+
+Values = Mapping[str, float | None]
+Look = Callable[[], Mapping[str | None, Values]]
+"""The values of every watched ticker, and of the pipeline (None), by the names of `pipeline.alerts`."""
+
+
+class _Memory(msgspec.Struct, kw_only=True):
+    """What outlives the process: rules from the screen, what has fired, and the history, oldest first."""
+
+    rules: list[str] = []
+    fired: list[tuple[str, str | None]] = []
+    history: list[AlertView] = []
+
+
+class AlertStage:
+    """Looks twice a second. A value that crosses and comes back between two looks is not seen.
+
+    `file` keeps the memory; one that cannot be read is put aside, so that a damaged file stops no pipeline.
+    """
+
+    def __init__(self, settings: AlertSettings, look: Look, file: Path, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._look = look
+        self._file = file
+        self._clock = clock or SystemClock()
+        self._configured = [parse_rule(rule) for rule in settings.rules]
+        memory = _recalled(file)
+        rules = [*self._configured, *map(parse_rule, memory.rules)]
+        fired = ((parse_rule(rule), ticker) for rule, ticker in memory.fired)
+        self._alerts = Alerts(rules, settings.hysteresis, fired)
+        self.history = deque(memory.history, maxlen=HISTORY)
+        self._seq = self.history[-1].seq if self.history else 0
+        self._commands: asyncio.Queue[AlertView] = asyncio.Queue(_WAITING)
+
+    async def run(self, context: Context) -> None:
+        context.ready()
+        runner = asyncio.create_task(self._run_commands())
+        try:
+            while not context.stopping.is_set():
+                context.count(self._look_once())
+                await first_of(context.stopping.wait(), self._clock.sleep(PERIOD))
+        finally:
+            runner.cancel()
+            await asyncio.gather(runner, return_exceptions=True)
+
+    def add(self, text: str) -> str:
+        """Watch by one more rule; the rule as it was understood.
+
+        Raises:
+            InvalidRuleError
+        """
+        rule = parse_rule(text)
+        if self._alerts.add(rule):
+            log.info("alerting on %s", rule)
+            self._remember()
+        return str(rule)
+
+    def remove(self, text: str) -> str:
+        """Forget a rule; the rule as it was understood.
+
+        Raises:
+            InvalidRuleError
+        """
+        rule = parse_rule(text)
+        if self._alerts.remove(rule):
+            log.info("no longer alerting on %s", rule)
+            self._remember()
+        return str(rule)
+
+    def rules(self) -> list[RuleView]:
+        """All rules, and for whom each has fired."""
+        return [
+            RuleView(
+                rule=str(rule),
+                origin="config" if rule in self._configured else "screen",
+                fired=sorted(ticker or "" for other, ticker in self._alerts.fired if other == rule),
+            )
+            for rule in self._alerts.rules
+        ]
+
+    def latest(self) -> list[AlertView]:
+        """The newest alerts, oldest first."""
+        return list(self.history)[-MAX_ALERTS:]
+
+    def _look_once(self) -> int:
+        """The number of alerts."""
+        if not self._alerts.rules:
+            return 0
+        before = set(self._alerts.fired)
+        alerts = [a for ticker, values in self._look().items() for a in self._alerts.observe(ticker, values)]
+        for alert in alerts:
+            self._tell(alert)
+        if self._alerts.fired != before:
+            self._remember()
+        return len(alerts)
+
+    def _tell(self, alert: Alert) -> None:
+        self._seq += 1
+        view = AlertView(
+            seq=self._seq,
+            at=self._clock.now().timestamp(),
+            rule=str(alert.rule),
+            ticker=alert.ticker or "",
+            metric=alert.rule.metric,
+            value=alert.value,
+        )
+        self.history.append(view)
+        log.warning("alert: %s", sentence_of(view))
+        if self._settings.command:
+            try:
+                self._commands.put_nowait(view)
+            except asyncio.QueueFull:
+                log.error("the alert command is not run for %s: %d wait for it already", view.rule, _WAITING)
+
+    def _remember(self) -> None:
+        """Keep the memory on disk; being unable to is worth a line in the log and no more."""
+        memory = _Memory(
+            rules=[str(rule) for rule in self._alerts.rules if rule not in self._configured],
+            fired=[(str(rule), ticker) for rule, ticker in self._alerts.fired],
+            history=list(self.history),
+        )
+        temporary = self._file.with_suffix(".new")
+        try:
+            temporary.write_bytes(msgspec.json.encode(memory))
+            temporary.replace(self._file)
+        except OSError as error:
+            log.warning("cannot remember the alerts: %s", error)
+
+    async def _run_commands(self) -> None:
+        while True:
+            await run_command(self._settings.command, await self._commands.get(), self._clock)
+
+
+def sentence_of(alert: AlertView) -> str:
+    """The alert in words, such as "AAPL price is 251.3 (AAPL price > 250)"."""
+    return f"{alert.ticker} {alert.metric} is {alert.value:.6g} ({alert.rule})".lstrip()
+
+
+async def run_command(command: Sequence[str], alert: AlertView, clock: Clock) -> None:
+    """Run the user's program for an alert: no shell, none of our secrets, at most 30 seconds. Failures are logged."""
+    rule = parse_rule(alert.rule)
+    environment = {name: value for name, value in os.environ.items() if name not in SECRET_ENV} | {
+        "FINTRENDS_ALERT": sentence_of(alert),
+        "FINTRENDS_ALERT_RULE": alert.rule,
+        "FINTRENDS_ALERT_TICKER": alert.ticker,
+        "FINTRENDS_ALERT_METRIC": alert.metric,
+        "FINTRENDS_ALERT_VALUE": repr(alert.value),
+        "FINTRENDS_ALERT_THRESHOLD": repr(rule.threshold),
+        "FINTRENDS_ALERT_AT": repr(alert.at),
+    }
+    nothing = asyncio.subprocess.DEVNULL
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=nothing, stdout=nothing, stderr=nothing, env=environment, start_new_session=True
+        )
+    except (OSError, ValueError) as error:
+        log.error("the alert command %s cannot be run: %s", command[0], error)
+        return
+    ended = asyncio.create_task(process.wait())
+    try:
+        await first_of(asyncio.shield(ended), clock.sleep(COMMAND_SECONDS))
+        if not ended.done():
+            log.error("the alert command %s took longer than %g s and is ended", command[0], COMMAND_SECONDS)
+        elif process.returncode:
+            log.error("the alert command %s ended with status %d", command[0], process.returncode)
+    finally:
+        if not ended.done():
+            process.kill()
+        await ended
+
+
+def _recalled(file: Path) -> _Memory:
+    try:
+        memory = msgspec.json.decode(file.read_bytes(), type=_Memory)
+        for rule in (*memory.rules, *(rule for rule, _ in memory.fired)):
+            parse_rule(rule)
+    except FileNotFoundError:
+        return _Memory()
+    except (OSError, ValueError) as error:
+        log.warning("the alerts of the last run cannot be read from %s and are put aside: %s", file, error)
+        try:
+            file.replace(file.with_suffix(".damaged"))
+        except OSError as failure:
+            log.warning("nor can the file be moved: %s", failure)
+        return _Memory()
+    return memory

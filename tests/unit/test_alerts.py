@@ -1,0 +1,225 @@
+"""Rules, when they fire, who is told, and what is remembered."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.alerts import Alerts, InvalidRuleError, Rule, parse_rule
+from pipeline.clock import SystemClock
+from pipeline.settings import AlertSettings, SettingsError, SupervisorSettings, load
+from pipeline.snapshot import AlertView
+from pipeline.stages.alerts import PERIOD, AlertStage, run_command
+from pipeline.supervisor import Supervisor
+from tests.fakes import FakeClock
+
+ABOVE = Rule("AAPL", "price", ">", 250.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("AAPL price > 250", ABOVE),
+        ("  aapl PRICE>250 ", ABOVE),
+        ("BRK.B price>=2.5e2", Rule("BRK.B", "price", ">=", 250.0)),
+        ("rsi_14 < 30", Rule(None, "rsi_14", "<", 30.0)),
+        ("sentiment < -0.5", Rule(None, "sentiment", "<", -0.5)),
+        ("lag>1000", Rule(None, "lag", ">", 1000.0)),
+    ],
+)
+def test_a_rule_is_read(text: str, rule: Rule) -> None:
+    assert parse_rule(text) == rule
+    assert parse_rule(str(rule)) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is no rule; write"),
+        ("AAPL price 250", "is no rule; write"),
+        ("AAPL price = 250", "is no rule; write"),
+        ("AAPL MSFT price > 250", "is no rule; write"),
+        ("AAPL prize > 250", "'prize' is no metric; there are price, "),
+        ("AAPL price > much", "'much' is no number"),
+        ("AAPL price > nan", "'nan' is no number"),
+        ("AAPL price > 1e999", "'1e999' is no number"),
+        ("A$PL price > 1", "'A$PL' is not a ticker symbol"),
+        ("AAPL lag > 1", "lag is the pipeline's"),
+    ],
+)
+def test_what_is_no_rule_is_explained(text: str, reason: str) -> None:
+    with pytest.raises(InvalidRuleError) as caught:
+        parse_rule(text)
+    assert reason in str(caught.value)
+
+
+def test_a_bad_rule_in_the_configuration_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[alerts]\nrules = ["AAPL prize > 250"]\n')
+    with pytest.raises(SettingsError, match=r"alerts.*'prize' is no metric"):
+        load(config, environ={})
+
+
+def fires(alerts: Alerts, *prices: float | None) -> list[bool]:
+    return [bool(alerts.observe("AAPL", {"price": price})) for price in prices]
+
+
+def test_one_crossing_is_one_alert() -> None:
+    alerts = Alerts([ABOVE], hysteresis=1.0)
+    assert fires(alerts, 249, 250, 250.1, 251, 249, 250.5) == [False, False, True, False, False, False]
+    # Back by more than one percent of the threshold, it is over; an unknown value is no change.
+    assert fires(alerts, 247.4, None, 251) == [False, False, True]
+
+
+@given(st.lists(st.floats(200, 300)), st.floats(0, 10))
+def test_between_two_alerts_the_value_was_back_beyond_the_margin(prices: list[float], hysteresis: float) -> None:
+    alerts = Alerts([ABOVE], hysteresis)
+    fired = [index for index, is_fired in enumerate(fires(alerts, *prices)) if is_fired]
+    assert all(prices[index] > 250 for index in fired)
+    for first, second in pairwise(fired):
+        assert min(prices[first:second]) < 250 - 2.5 * hysteresis
+    if any(price > 250 for price in prices):
+        assert fired
+
+
+def test_a_rule_without_a_ticker_is_about_each() -> None:
+    alerts = Alerts([parse_rule("rsi_14 < 30")], 0.5)
+    assert [a.ticker for t in ("AAPL", "MSFT") for a in alerts.observe(t, {"rsi_14": 20.0})] == ["AAPL", "MSFT"]
+    assert alerts.observe(None, {"rsi_14": 20.0}) == []
+
+
+def test_a_pipeline_metric_is_the_pipelines() -> None:
+    alerts = Alerts([parse_rule("lag > 10")], 0.5)
+    assert alerts.observe("AAPL", {"lag": 11.0}) == []
+    (alert,) = alerts.observe(None, {"lag": 11.0})
+    assert (alert.ticker, alert.value) == (None, 11.0)
+
+
+class Bench:
+    """A stage on a clock that stands, and the values it sees."""
+
+    def __init__(self, directory: Path, **settings: list[str]) -> None:
+        self.values: dict[str | None, Mapping[str, float | None]] = {"AAPL": {"price": 200.0}, None: {"lag": 0.0}}
+        self.clock = FakeClock()
+        self.file = directory / "alerts.json"
+        self.stage = AlertStage(AlertSettings(**settings), lambda: self.values, self.file, self.clock)  # type: ignore[arg-type]
+
+    async def see(self, *prices: float) -> list[AlertView]:
+        """What is told after these prices, each seen once."""
+        before = self.stage.history[-1].seq if self.stage.history else 0
+        supervisor = Supervisor(SupervisorSettings(), self.clock)
+        self.values["AAPL"] = {"price": prices[0]}
+        supervisor.add("alerts", "view", self.stage.run)
+        await self.clock.advance(0)
+        for price in prices[1:]:
+            self.values["AAPL"] = {"price": price}
+            await self.clock.advance(PERIOD)
+        assert supervisor.services[0].error is None
+        await supervisor.stop(5)
+        return [alert for alert in self.stage.history if alert.seq > before]
+
+
+async def test_a_crossing_is_told_once_and_outlives_a_restart(tmp_path: Path) -> None:
+    rules = ["AAPL price > 250"]
+    bench = Bench(tmp_path, rules=rules)
+    (alert,) = await bench.see(249, 251, 252)
+    assert (alert.rule, alert.ticker, alert.value) == ("AAPL price > 250", "AAPL", 251.0)
+    assert bench.stage.rules()[0].fired == ["AAPL"]
+
+    again = Bench(tmp_path, rules=rules)
+    assert list(again.stage.history) == [alert]
+    assert await again.see(253) == []  # it was told before the restart
+    (second,) = await again.see(240, 260)
+    assert second.seq == alert.seq + 1
+
+
+async def test_rules_from_the_screen_are_remembered_and_can_be_removed(tmp_path: Path) -> None:
+    stage = Bench(tmp_path, rules=["lag > 5"]).stage
+    assert stage.add("msft price<1") == "MSFT price < 1"
+    assert [(r.rule, r.origin) for r in stage.rules()] == [("lag > 5", "config"), ("MSFT price < 1", "screen")]
+    again = Bench(tmp_path, rules=["lag > 5"]).stage
+    assert [r.rule for r in again.rules()] == ["lag > 5", "MSFT price < 1"]
+    again.remove("MSFT price < 1")
+    assert [r.rule for r in Bench(tmp_path).stage.rules()] == []
+
+
+@pytest.mark.parametrize("content", ["{", '{"rules": ["AAPL prize > 1"]}', '{"history": 3}', "\udcff"])
+def test_a_damaged_memory_is_put_aside(tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "alerts.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    stage = Bench(tmp_path).stage
+    assert stage.rules() == []
+    assert (tmp_path / "alerts.damaged").exists()
+    assert "put aside" in caplog.text
+
+
+async def test_a_full_disk_stops_no_alert(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(tmp_path / "missing", rules=["AAPL price > 250"])
+    assert len(await bench.see(251)) == 1
+    assert "cannot remember the alerts" in caplog.text
+
+
+ALERT = AlertView(seq=1, at=5.0, rule="AAPL price > 250", ticker="AAPL", metric="price", value=251.5)
+
+
+async def test_the_command_finds_the_values_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHA_VANTAGE_API_KEY", "planted")
+    monkeypatch.setenv("FINTRENDS_KAFKA__SASL_PASSWORD", "planted")
+    found = tmp_path / "found.json"
+    script = "import json, os, sys; open(sys.argv[1], 'w').write(json.dumps(dict(os.environ)))"
+    await run_command([sys.executable, "-c", script, str(found), "$(touch x); `id`"], ALERT, SystemClock())
+    environment = json.loads(found.read_text())
+    assert "planted" not in environment.values()
+    assert {name: value for name, value in environment.items() if name.startswith("FINTRENDS_ALERT")} == {
+        "FINTRENDS_ALERT": "AAPL price is 251.5 (AAPL price > 250)",
+        "FINTRENDS_ALERT_RULE": "AAPL price > 250",
+        "FINTRENDS_ALERT_TICKER": "AAPL",
+        "FINTRENDS_ALERT_METRIC": "price",
+        "FINTRENDS_ALERT_VALUE": "251.5",
+        "FINTRENDS_ALERT_THRESHOLD": "250.0",
+        "FINTRENDS_ALERT_AT": "5.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["/does/not/exist"], "cannot be run"),
+        ([sys.executable, "-c", "raise SystemExit(3)"], "ended with status 3"),
+    ],
+)
+async def test_a_command_that_fails_is_logged(command: list[str], said: str, caplog: pytest.LogCaptureFixture) -> None:
+    await run_command(command, ALERT, SystemClock())
+    assert said in caplog.text
+
+
+async def test_a_command_that_hangs_is_ended(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock(auto=True)
+    await run_command([sys.executable, "-c", "import time; time.sleep(600)"], ALERT, clock)
+    assert "took longer than 30 s and is ended" in caplog.text
+
+
+async def test_an_alert_runs_the_command(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    script = "import os, sys, pathlib; pathlib.Path(sys.argv[1]).write_text(os.environ['FINTRENDS_ALERT_TICKER'])"
+    bench = Bench(tmp_path, rules=["AAPL price > 250"], command=[sys.executable, "-c", script, str(done)])
+    supervisor = Supervisor(SupervisorSettings(), bench.clock)
+    bench.values["AAPL"] = {"price": 251.0}
+    supervisor.add("alerts", "view", bench.stage.run)
+    async with asyncio.timeout(20):
+        while not (done.exists() and done.read_text()):
+            await asyncio.sleep(0)
+    assert done.read_text() == "AAPL"
+    await supervisor.stop(5)
+
+
+async def test_an_alert_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        await Bench(tmp_path, rules=["AAPL price > 250"]).see(251)
+    assert "alert: AAPL price is 251 (AAPL price > 250)" in caplog.text
