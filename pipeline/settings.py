@@ -303,6 +303,8 @@ def _build(data: Mapping[str, Any], where: str) -> Settings:
         return msgspec.convert(data, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {_explain(error)}") from error
+    except UnicodeEncodeError as error:
+        raise SettingsError(f"{where}: a value is no valid text in UTF-8") from error
 
 
 def _explain(error: msgspec.ValidationError) -> str:
