@@ -13,6 +13,7 @@ from fintrends_tui.commands import DASHBOARD, EVERYWHERE, bindings
 from fintrends_tui.link import Link, LinkError, LinkStatus
 from fintrends_tui.log_feed import LogFeed
 from fintrends_tui.view import View
+from fintrends_tui.widgets.chart import Look
 from pipeline.protocol import Add, Command, Focus, TickersChanged
 from pipeline.settings import SettingsError
 from pipeline.snapshot import Snapshot
@@ -56,6 +57,8 @@ class FintrendsApp(App[ExitReason]):
         self.link = link
         self.log_feed = LogFeed(link.ask)
         self.selected: str | None = None
+        self.chart_look = Look(volume=True, last=500)
+        """Of the detail screen, as it was last left."""
         self._status = LinkStatus("connecting", "connecting to the pipeline…")
         self._snapshot: Snapshot | None = None
         self._requested = tuple(tickers)
@@ -89,6 +92,8 @@ class FintrendsApp(App[ExitReason]):
         """Show the present view, unless it is the one that is shown."""
         view = self.current_view
         self._follow(view)
+        if not self.screen.is_mounted:
+            return  # on a busy machine the timer can be quicker than the screen's parts
         if self._painted is not None and self._painted[0] == view and self._painted[1] is self.screen:
             return
         self._painted = (view, self.screen)

@@ -36,8 +36,18 @@ MOVING: Final = (
     KeyCommand("shift+tab,left,h", "Shift+Tab ← h", "panel(-1)", "", "Go to the previous panel"),
 )
 DETAIL: Final = (
+    KeyCommand("c", "c", "candles", "Candles", "Draw candles, or a line"),
+    KeyCommand("v", "v", "volume", "Volume", "Show the volume below the prices, or hide it"),
+    KeyCommand("m", "m", "study('sma')", "SMA", "Lay the simple averages over the prices, or take them off"),
+    KeyCommand("e", "e", "study('ema')", "EMA", "The same with the exponential averages"),
+    KeyCommand("b", "b", "study('bands')", "Bands", "The same with the Bollinger bands"),
+    KeyCommand("w", "w", "study('vwap')", "VWAP", "The same with the VWAP"),
     KeyCommand("right", "→", "interval(1)", "Longer", "Show the next longer interval"),
     KeyCommand("left,h", "← h", "interval(-1)", "Shorter", "Show the next shorter interval"),
+    KeyCommand("plus,equals_sign", "+", "zoom(-1)", "", "Show fewer bars"),
+    KeyCommand("minus", "-", "zoom(1)", "", "Show more bars"),
+    KeyCommand("left_square_bracket", "[", "pan(-1)", "", "Go back in what is stored, by half a chart"),
+    KeyCommand("right_square_bracket", "]", "pan(1)", "", "Go forward, up to now"),
     KeyCommand("escape,enter", "Esc", "app.pop_screen", "Back", "Go back to the dashboard"),
 )
 LOG: Final = (KeyCommand("escape,l", "Esc", "app.pop_screen", "Back", "Go back to the dashboard"),)

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.alerts import InvalidRuleError
 from pipeline.bus.base import Bus, BusError, TopicPartition
 from pipeline.control import CommandError
 from pipeline.logs import LogTail
-from pipeline.messages import INTERVALS
+from pipeline.messages import INDICATOR_FIELDS, INTERVALS
 from pipeline.protocol import (
     Add,
     AddAlert,
@@ -99,8 +100,8 @@ class Commands:
                 return self._supervisor.restart(service)
             case GetSnapshot():
                 return self._snapshot()
-            case GetHistory(ticker, interval, last):
-                return await self._history(parse_tickers([ticker])[0], interval, last)
+            case GetHistory():
+                return await self._history(command)
             case GetMessages(topic, last):
                 return await self._messages(topic, last)
             case GetLog(after, last):
@@ -146,20 +147,32 @@ class Commands:
             note += f"; {', '.join(new)} now watched"
         return TickersChanged(accepted, note)
 
-    async def _history(self, ticker: str, interval: str | None, last: int) -> History:
+    async def _history(self, wanted: GetHistory) -> History:
+        (ticker,) = parse_tickers([wanted.ticker])
         intervals: list[str] = [
             i for i in INTERVALS if await self._store.find(Query("stock_data", ticker=ticker, interval=i, last=1))
         ]
-        if interval is None:
-            interval = intervals[0] if intervals else None
-        documents = []
-        if interval in intervals:
-            count = max(1, min(last, _MAX_BARS))
-            documents = await self._store.find(Query("stock_data", ticker=ticker, interval=interval, last=count))
-        bars = [
-            BarPoint(d["ts"].timestamp(), d["open"], d["high"], d["low"], d["close"], d["volume"]) for d in documents
-        ]
-        return History(ticker, interval, intervals, bars)
+        interval = wanted.interval or next(iter(intervals), None)
+        if interval not in intervals:
+            return History(ticker, interval, intervals, [])
+        until = None if wanted.until is None else datetime.fromtimestamp(wanted.until, UTC)
+        last = max(1, min(wanted.last, _MAX_BARS))
+        bars = await self._store.find(Query("stock_data", ticker=ticker, interval=interval, until=until, last=last))
+        rows: dict[datetime, dict[str, Any]] = {}
+        if bars and wanted.indicators:
+            query = Query("indicators", ticker=ticker, interval=interval, since=bars[0]["ts"], until=until)
+            rows = {row["ts"]: row for row in await self._store.find(query)}
+        return History(
+            ticker,
+            interval,
+            intervals,
+            [BarPoint(b["ts"].timestamp(), b["open"], b["high"], b["low"], b["close"], b["volume"]) for b in bars],
+            {
+                name: [rows.get(bar["ts"], {}).get(name) for bar in bars]
+                for name in wanted.indicators
+                if name in INDICATOR_FIELDS
+            },
+        )
 
     async def _messages(self, topic: str, last: int) -> list[TopicMessage]:
         count = max(1, min(last, _MAX_MESSAGES))

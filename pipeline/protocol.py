@@ -81,11 +81,16 @@ class GetSnapshot(Struct, frozen=True, tag="snapshot"):
 
 
 class GetHistory(Struct, frozen=True, tag="history"):
-    """Bars for a chart, oldest first; of the finest interval stored when none is named. Result: `History`."""
+    """Bars for a chart, oldest first; of the finest interval stored when none is named. Result: `History`.
+
+    The `last` of them, or the last before `until` (seconds since the epoch), each with the `indicators` named.
+    """
 
     ticker: str
     interval: str | None = None
     last: int = 240
+    until: float | None = None
+    indicators: list[str] = []
 
 
 class GetMessages(Struct, frozen=True, tag="messages"):
@@ -181,12 +186,13 @@ class BarPoint(Struct, frozen=True, array_like=True):
 
 
 class History(Struct, frozen=True):
-    """`intervals` are those the store has for the ticker, finest first."""
+    """`intervals` are those the store has for the ticker, finest first; `indicators` holds a value for each bar."""
 
     ticker: str
     interval: str | None
     intervals: list[str]
     bars: list[BarPoint]
+    indicators: dict[str, list[float | None]] = {}
 
 
 class TopicMessage(Struct, frozen=True):

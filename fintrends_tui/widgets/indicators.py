@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from fintrends_tui import format as fmt
+from fintrends_tui.readings import reading
 from fintrends_tui.view import View
 from fintrends_tui.widgets.cells import Cell, Column, Row, text
 from fintrends_tui.widgets.panel import Panel
@@ -44,6 +45,7 @@ INDICATORS: Final = (
 _LABEL: Final = 9
 _VALUE: Final = 9
 _TIME: Final = 11
+_SAYS: Final = 20
 _EMPTY: Final = "No indicators of {ticker} yet: the indicator processor computes a row for each bar that arrives."
 
 
@@ -64,7 +66,7 @@ class Indicators(Panel):
 
 
 class IndicatorTable(Panel):
-    """Every indicator in every interval."""
+    """Every indicator in every interval, and what the finest says in words where there is room."""
 
     LABEL = "Indicators"
 
@@ -75,11 +77,13 @@ class IndicatorTable(Panel):
         intervals = view.detail.indicators if view.detail else []
         self.set_titles("Indicators", "○ forming" if any(not interval.closed for interval in intervals) else "")
         titles = [f"{'' if interval.closed else '○ '}{interval.interval}" for interval in intervals]
-        self.set_columns((Column("", _LABEL), *(Column(title, _TIME, right=True) for title in titles)))
+        values = (Column(title, _TIME, right=True, drop=i) for i, title in enumerate(titles))
+        says = f"{intervals[0].interval} says" if intervals else ""
+        self.set_columns((Column("", _LABEL), *values, Column(says, _SAYS, drop=1, elastic=True)))
         rows = [
-            _row("bar", "Bar (UTC)", [text(_when_short(i), "dim") for i in intervals]),
-            _row("close", "Close", [text(fmt.price(i.close), "strong") for i in intervals]),
-            *(_row(i.field, i.label, [_value(i, interval) for interval in intervals]) for i in INDICATORS),
+            _row("bar", "Bar (UTC)", [*(text(_when_short(i), "dim") for i in intervals), text("")]),
+            _row("close", "Close", [*(text(fmt.price(i.close), "strong") for i in intervals), text("")]),
+            *(_row(i.field, i.label, [*(_value(i, iv) for iv in intervals), _says(i, intervals)]) for i in INDICATORS),
         ]
         self.show(rows if intervals else [], _empty(view))
 
@@ -109,6 +113,11 @@ def _value(indicator: Indicator, interval: IndicatorsView) -> Cell:
     if indicator.signed:
         return text(fmt.signed(value, indicator.decimals), fmt.direction(value, indicator.decimals))
     return text(fmt.number(value, indicator.decimals) if abs(value) < 1e6 else fmt.human(value))
+
+
+def _says(indicator: Indicator, intervals: Sequence[IndicatorsView]) -> Cell:
+    said = reading(indicator.field, intervals[0].values, intervals[0].close) if intervals else None
+    return text("") if said is None else text(said.words, said.tone or "dim")
 
 
 def _when(view: IndicatorsView) -> str:

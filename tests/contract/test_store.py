@@ -55,7 +55,7 @@ class TestUpsert:
         ]
         assert await store.find(Query("stock_data", ticker="AAPL")) == []
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     async def test_the_greatest_version_stays_whatever_comes_first(
         self, store: Store, examples: "count[int]", data: st.DataObject

@@ -55,8 +55,8 @@ class FakeLink:
         if self.refuses is not None:
             raise LinkError(self.refuses)
         match command:
-            case GetHistory(ticker=ticker, interval=interval, last=last):
-                return samples.history(ticker, interval, last)
+            case GetHistory(ticker, interval, last, until, indicators):
+                return samples.history(ticker, interval, last, until, indicators)
             case GetLog(after=after, last=last):
                 return [line for line in self._log if line.seq > after][-last:]
             case Add(tickers=tickers) | Remove(tickers=tickers) | Load(tickers=tickers):

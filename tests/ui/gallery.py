@@ -82,6 +82,8 @@ def main(directory: Path, names: list[str]) -> None:
         "failed": shoot(SMALL, None, failed),
         "empty": shoot(LARGE, empty),
         "detail": shoot(LARGE, full, steps=keys("enter")),
+        "candles": shoot(LARGE, full, steps=keys("enter", "c", "m", "b", "plus", "plus")),
+        "candles-small": shoot(SMALL, full, steps=keys("enter", "c", "v", "w")),
         "detail-small": shoot(SMALL, full, steps=keys("enter")),
         "add": shoot(SMALL, full, steps=keys("a", *"aapl", "space", "percent_sign", "enter")),
         "load": shoot(SMALL, full, steps=keys("i")),

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from pipeline.snapshot import (
 )
 
 NOW = datetime(2026, 11, 20, 15, 4, 5, tzinfo=UTC).timestamp()
+STORED = 1000
 INTERVALS = ["1min", "5min", "60min", "daily"]
 
 _PRICES = {
@@ -133,20 +135,35 @@ def loads() -> list[LoadView]:
     ]
 
 
-def history(name: str = "AAPL", interval: str | None = None, last: int = 240) -> History:
-    """A random walk that ends at the ticker's price."""
+def history(
+    name: str = "AAPL",
+    interval: str | None = None,
+    last: int = 240,
+    until: float | None = None,
+    indicators: Sequence[str] = (),
+) -> History:
+    """A random walk of 1,000 bars that ends at the ticker's price."""
     interval = interval or INTERVALS[0]
     step = {"1min": 60, "5min": 300, "60min": 3600, "daily": 86_400}[interval]
     noise = random.Random(f"{name} {interval}")
     closes = [_PRICES.get(name, 100.0)]
-    for index in range(last - 1):
+    for index in range(STORED - 1):
         closes.append(closes[-1] * (1 + noise.gauss(0, 0.0011) + 0.0005 * math.sin(index / 25)))
     closes.reverse()
     bars = [
-        BarPoint(NOW - (last - index) * step, close, close * 1.001, close * 0.999, close, 1000.0)
-        for index, close in enumerate(closes)
+        BarPoint(
+            ts=NOW - (STORED - index) * step,
+            open=open_,
+            high=max(open_, close) * (1 + noise.uniform(0, 0.0008)),
+            low=min(open_, close) * (1 - noise.uniform(0, 0.0008)),
+            close=close,
+            volume=noise.uniform(2e3, 9e3),
+        )
+        for index, (open_, close) in enumerate(zip([closes[0], *closes], closes, strict=False))
     ]
-    return History(ticker=name, interval=interval, intervals=INTERVALS, bars=bars)
+    bars = [bar for bar in bars if until is None or bar.ts < until][-last:]
+    values = {field: [None] * 19 + [bar.close * 1.001 for bar in bars[19:]] for field in indicators}
+    return History(ticker=name, interval=interval, intervals=INTERVALS, bars=bars, indicators=values)
 
 
 def log_lines(count: int = 12) -> list[LogLine]:

@@ -1,6 +1,7 @@
 import pytest
+from msgspec.structs import replace
 
-from fintrends_tui.commands import DASHBOARD, EVERYWHERE
+from fintrends_tui.commands import DASHBOARD, DETAIL, EVERYWHERE
 from fintrends_tui.screens.add import AddScreen
 from fintrends_tui.screens.choose import ChooseScreen
 from fintrends_tui.screens.dashboard import Dashboard
@@ -10,6 +11,7 @@ from fintrends_tui.screens.log import LogScreen
 from fintrends_tui.screens.stopping import StoppingScreen
 from fintrends_tui.widgets.chart import Chart
 from fintrends_tui.widgets.log_pane import LogPane
+from fintrends_tui.widgets.table import Table
 from pipeline.protocol import Add, GetHistory, GetLog, Load, Pause, Remove, Restart, Resume
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink
@@ -140,6 +142,83 @@ class TestDetail:
             await dash.press("h")
             assert "Chart AAPL 60min" in dash.text
 
+    async def test_candles_and_volume_are_switched(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter")
+            assert "┃" not in dash.text
+            await dash.press("c", "v")
+            assert "┃" in dash.text
+            look = dash.app.screen.query_one(Chart).look
+            assert (look.style, look.volume) == ("candles", False)
+            await dash.press("c", "v")
+            assert dash.app.screen.query_one(Chart).look._replace(last=500) == dash.app.chart_look
+
+    @pytest.mark.parametrize(
+        ("key", "label", "fields"),
+        [
+            ("m", "SMA 20/50", ["sma_20", "sma_50"]),
+            ("e", "EMA 12/26", ["ema_12", "ema_26"]),
+            ("b", "Bollinger", ["bb_upper", "bb_middle", "bb_lower"]),
+            ("w", "VWAP", ["vwap"]),
+        ],
+    )
+    async def test_studies_are_laid_over_the_prices_and_taken_off(
+        self, link: FakeLink, key: str, label: str, fields: list[str]
+    ) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", key)
+            assert link.asked_for(GetHistory)[-1].indicators == fields
+            assert f"Chart AAPL 1min · {label}" in dash.text
+            await dash.press(key)
+            assert f"Chart AAPL 1min · {label}" not in dash.text
+
+    async def test_plus_and_minus_change_how_many_bars_are_shown(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "plus")
+            assert "over 240 bars" in dash.text
+            await dash.press(*["plus"] * 4)
+            assert "over 30 bars" in dash.text
+            await dash.press(*["minus"] * 8)
+            assert link.asked_for(GetHistory)[-1].last == 5000
+
+    async def test_brackets_go_through_what_is_stored(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "right_square_bracket")
+            assert link.asked_for(GetHistory)[-1].until is None
+            newest = dash.app.screen.query_one(Chart).history.bars
+            await dash.press("left_square_bracket")
+            older = dash.app.screen.query_one(Chart).history.bars
+            assert older[-1] == newest[len(newest) // 2 - 1]
+            assert "until 11-20" in dash.text
+            await dash.press(*["left_square_bracket"] * 4)
+            oldest = dash.app.screen.query_one(Chart).history.bars
+            assert oldest[0] == samples.history(last=samples.STORED).bars[0]
+            await dash.press(*["right_square_bracket"] * 6)
+            assert dash.app.screen.query_one(Chart).history.bars == newest
+            assert "until 11-20" not in dash.text
+
+    async def test_what_is_past_is_not_fetched_again_with_every_bar(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "left_square_bracket")
+            asked = len(link.asked_for(GetHistory))
+            link.push(samples.snapshot(seq=2, detail=replace(samples.detail(), chart_version=2)))
+            await dash.repaint()
+            assert len(link.asked_for(GetHistory)) == asked
+
+    async def test_the_look_is_kept_for_the_next_ticker(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "c", "m")
+            await dash.press("escape", "j")
+            link.push(samples.snapshot(seq=2, detail=samples.detail("MSFT")))
+            await dash.press("enter")
+            assert "Chart MSFT 1min · SMA 20/50" in dash.text
+            assert "┃" in dash.text
+
+    async def test_values_are_said_in_words(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter")
+            assert "overbought" in dash.line("Stoch %K")
+
     async def test_a_chart_that_cannot_be_loaded_says_why(self, link: FakeLink) -> None:
         async with running(link) as dash:
             link.refuses = "the store is locked"
@@ -182,8 +261,9 @@ class TestEverywhere:
         async with running(link) as dash:
             await dash.press("question_mark")
             assert isinstance(dash.app.screen, HelpScreen)
-            for command in (*DASHBOARD, *EVERYWHERE):
-                assert command.help in dash.text
+            shown = "\n".join(span.text for row in dash.app.screen.query_one(Table).rows for (span,) in row.cells)
+            for command in (*DASHBOARD, *DETAIL, *EVERYWHERE):
+                assert command.help in shown
             await dash.press("escape")
             assert isinstance(dash.app.screen, Dashboard)
 

@@ -60,7 +60,7 @@ async def test_finding_uses_an_index_and_sorts_only_what_is_of_one_time(
     )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.tuples(st.integers(0, 30), st.sampled_from("123"))), max_size=5))
 async def test_counts_are_those_of_the_rows(
     store: EmbeddedStore, path: Path, batches: list[list[tuple[int, str]]]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fintrends_tui.client import connect
@@ -84,7 +84,7 @@ def test_a_record_is_decoded_or_undecodable(record: tuple[str, bytes]) -> None:
     assert record_of(message).topic == topic
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(st.lists(damaged(), min_size=20, max_size=60))
 def test_what_is_decoded_is_stored_or_refused_with_a_reason(records: list[tuple[str, bytes]]) -> None:
     documents = []
@@ -109,7 +109,7 @@ def test_what_is_decoded_is_stored_or_refused_with_a_reason(records: list[tuple[
     asyncio.run(store())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.binary(max_size=300).map(lambda line: line.replace(b"\n", b"") + b"\n"), max_size=5), st.booleans())
 def test_garbage_on_the_control_socket_harms_nobody_else(lines: list[bytes], polite: bool) -> None:
     async def talk() -> None:

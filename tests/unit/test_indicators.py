@@ -80,13 +80,13 @@ class TestAgreement:
         assert None not in values[-1]
         assert_same(values, batch(history_of(rows)))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.data())
     def test_live_equals_batch_on_any_bars(self, data: st.DataObject) -> None:
         rows = data.draw(market())
         assert_same(live_values(rows), batch(history_of(rows)))
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(st.integers(WARM_UP, 120), st.integers(0, 2**32))
     def test_wherever_live_is_opened(self, opened: int, seed: int) -> None:
         rows = random_rows(140, seed)

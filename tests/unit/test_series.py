@@ -128,7 +128,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Bar], list[list[Bar]]]:
 
 
 class TestTheSetDecides:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(deliveries())
     def test_any_delivery_leaves_the_rows_of_the_reference(self, delivery: tuple[list[Bar], list[list[Bar]]]) -> None:
         seen, parts = delivery
@@ -139,7 +139,7 @@ class TestTheSetDecides:
         else:
             assert rows == []
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(deliveries(), st.data())
     def test_so_does_one_with_a_restart(self, delivery: tuple[list[Bar], list[list[Bar]]], data: st.DataObject) -> None:
         """A crash after some merges whose last rows were lost; the state comes back with bars from ahead of it."""

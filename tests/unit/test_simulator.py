@@ -49,7 +49,7 @@ async def run(name: str, seconds: float, *tickers: str, speed: float = 1) -> lis
 
 class TestPath:
     @given(TICKERS, st.integers(0, 10**6), st.integers(0, 10**7))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_a_minute_under_way_grows_into_its_bar(self, ticker: str, seed: int, number: int) -> None:
         market = path(ticker, seed)
         start = 1_500_000_000 - 1_500_000_000 % 60 + 60 * number
@@ -70,7 +70,7 @@ class TestPath:
         assert closed.low <= min(closed.open, closed.close) <= max(closed.open, closed.close) <= closed.high
 
     @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=8), st.randoms(use_true_random=False))
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     def test_neither_order_nor_company_changes_a_bar(self, numbers: list[int], random) -> None:
         ends = [MIDNIGHT + 60 * number for number in numbers]
         in_order = {end: path().bar(end) for end in ends}
