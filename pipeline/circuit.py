@@ -1,0 +1,97 @@
+"""A circuit breaker: a provider that keeps failing is left alone for a while, then tried once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from pipeline.clock import Clock
+from pipeline.http_errors import CircuitOpenError, UnavailableError
+
+THRESHOLD: Final = 5
+"""Failures in a row that open a circuit."""
+PAUSE: Final = 60.0
+"""Seconds between the tries while it is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitView:
+    """A circuit as it stands: `error` and `until` (when the next try is allowed, UTC) say why it is open."""
+
+    provider: str
+    state: Literal["closed", "open"]
+    failures: int
+    error: str | None
+    until: datetime | None
+
+
+class Circuit:
+    """Counts the failures in a row of one provider, and refuses to try it while they are too many.
+
+    While it is open, one try is let through every `pause` seconds; the first that does not fail closes it.
+    """
+
+    def __init__(self, provider: str, clock: Clock, *, threshold: int = THRESHOLD, pause: float = PAUSE) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._threshold = threshold
+        self._pause = pause
+        self._failures = 0
+        self._error: str | None = None
+        self._next_try: float | None = None
+
+    def check(self) -> None:
+        """Pass, or raise without taking the try that may be due.
+
+        Raises:
+            CircuitOpenError: if it is open and no try is due.
+        """
+        until = self._until()
+        if until is not None and until > self._clock.now():
+            cause = f"not tried until {until.astimezone():%H:%M:%S}, after {self._failures} failures: {self._error}"
+            raise CircuitOpenError(self._provider, cause, until=until)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Around one try: an `UnavailableError` in it is a failure, anything else that comes back is a success.
+
+        Raises:
+            CircuitOpenError: as `check`.
+        """
+        self.check()
+        if self._next_try is not None:
+            # Whoever comes meanwhile waits for the outcome; so does the next, should this one be cancelled.
+            self._next_try = self._clock.monotonic() + self._pause
+        try:
+            yield
+        except UnavailableError as error:
+            self._failures += 1
+            self._error = error.cause
+            if self._failures >= self._threshold:
+                self._next_try = self._clock.monotonic() + self._pause
+            raise
+        except Exception:
+            self._close()
+            raise
+        else:
+            self._close()
+
+    def view(self) -> CircuitView:
+        return CircuitView(
+            provider=self._provider,
+            state="closed" if self._next_try is None else "open",
+            failures=self._failures,
+            error=self._error,
+            until=self._until(),
+        )
+
+    def _until(self) -> datetime | None:
+        if self._next_try is None:
+            return None
+        return self._clock.now() + timedelta(seconds=self._next_try - self._clock.monotonic())
+
+    def _close(self) -> None:
+        self._failures = 0
+        self._error = None
+        self._next_try = None
