@@ -1,0 +1,1 @@
+"""Alpha Vantage: its client, what its replies mean, and what goes wrong."""

@@ -1,0 +1,104 @@
+"""A reply as it came, told apart from a notice, and its rows from those that do not fit."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from pipeline.logs import redact
+from pipeline.messages import DeadLetter, Message
+from pipeline.sources.alpha_vantage.errors import UnknownSymbolError, UnreadableReplyError
+from pipeline.sources.alpha_vantage.notices import Notice, meaning_of
+from pipeline.text import clean
+
+SOURCE: Final = "alpha_vantage"
+_PAYLOAD_LIMIT: Final = 2048
+_NOTICE_LIMIT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reply[Row]:
+    """What a request gave: the rows, oldest first, and a dead letter for each that did not fit.
+
+    The same unfit row gives a dead letter of the same topic and offset at every request: publish it once.
+    """
+
+    rows: list[Row]
+    misfits: list[DeadLetter]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of a reply and what it answers: the function, the ticker if it was about one, and when.
+
+    `secret` is the API key, which a body may echo.
+    """
+
+    body: bytes
+    function: str
+    ticker: str | None
+    now: datetime
+    secret: str
+
+    def decode[Shape](self, shape: type[Shape]) -> Shape:
+        """The body as `shape`.
+
+        Raises:
+            AlphaVantageError: what the body says instead, see `errors`.
+            UnreadableReplyError: if it is neither of that shape nor a notice that is known.
+        """
+        notice = self._decode(Notice)
+        error = meaning_of(notice, self.function, self.ticker)
+        if error is not None:
+            raise error
+        if notice.text is not None:
+            said = clean(redact(notice.text, [self.secret]), _NOTICE_LIMIT)
+            raise self.unreadable(f"a notice that is not known, {said!r}")
+        if self.ticker is not None and self.body.strip() == b"{}":
+            raise UnknownSymbolError(self.ticker)
+        return self._decode(shape)
+
+    def unreadable(self, reason: str) -> UnreadableReplyError:
+        """The error for a body that is not what was promised."""
+        return UnreadableReplyError(self.function, reason, self._misfit(self.body, reason))
+
+    def rows[Row: Message](
+        self, items: Iterable[tuple[str, msgspec.Raw]], parse: Callable[[str, bytes], Row | None]
+    ) -> Reply[Row]:
+        """The items, each a label and JSON, as `parse` makes them rows.
+
+        One for which it returns None is left out; one for which it raises ValueError is a misfit.
+        """
+        reply: Reply[Row] = Reply([], [])
+        for label, raw in items:
+            try:
+                row = parse(label, bytes(raw))
+            except (ValueError, OverflowError, RecursionError) as error:
+                reply.misfits.append(self._misfit(f"{label} ".lstrip().encode() + bytes(raw), str(error)))
+            else:
+                if row is not None:
+                    reply.rows.append(row)
+        reply.rows.sort(key=lambda row: row.ts)
+        return reply
+
+    def _decode[Shape](self, shape: type[Shape]) -> Shape:
+        try:
+            return msgspec.json.decode(self.body, type=shape)
+        except (ValueError, RecursionError) as error:  # ValueError: msgspec's errors and bad UTF-8
+            raise self.unreadable(str(error)) from error
+
+    def _misfit(self, payload: bytes, reason: str) -> DeadLetter:
+        digest = hashlib.blake2b(f"{self.ticker}|".encode() + payload, digest_size=6).digest()
+        # Redacted before it is cut, lest half a key be left at the end.
+        text = redact(payload[: 2 * _PAYLOAD_LIMIT].decode("utf-8", "replace"), [self.secret])
+        return DeadLetter(
+            ts=self.now,
+            topic=f"{SOURCE}:{self.function}",
+            partition=0,
+            offset=int.from_bytes(digest),
+            reason=f"{self.ticker}: {reason}" if self.ticker else reason,
+            payload=text[:_PAYLOAD_LIMIT],
+        )
