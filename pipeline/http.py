@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import random
+import socket
+import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ Permit = Callable[[], Awaitable[None]]
 
 USER_AGENT: Final = f"fintrends-tui/{__version__}"
 MAX_REDIRECTS: Final = 3
+MAX_RETRY_AFTER: Final = 86_400.0
+"""Seconds; whoever asks for more than a day is asked again after one."""
 MAX_REFUSAL: Final = 4096
 """Bytes kept of what a provider says when it refuses."""
 
@@ -209,10 +213,10 @@ class Http:
             return None
         try:
             if value.strip().isdecimal():
-                return float(value)
+                return min(float(value), MAX_RETRY_AFTER)
             date = parsedate_to_datetime(value)
             date = date if date.tzinfo else date.replace(tzinfo=UTC)
-            return max(0.0, (date - self._clock.now()).total_seconds())
+            return min(max(0.0, (date - self._clock.now()).total_seconds()), MAX_RETRY_AFTER)
         except (ValueError, OverflowError):
             return None
 
@@ -224,9 +228,25 @@ class Http:
             case httpx.TimeoutException():
                 return f"silent for {self._limits.silence:g} s"
             case httpx.ConnectError():
-                return f"no connection ({error})"
+                return f"no connection, {_why(error)}"
             case _:
                 return f"the connection broke off ({type(error).__name__})"
+
+
+def _why(error: BaseException) -> str:
+    """What the error at the bottom of the chain means, which alone knows it."""
+    root = error
+    while cause := root.__cause__ or root.__context__:
+        root = cause
+    match root:
+        case socket.gaierror():
+            return "the host name cannot be looked up"
+        case ConnectionRefusedError():
+            return "the host refuses it"
+        case ssl.SSLError():
+            return f"TLS failed ({root.reason})"
+        case _:
+            return str(error)
 
 
 def _phrase(status: int) -> str:

@@ -11,7 +11,6 @@ from pipeline.sources.alpha_vantage import replies
 from pipeline.sources.alpha_vantage.answer import Answer, Reply
 from pipeline.sources.alpha_vantage.symbols import symbol_of
 
-BASE_URL: Final = "https://www.alphavantage.co"
 MAX_BULK: Final = 100
 
 EconomicSeries = Literal[
@@ -40,9 +39,7 @@ ECONOMIC_PARAMETERS: Final[Mapping[EconomicSeries, Mapping[str, str]]] = {
 class AlphaVantageClient:
     """Every method raises `HttpError` where no answer came and `AlphaVantageError` where the answer is no data."""
 
-    def __init__(
-        self, http: Http, api_key: str, *, clock: Clock, base_url: str = BASE_URL, permit: Permit = unlimited
-    ) -> None:
+    def __init__(self, http: Http, api_key: str, *, base_url: str, clock: Clock, permit: Permit = unlimited) -> None:
         """`permit` is awaited before each request that leaves, repeated ones included."""
         self._http = http
         self._api_key = api_key
