@@ -16,7 +16,7 @@ from pipeline.text import clean
 
 SOURCE: Final = "alpha_vantage"
 _PAYLOAD_LIMIT: Final = 2048
-_NOTICE_LIMIT: Final = 200
+_REASON_LIMIT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,15 @@ class Answer:
         if error is not None:
             raise error
         if notice.text is not None:
-            said = clean(redact(notice.text, [self.secret]), _NOTICE_LIMIT)
-            raise self.unreadable(f"a notice that is not known, {said!r}")
+            raise self.unreadable(f"a notice that is not known, {notice.text!r}")
         if self.ticker is not None and self.body.strip() == b"{}":
             raise UnknownSymbolError(self.ticker)
         return self._decode(shape)
 
     def unreadable(self, reason: str) -> UnreadableReplyError:
         """The error for a body that is not what was promised."""
-        return UnreadableReplyError(self.function, reason, self._misfit(self.body, reason))
+        misfit = self._misfit(self.body, reason)
+        return UnreadableReplyError(self.function, misfit.reason, misfit)
 
     def rows[Row: Message](
         self, items: Iterable[tuple[str, msgspec.Raw]], parse: Callable[[str, bytes], Row | None]
@@ -93,12 +93,13 @@ class Answer:
     def _misfit(self, payload: bytes, reason: str) -> DeadLetter:
         digest = hashlib.blake2b(f"{self.ticker}|".encode() + payload, digest_size=6).digest()
         # Redacted before it is cut, lest half a key be left at the end.
+        reason = f"{self.ticker}: {reason}" if self.ticker else reason
         text = redact(payload[: 2 * _PAYLOAD_LIMIT].decode("utf-8", "replace"), [self.secret])
         return DeadLetter(
             ts=self.now,
             topic=f"{SOURCE}:{self.function}",
             partition=0,
             offset=int.from_bytes(digest),
-            reason=f"{self.ticker}: {reason}" if self.ticker else reason,
+            reason=clean(redact(reason, [self.secret]), _REASON_LIMIT),  # it may quote the payload
             payload=text[:_PAYLOAD_LIMIT],
         )

@@ -1,0 +1,428 @@
+"""The Alpha Vantage client against recorded replies."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+
+from pipeline.clock import Clock
+from pipeline.http import Http
+from pipeline.http_errors import HttpError, RateLimitedError, UnavailableError
+from pipeline.messages import AnyMessage, Bar, decode, encode, topic_of
+from pipeline.sources.alpha_vantage.client import AlphaVantageClient, EconomicSeries
+from pipeline.sources.alpha_vantage.errors import (
+    AlphaVantageError,
+    BadKeyError,
+    BadRequestError,
+    BurstLimitError,
+    DailyLimitError,
+    DemoKeyError,
+    FullOutputNotInPlanError,
+    NotInPlanError,
+    UnknownSymbolError,
+    UnreadableReplyError,
+)
+from pipeline.sources.alpha_vantage.symbols import symbol_of
+from tests.fakes import FakeClock
+from tests.http import alpha_vantage_data as data
+from tests.http_server import Behaviour, HttpServer, answer, hang, reset, truncated
+
+AFTERWARDS = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
+"""When the replies were recorded, more or less: a Sunday."""
+
+Call = Callable[[AlphaVantageClient], Awaitable[object]]
+DAILY: Call = lambda client: client.daily("IBM")  # noqa: E731
+QUOTE: Call = lambda client: client.quote("IBM")  # noqa: E731
+NEWS: Call = lambda client: client.news("AAPL", since=None)  # noqa: E731
+CPI: Call = lambda client: client.economic("CPI")  # noqa: E731
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(AFTERWARDS, auto=True)
+
+
+@pytest.fixture
+def client(server: HttpServer, http: Http, clock: FakeClock) -> AlphaVantageClient:
+    return client_at(server, http, clock)
+
+
+def client_at(server: HttpServer, http: Http, clock: Clock) -> AlphaVantageClient:
+    return AlphaVantageClient(http, data.KEY, base_url=server.url, clock=clock)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+class TestBars:
+    async def test_daily(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.daily()), path="/query", function="TIME_SERIES_DAILY")
+        reply = await client.daily("IBM")
+        assert (len(reply.rows), reply.misfits) == (100, [])
+        assert [bar.ts for bar in reply.rows] == sorted(bar.ts for bar in reply.rows)
+        assert reply.rows[-1] == Bar(
+            ts=at("2026-05-15T04:00:00Z"),
+            ticker="IBM",
+            interval="daily",
+            open=218.2,
+            high=220.91,
+            low=217.615,
+            close=219.3,
+            volume=6154450,
+            closed=True,
+            revision=round(AFTERWARDS.timestamp() * 1000),
+            source="alpha_vantage",
+        )
+        assert reply.rows[0].ts.hour == 5, "the oldest is from winter"
+        assert server.requests[0].params == {
+            "function": "TIME_SERIES_DAILY",
+            "symbol": "IBM",
+            "outputsize": "compact",
+            "apikey": data.KEY,
+        }
+
+    async def test_intraday(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.intraday()))
+        reply = await client.intraday("IBM", "5min", full=True, month="2026-05", extended_hours=True)
+        assert (len(reply.rows), reply.misfits) == (100, [])
+        newest = reply.rows[-1]
+        assert (newest.ts, newest.close, newest.volume) == (at("2026-05-15T23:55:00Z"), 219.0, 158)
+        assert (
+            server.requests[0].params.items()
+            >= {
+                "interval": "5min",
+                "outputsize": "full",
+                "month": "2026-05",
+                "extended_hours": "true",
+            }.items()
+        )
+
+    async def test_the_recorded_json_of_a_winter_s_day(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.recorded("json/mock_time_series")))
+        reply = await client.intraday("MSFT", "1min")
+        assert len(reply.rows) == 100
+        assert (reply.rows[-1].ts, reply.rows[-1].open) == (at("2017-12-18T19:56:00Z"), 86.49)
+        assert server.requests[0].params["extended_hours"] == "false"
+
+    @pytest.mark.parametrize(("now", "closed"), [("2026-05-15T23:59:59Z", False), ("2026-05-16T00:00:00Z", True)])
+    async def test_the_newest_bar_of_a_live_series_forms(
+        self, server: HttpServer, http: Http, now: str, closed: bool
+    ) -> None:
+        server.on(answer(data.intraday()))
+        reply = await client_at(server, http, FakeClock(at(now))).intraday("IBM", "5min")
+        assert [bar.closed for bar in reply.rows] == [True] * 99 + [closed]
+        assert {bar.revision for bar in reply.rows} == {round(at(now).timestamp() * 1000)}
+
+    @pytest.mark.parametrize(("now", "closed"), [("2026-05-15T19:59:59Z", False), ("2026-05-15T20:00:00Z", True)])
+    async def test_today_s_daily_bar_forms_until_the_session_is_over(
+        self, server: HttpServer, http: Http, now: str, closed: bool
+    ) -> None:
+        server.on(answer(data.daily()))
+        reply = await client_at(server, http, FakeClock(at(now))).daily("IBM")
+        assert [bar.closed for bar in reply.rows] == [True] * 99 + [closed]
+
+    @pytest.mark.parametrize(
+        ("field", "value", "reason"),
+        [
+            ("2. high", "1.0", "low is above high"),
+            ("1. open", "None", "Expected `float`, got `null`"),
+            ("4. close", "-", "Expected `float`, got `null`"),
+            ("3. low", "-5", "Expected `float` > 0.0"),
+            ("3. low", "n/a", "could not convert"),
+            ("5. volume", "inf", "not a finite number"),
+            ("4. close", ["1"], "Expected"),
+            ("4. close", data.KEY, "could not convert string to float: '***'"),
+        ],
+    )
+    async def test_a_row_that_does_not_fit_spoils_no_other(
+        self, server: HttpServer, client: AlphaVantageClient, field: str, value: Any, reason: str
+    ) -> None:
+        reply = data.daily()
+        reply["Time Series (Daily)"]["2026-05-14"][field] = value
+        server.on(answer(reply))
+        first, second = await client.daily("IBM"), await client.daily("IBM")
+        assert len(first.rows) == 99
+        (misfit,) = first.misfits
+        assert misfit.topic == "alpha_vantage:TIME_SERIES_DAILY" and reason in misfit.reason
+        assert misfit.payload.startswith("2026-05-14 {") and data.KEY not in misfit.payload
+        assert second.misfits[0].offset == misfit.offset
+        assert decode(topic_of(misfit), encode(misfit)) == misfit
+
+    @pytest.mark.parametrize("label", ["yesterday", "2026-13-01", "0001-01-01", "9999-12-31", ""])
+    async def test_a_row_without_a_date_is_one(
+        self, server: HttpServer, client: AlphaVantageClient, label: str
+    ) -> None:
+        reply = data.daily()
+        rows = reply["Time Series (Daily)"]
+        rows[label] = rows.pop("2026-05-14")
+        server.on(answer(reply))
+        bars = await client.daily("IBM")
+        assert (len(bars.rows), len(bars.misfits)) == (99, 1)
+
+    @pytest.mark.parametrize(("ticker", "symbol"), [("BRK.B", "BRK-B"), ("TSCO.LON", "TSCO.LON"), ("AAPL", "AAPL")])
+    async def test_the_symbol_is_theirs_and_the_ticker_ours(
+        self, server: HttpServer, client: AlphaVantageClient, ticker: str, symbol: str
+    ) -> None:
+        server.on(answer(data.daily()), symbol=symbol)
+        assert {bar.ticker for bar in (await client.daily(ticker)).rows} == {ticker}
+
+
+class TestQuotes:
+    async def test_one(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.global_quote()), function="GLOBAL_QUOTE", symbol="IBM")
+        quote = await client.quote("IBM")
+        assert (quote.ts, quote.price) == (at("2026-05-15T20:00:00Z"), 219.3)
+        assert (quote.previous_close, quote.volume) == (218.37, 6154450)
+
+    async def test_one_of_a_session_that_is_not_over(self, server: HttpServer, http: Http) -> None:
+        server.on(answer(data.global_quote()))
+        now = at("2026-05-15T18:00:00Z")
+        assert (await client_at(server, http, FakeClock(now)).quote("IBM")).ts == now
+
+    async def test_the_recorded_json(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.recorded("json/global_quote")))
+        assert (await client.quote("MSFT")).price == 112.13
+
+    async def test_missing_values(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        reply = data.global_quote()
+        reply["Global Quote"] |= {"06. volume": "-", "08. previous close": "None"}
+        server.on(answer(reply))
+        quote = await client.quote("IBM")
+        assert (quote.previous_close, quote.volume) == (None, None)
+
+    async def test_one_of_another_symbol_is_not_taken(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.global_quote()))
+        with pytest.raises(UnreadableReplyError, match="it is about IBM"):
+            await client.quote("AAPL")
+
+    async def test_many(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        reply = json.loads(data.recorded("REALTIME_BULK_QUOTES.json")) | {"message": ""}
+        server.on(answer(reply), function="REALTIME_BULK_QUOTES", symbol="AAPL,MSFT,BRK-B")
+        quotes = await client.bulk_quotes(["AAPL", "MSFT", "BRK.B"])
+        assert [(quote.ticker, quote.price) for quote in quotes.rows] == [("AAPL", 235.0), ("MSFT", 418.16)]
+        assert quotes.rows[0].ts == at("2024-10-18T23:59:50.451Z")
+        (misfit,) = quotes.misfits
+        assert misfit.reason == "IBM was not asked for"
+
+    async def test_the_sample_for_free_keys_is_not_taken_for_data(
+        self, server: HttpServer, client: AlphaVantageClient
+    ) -> None:
+        server.on(answer(data.recorded("REALTIME_BULK_QUOTES.json")))
+        with pytest.raises(NotInPlanError, match="REALTIME_BULK_QUOTES only with a premium plan"):
+            await client.bulk_quotes(["AAPL", "MSFT", "IBM"])
+
+    @pytest.mark.parametrize("count", [0, 101])
+    async def test_too_many_or_none(self, client: AlphaVantageClient, count: int) -> None:
+        with pytest.raises(ValueError, match="1 to 100"):
+            await client.bulk_quotes([f"T{number}" for number in range(count)])
+
+
+class TestNews:
+    async def test_the_recording(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.recorded("NEWS_SENTIMENT.json")), function="NEWS_SENTIMENT", tickers="AAPL")
+        reply = await client.news("AAPL", since=at("2026-05-15T15:00:30+02:00"), limit=200)
+        assert (len(reply.rows), reply.misfits) == (50, [])
+        assert len({article.id for article in reply.rows}) == 50
+        newest = reply.rows[-1]
+        assert (newest.ts, newest.publisher, newest.source) == (at("2026-05-17T11:01:00Z"), "Benzinga", "alpha_vantage")
+        assert newest.title.startswith("Tim Cook Finds Purpose")
+        assert server.requests[0].params.items() >= {"time_from": "20260515T1300", "limit": "200"}.items()
+
+    @pytest.mark.parametrize("ticker", ["INTC", "BRK.B"])
+    async def test_only_what_names_the_ticker(
+        self, server: HttpServer, client: AlphaVantageClient, ticker: str
+    ) -> None:
+        recording = data.recorded("NEWS_SENTIMENT.json")
+        named = [
+            item["url"]
+            for item in json.loads(recording)["feed"]
+            if any(mention["ticker"] == symbol_of(ticker) for mention in item["ticker_sentiment"])
+        ]
+        server.on(answer(recording))
+        reply = await client.news(ticker, since=None)
+        assert 0 < len(named) < 50
+        assert sorted(article.url for article in reply.rows) == sorted(named)
+
+    async def test_text_is_unescaped_and_long_addresses_stay_apart(
+        self, server: HttpServer, client: AlphaVantageClient
+    ) -> None:
+        item = {
+            "title": "AT&amp;T &#39;up&#39;\x1b[31m",
+            "time_published": "20260517T110100",
+            "ticker_sentiment": [{"ticker": "T"}],
+        }
+        feed = [item | {"url": f"https://x/{'y' * 300}{number}"} for number in range(2)]
+        server.on(answer({"feed": [*feed, item, item | {"url": "u", "time_published": "today"}]}))
+        reply = await client.news("T", since=None)
+        assert [article.title for article in reply.rows] == ["AT&T 'up'"] * 2
+        assert len({article.id for article in reply.rows}) == 2
+        assert len(reply.misfits) == 2
+
+    async def test_none(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.NO_ARTICLES), answer({"items": "0", "feed": []}))
+        for _ in range(2):
+            reply = await client.news("AAPL", since=None)
+            assert (reply.rows, reply.misfits) == ([], [])
+
+
+class TestEconomic:
+    @pytest.mark.parametrize("series", get_args(EconomicSeries))
+    async def test_the_recording(self, server: HttpServer, client: AlphaVantageClient, series: EconomicSeries) -> None:
+        server.on(answer(data.economic(series)), function=series)
+        reply = await client.economic(series)
+        rows = data.rows_of(f"economic/{series}.csv")
+        assert reply.misfits == []
+        assert [(f"{point.ts:%Y-%m-%d}", point.value) for point in reply.rows] == [
+            (row["timestamp"], None if row["value"] == "." else float(row["value"])) for row in reversed(rows)
+        ]
+        newest = reply.rows[-1]
+        assert (newest.series, newest.interval, newest.unit) == (series, "monthly", "percent")
+
+    async def test_what_the_publisher_left_out(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.economic("CPI")))
+        left_out = [point.ts for point in (await client.economic("CPI")).rows if point.value is None]
+        assert left_out == [at("2025-10-01T00:00:00Z")]
+
+    async def test_the_parameters(self, server: HttpServer, client: AlphaVantageClient) -> None:
+        server.on(answer(data.economic("TREASURY_YIELD")))
+        await client.economic("TREASURY_YIELD")
+        assert server.requests[0].params.items() >= {"interval": "daily", "maturity": "10year"}.items()
+
+
+NOTICES: list[tuple[Call, dict[str, Any], type[AlphaVantageError]]] = [
+    (DAILY, data.BAD_KEY, BadKeyError),
+    (DAILY, data.BAD_CALL, UnknownSymbolError),
+    (CPI, data.BAD_CALL, BadRequestError),
+    (DAILY, data.NO_FUNCTION, BadRequestError),
+    (DAILY, data.BURST, BurstLimitError),
+    (DAILY, data.OLD_LIMIT, BurstLimitError),
+    (DAILY, data.DAILY_LIMIT, DailyLimitError),
+    (lambda client: client.intraday("IBM", "1min"), data.PREMIUM, NotInPlanError),
+    (lambda client: client.daily("IBM", full=True), data.FULL, FullOutputNotInPlanError),
+    (DAILY, data.DEMO, DemoKeyError),
+    (NEWS, data.BAD_INPUTS, UnknownSymbolError),
+    (DAILY, {}, UnknownSymbolError),
+    (QUOTE, {"Global Quote": {}}, UnknownSymbolError),
+    (CPI, {}, UnreadableReplyError),
+    (DAILY, {"Information": f"Something new about {data.KEY}"}, UnreadableReplyError),
+]
+
+
+class TestNotices:
+    @pytest.mark.parametrize(("call", "body", "error"), NOTICES)
+    async def test_each_is_told_apart(
+        self,
+        server: HttpServer,
+        client: AlphaVantageClient,
+        caplog: pytest.LogCaptureFixture,
+        call: Call,
+        body: dict[str, Any],
+        error: type[AlphaVantageError],
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        server.on(answer(body))
+        with pytest.raises(AlphaVantageError) as caught:
+            await call(client)
+        assert type(caught.value) is error
+        assert caught.value.permanent is (error in (BadKeyError, DemoKeyError))
+        assert data.KEY not in f"{caught.value!r}{caught.value}{caplog.text}"
+        assert len(server.requests) == 1, "none of them is worth asking again at once"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"<html><body>Welcome</body></html>",
+            b'{"Meta Data": {"1. Information"',
+            b"",
+            b"null",
+            b"[]",
+            b"\xff\xfe",
+            b'{"Time Series (Daily)": {}}',
+            b'{"Meta Data": {}, "Time Series (Daily)": {}}',
+            b'{"Meta Data": {"5. Time Zone": "../Mars"}, "Time Series (Daily)": {}}',
+            b'{"Meta Data": {"5. Time Zone": "US/Eastern"}, "Time Series (Daily)": []}',
+            b'{"Meta Data": {"5. Time Zone": "US/Eastern"}, "Time Series (5min)": {}}',
+            b'{"Error Message": 5}',
+            b"[" * 100_000,
+        ],
+    )
+    async def test_what_cannot_be_read_is_kept(
+        self, server: HttpServer, client: AlphaVantageClient, body: bytes
+    ) -> None:
+        server.on(answer(body + data.KEY.encode() if body.startswith(b"<") else body))
+        with pytest.raises(UnreadableReplyError, match="Alpha Vantage answered TIME_SERIES_DAILY with") as caught:
+            await client.daily("IBM")
+        misfit = caught.value.misfit
+        assert misfit.topic == "alpha_vantage:TIME_SERIES_DAILY"
+        assert misfit.payload.startswith(body[:20].decode("utf-8", "replace"))
+        assert data.KEY not in repr(misfit) + str(caught.value)
+        assert not caught.value.permanent
+
+    async def test_a_key_across_the_cut_is_not_kept_in_part(
+        self, server: HttpServer, client: AlphaVantageClient
+    ) -> None:
+        server.on(answer(b"x" * 2040 + data.KEY.encode()))
+        with pytest.raises(UnreadableReplyError) as caught:
+            await client.daily("IBM")
+        assert caught.value.misfit.payload.endswith("x***")
+
+    @pytest.mark.parametrize("call", [QUOTE, NEWS, CPI])
+    async def test_another_shape(self, server: HttpServer, client: AlphaVantageClient, call: Call) -> None:
+        server.on(answer(data.daily()))
+        with pytest.raises(UnreadableReplyError, match="missing required field"):
+            await call(client)
+
+
+class TestTransport:
+    @pytest.mark.parametrize(
+        ("behaviour", "error", "sent"),
+        [
+            (answer(status=429, headers={"Retry-After": "60"}), RateLimitedError, 1),
+            (answer(status=500), UnavailableError, 3),
+            (answer("<html>", status=503, headers={"Retry-After": "600"}), UnavailableError, 1),
+            (reset, UnavailableError, 3),
+            (truncated(b"{}"), UnavailableError, 3),
+            (hang, UnavailableError, 3),
+        ],
+        ids=["429", "500", "503", "reset", "truncated", "hung"],
+    )
+    async def test_what_is_no_answer(
+        self,
+        server: HttpServer,
+        http: Http,
+        clock: FakeClock,
+        caplog: pytest.LogCaptureFixture,
+        behaviour: Behaviour,
+        error: type[HttpError],
+        sent: int,
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        permits = []
+
+        async def permit() -> None:
+            permits.append(None)
+
+        server.on(behaviour)
+        client = AlphaVantageClient(http, data.KEY, base_url=server.url, clock=clock, permit=permit)
+        with pytest.raises(error) as caught:
+            await client.daily("IBM")
+        assert len(permits) == len(server.requests) == sent
+        assert data.KEY not in f"{caught.value!r}{caught.value.__cause__!r}{caplog.text}"
+
+
+async def test_messages_survive_the_bus(server: HttpServer, client: AlphaVantageClient) -> None:
+    server.on(answer(data.daily()), function="TIME_SERIES_DAILY")
+    server.on(answer(data.global_quote()), function="GLOBAL_QUOTE")
+    server.on(answer(data.recorded("NEWS_SENTIMENT.json")), function="NEWS_SENTIMENT")
+    server.on(answer(data.economic("CPI")), function="CPI")
+    messages: list[AnyMessage] = [
+        *(await client.daily("IBM")).rows,
+        await client.quote("IBM"),
+        *(await client.news("AAPL", since=AFTERWARDS - timedelta(days=3))).rows,
+        *(await client.economic("CPI")).rows,
+    ]
+    assert all(decode(topic_of(message), encode(message)) == message for message in messages)
