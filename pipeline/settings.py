@@ -150,14 +150,8 @@ class MongoSettings(_Section, frozen=True):
 
 
 class AlphaVantageSettings(_Section, frozen=True):
-    """Used once `api_key` is set."""
-
     api_key: str = ""
-    base_url: str = "https://www.alphavantage.co"
-
-    def __post_init__(self) -> None:
-        if not self.base_url.startswith(("https://", "http://")):
-            raise ValueError("base_url must begin with https:// or http://")
+    base_url: Annotated[str, Meta(pattern="^https?://[^/]")] = "https://www.alphavantage.co"
 
 
 class Settings(_Section, frozen=True):
