@@ -75,7 +75,7 @@ def _identity(message: AnyMessage) -> tuple[str, str, str]:
         case Post(ticker=ticker):
             return "social", f"{ticker}|{message.source}|{message.id}", _later(message)
         case ScoredItem(ticker=ticker):
-            return "sentiment", f"{ticker}|{message.source}|{message.kind}|{message.id}", _later(message)
+            return "sentiment", f"{ticker}|{message.source}|{message.kind}|{message.id}", _newer_score(message)
         case EconomicPoint():
             return "economic", f"{message.series}|{message.interval}|{ts}", _digest(message)
         case DeadLetter():
@@ -95,6 +95,12 @@ def stamp(ts: datetime) -> str:
 def _later(message: AnyMessage) -> str:
     """A version by which the later of two editions wins; of two of the same time either, but always the same."""
     return f"{int(message.ts.timestamp() * 1_000_000):017d}-{_digest(message)}"
+
+
+def _newer_score(item: ScoredItem) -> str:
+    """As `_later`; of one edition's scores that of the newer scoring wins, so that a replay brings a new lexicon in."""
+    edition, digest = _later(item).split("-")
+    return f"{edition}-v{item.scoring:04d}-{digest}"  # "v" sorts after a digest, where no scoring was recorded
 
 
 def _digest(message: AnyMessage) -> str:

@@ -22,8 +22,11 @@ INTERVALS: Final[tuple[Interval, ...]] = ("1min", "5min", "15min", "30min", "60m
 Price = Annotated[float, Meta(gt=0)]
 Volume = Annotated[float, Meta(ge=0)]
 Ts = Annotated[datetime, Meta(tz=True)]
+Valence = Annotated[float, Meta(ge=-1000, le=1000)]
 Score = Annotated[float, Meta(ge=-1, le=1)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=256)]
+Tag = Literal["bullish", "bearish"]
+MAX_WORDS: Final = 8
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=False):
@@ -139,7 +142,7 @@ class Post(TickerMessage, frozen=True, kw_only=True, tag="post"):
     text: str
     author: str = ""
     url: str = ""
-    tag: Literal["bullish", "bearish"] | None = None
+    tag: Tag | None = None
     source: ShortText = "unknown"
 
     def __post_init__(self) -> None:
@@ -148,19 +151,30 @@ class Post(TickerMessage, frozen=True, kw_only=True, tag="post"):
 
 
 class ScoredItem(TickerMessage, frozen=True, kw_only=True, tag="sentiment"):
-    """The sentiment of one article or post. `compound` is VADER's, from -1 to 1."""
+    """The sentiment of one article or post. `compound` is VADER's, from -1 to 1.
+
+    `words` says what made it, strongest first: words and what each added, negations and emphasis included, on VADER's
+    scale of about -4 to 4. `tag` is the poster's own opinion where that decided instead. `scoring` numbers the lexicon
+    and rules; a greater one is newer.
+    """
 
     id: ShortText
     kind: Literal["article", "post"]
     text: str
     compound: Score
     label: Literal["positive", "neutral", "negative"]
+    words: Annotated[list[tuple[str, Valence]], Meta(max_length=MAX_WORDS)] = []
+    tag: Tag | None = None
+    scoring: Annotated[int, Meta(ge=0, lt=10_000)] = 0
     url: str = ""
     source: ShortText = "unknown"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _clean_fields(self, id=256, text=512, url=2048)
+        cleaned = [(clean(word, 64), valence) for word, valence in self.words]
+        if cleaned != self.words:
+            msgspec.structs.force_setattr(self, "words", cleaned)
 
 
 class EconomicPoint(Message, frozen=True, kw_only=True, tag="economic"):

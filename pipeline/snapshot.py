@@ -140,12 +140,16 @@ class IndicatorsView(Struct, kw_only=True, frozen=True):
 
 
 class HeadlineView(Struct, kw_only=True, frozen=True):
+    """A scored headline or post. `words` and `tag` say what made `compound`, as in `ScoredItem`."""
+
     ts: float
     kind: Literal["article", "post"]
     source: str
     text: str
     compound: float
     label: Literal["positive", "neutral", "negative"]
+    words: list[tuple[str, float]] = []
+    tag: Literal["bullish", "bearish"] | None = None
 
 
 class TickerDetail(Struct, kw_only=True, frozen=True):

@@ -142,6 +142,8 @@ class TickerState:
                     text=item.text,
                     compound=item.compound,
                     label=item.label,
+                    words=item.words,
+                    tag=item.tag,
                 )
                 for item in newest
             ],

@@ -24,7 +24,8 @@ RANGES: Final = (30, 60, 120, 240, 500, 1000, 2500, 5000)
 
 
 class DetailScreen(Screen[None]):
-    """A large chart that can be switched and searched, the indicators of every interval, and all headlines."""
+    """A large chart that can be switched and searched, the indicators of every interval, and all headlines with what
+    made their scores."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(DETAIL)]
     HORIZONTAL_BREAKPOINTS = WIDTHS
@@ -39,7 +40,7 @@ class DetailScreen(Screen[None]):
         yield Chart(self.fintrends.link.ask, self.fintrends.chart_look)
         with Horizontal(id="below"):
             yield IndicatorTable()
-            yield Headlines()
+            yield Headlines(reasons=True)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:

@@ -16,15 +16,18 @@ _COLUMNS: Final = (
     Column("Headline or post", 20, elastic=True),
     Column("Source", 12, drop=1),
 )
+_INDENT: Final = 5
+"""Cells before a reason, to stand below the score."""
 
 
 class Headlines(Panel):
-    """The latest scored headlines and posts, newest first."""
+    """The latest scored headlines and posts, newest first; with `reasons`, below each what made its score."""
 
     LABEL = "Sentiment"
 
-    def __init__(self) -> None:
+    def __init__(self, *, reasons: bool = False) -> None:
         super().__init__(_COLUMNS, id="headlines", classes="panel")
+        self._reasons = reasons
 
     def update_view(self, view: View) -> None:
         headlines = view.detail.headlines if view.detail else []
@@ -35,7 +38,12 @@ class Headlines(Panel):
         )
         rolling = "" if score is None else f"rolling {fmt.arrow(score)} {fmt.signed(score)}"
         self.set_titles(f"Sentiment {view.selected or ''}".rstrip(), rolling)
-        self.show([_row(headline, view.now) for headline in headlines], _empty(view))
+        rows = []
+        for headline in headlines:
+            rows.append(_row(headline, view.now))
+            if self._reasons and (reason := _reason(headline)):
+                rows.append(Row(f"{rows[-1].key}|reason", (text(" " * _INDENT) + outside(reason, "dim"),)))
+        self.show(rows, _empty(view))
 
 
 def _empty(view: View) -> str:
@@ -58,3 +66,9 @@ def _row(headline: HeadlineView, now: int) -> Row:
             outside(headline.source, "dim"),
         ),
     )
+
+
+def _reason(headline: HeadlineView) -> str:
+    if headline.tag is not None:
+        return f"the poster's own tag: {headline.tag}"
+    return ", ".join(f"{word} {fmt.signed(valence, 1)}" for word, valence in headline.words)

@@ -37,15 +37,19 @@ _PRICES = {
     "BTC-USD": 3637.15,
     "DOGE-USD": 0.0021,
 }
-_HEADLINES = (
-    ("Apple beats revenue estimates on record services growth", 0.71),
-    ("Supplier warns of weak iPhone demand in the coming quarter", -0.58),
-    ("loading up before earnings, this one is going to run [$AAPL]", 0.34),
-    ("Apple to open second campus in Austin", 0.0),
-    ("Regulators widen antitrust investigation into App Store fees", -0.41),
-    ("Analysts lift price targets as margins improve for the third quarter in a row, with services leading", 0.52),
-    ("not touching this until the next Fed meeting", -0.12),
-    ("Berkshire trims its stake in Apple", -0.18),
+_HEADLINES: tuple[tuple[str, float, list[tuple[str, float]]], ...] = (
+    ("Apple beats revenue estimates on record services growth", 0.71, [("beats", 2.7), ("growth", 1.1)]),
+    ("Supplier warns of weak iPhone demand in the coming quarter", -0.58, [("weak", -2.4), ("warns", -1.8)]),
+    ("loading up before earnings, this one is going to run [$AAPL]", 0.5, []),
+    ("Apple to open second campus in Austin", 0.0, []),
+    ("Regulators widen antitrust investigation into App Store fees", -0.41, [("antitrust", -2.2)]),
+    (
+        "Analysts lift price targets as margins improve for the third quarter in a row, with services leading",
+        0.52,
+        [("improve", 1.8), ("lift", 1.7)],
+    ),
+    ("not touching this until the next Fed meeting", -0.12, [("[/not touching", -0.5)]),
+    ("Berkshire trims its stake in Apple", -0.18, [("trims", -1.2)]),
 )
 
 
@@ -85,8 +89,10 @@ def detail(name: str = "AAPL") -> TickerDetail:
             text=text,
             compound=score,
             label="positive" if score > 0.05 else "negative" if score < -0.05 else "neutral",
+            words=words,
+            tag="bullish" if score == 0.5 else None,
         )
-        for index, (text, score) in enumerate(_HEADLINES)
+        for index, (text, score, words) in enumerate(_HEADLINES)
     ]
     indicators = [_indicators(interval, price, index) for index, interval in enumerate(INTERVALS)]
     return TickerDetail(ticker=name, indicators=indicators, headlines=headlines, chart_version=1)
