@@ -17,7 +17,7 @@ Format = Literal["table", "json", "csv"]
 _AGO: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _FIRST: Final = ("ts", "ticker", "interval")
-_HIDDEN_IN_TABLES: Final = frozenset({"_id", "lineage", "revision", "source", "simulated", "summary", "url"})
+_HIDDEN_IN_TABLES: Final = frozenset({"_id", "lineage", "revision", "scoring", "source", "simulated", "summary", "url"})
 _NUMBERS: Final = ".6g"
 
 
@@ -77,7 +77,9 @@ def _json(documents: list[dict[str, Any]], out: TextIO) -> None:
 def _csv(documents: list[dict[str, Any]], out: TextIO) -> None:
     writer = csv.DictWriter(out, _columns(documents), lineterminator="\n", restval="")
     writer.writeheader()
-    writer.writerows(document | {"ts": stamp(document["ts"])} for document in documents)
+    for document in documents:
+        row = {column: _words(value) if column == "words" else value for column, value in document.items()}
+        writer.writerow(row | {"ts": stamp(document["ts"])})
 
 
 def _table(documents: list[dict[str, Any]], out: TextIO) -> None:
@@ -108,7 +110,13 @@ def _cell(value: Any) -> str:
             return "yes" if value else "no"
         case float():
             return format(value, _NUMBERS) if abs(value) < 1e6 else f"{value:.0f}"
+        case list():
+            return _cell(_words(value))
         case str() if len(value) > 60:
             return value[:59] + "…"
         case _:
             return str(value)
+
+
+def _words(weighed: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(f"{word} {valence:+.1f}" for word, valence in weighed)

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from vaderSentiment.vaderSentiment import BOOSTER_DICT, SentimentIntensityAnalyzer, SentiText
+from vaderSentiment.vaderSentiment import BOOSTER_DICT, SentimentIntensityAnalyzer, SentiText, allcap_differential
 
+_SPECIAL: Final = "$+-−(["
 _CASHTAG: Final = re.compile(r"\$[A-Za-z]")
 _CHANGE: Final = re.compile(r"[(\[]?([+\-−])\d[\d.,]*%")
 _CHANGES: Final = {"+": "+%", "-": "-%", "−": "-%"}
@@ -21,6 +22,13 @@ class Weighed(NamedTuple):
     word: str
     term: str
     valence: float
+
+
+class _Window(NamedTuple):
+    """The part of a text that VADER's rules ask for, under the names they ask by."""
+
+    words_and_emoticons: list[str]
+    is_cap_diff: bool
 
 
 class Analyzer(SentimentIntensityAnalyzer):  # type: ignore[misc]
@@ -43,15 +51,18 @@ class Analyzer(SentimentIntensityAnalyzer):  # type: ignore[misc]
     def weigh(self, text: str) -> tuple[float, list[Weighed]]:
         """The compound score, from -1 to 1, and the words that made it, in the order of the text."""
         text = self._without_emoji(text).replace("’", "'")  # VADER knows no other apostrophe in "didn't"
-        sentitext = SentiText(text)
         words, keys = self._tokens(text)
-        sentitext.words_and_emoticons = keys
+        is_cap_diff = allcap_differential(keys)
         valences: list[float] = []
         for i, key in enumerate(keys):
-            if key.lower() in BOOSTER_DICT:
+            term = key.lower()
+            if term in BOOSTER_DICT or term not in self.lexicon:
                 valences.append(0)
-            else:
-                valences = self.sentiment_valence(0, sentitext, key, i, valences)
+                continue
+            # VADER lowers all that it is given for each word, and looks at no more than these.
+            start = max(0, i - 3)
+            window = _Window(keys[start : i + 3], is_cap_diff)
+            valences = self.sentiment_valence(0, window, key, i - start, valences)
         valences = self._but_check(keys, valences)
         compound = float(self.score_valence(valences, text)["compound"])
         tokens = zip(words, keys, valences, strict=True)
@@ -64,16 +75,8 @@ class Analyzer(SentimentIntensityAnalyzer):  # type: ignore[misc]
 
     def _tokens(self, text: str) -> tuple[list[str], list[str]]:
         """The words as they stand, and as they are looked up; those of a phrase are joined."""
-        words: list[str] = []
-        keys: list[str] = []
-        for token in text.split():
-            word = key = token
-            if change := _CHANGE.match(token):
-                key = _CHANGES[change[1]]
-            elif not _CASHTAG.match(token):
-                word = key = SentiText._strip_punc_if_word(token)
-            words.append(word)
-            keys.append(key)
+        words = [_stripped(token) for token in text.split()]
+        keys = [_key(word) if word[0] in _SPECIAL else word for word in words]
         self._join_phrases(words, keys)
         return words, keys
 
@@ -86,6 +89,17 @@ class Analyzer(SentimentIntensityAnalyzer):  # type: ignore[misc]
                     words[i : i + length] = keys[i : i + length] = [phrase]
                     break
             i += 1
+
+
+def _stripped(token: str) -> str:
+    """The token without the punctuation around it, unless that is what it is about."""
+    special = token[0] in _SPECIAL and (_CASHTAG.match(token) or _CHANGE.match(token))
+    return token if special else SentiText._strip_punc_if_word(token)
+
+
+def _key(word: str) -> str:
+    change = _CHANGE.match(word)
+    return _CHANGES[change[1]] if change else word
 
 
 def _lengths(phrases: Iterable[str]) -> dict[str, list[int]]:

@@ -129,6 +129,19 @@ class TestDetail:
             await dash.press("escape")
             assert isinstance(dash.app.screen, Dashboard)
 
+    @pytest.mark.parametrize("size", [SMALL, LARGE])
+    async def test_it_says_what_made_each_score(self, link: FakeLink, size: tuple[int, int]) -> None:
+        async with running(link, size) as dash:
+            assert "beats +2.7" not in dash.text
+            await dash.press("enter")
+            assert "beats +2.7, growth +1.1" in dash.text
+            assert "the poster's own tag: bullish" in dash.text
+
+    async def test_the_words_of_others_are_no_markup(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter")
+            assert "[/not touching -0.5" in dash.text
+
     async def test_left_and_right_switch_the_interval(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("enter")

@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 
 from pipeline.bus.base import Received
 from pipeline.documents import document_of, stamp
-from pipeline.messages import Article, Bar, EconomicPoint, Post, UndecodableError, bar_rank, decode, encode, topic_of
+from pipeline.messages import (
+    Article,
+    Bar,
+    EconomicPoint,
+    Post,
+    ScoredItem,
+    UndecodableError,
+    bar_rank,
+    decode,
+    encode,
+    topic_of,
+)
 from pipeline.records import dead_letter, decode_all, record_of
 
 TS = datetime(2019, 2, 11, 14, 31, tzinfo=UTC)
@@ -137,3 +148,43 @@ def test_a_huge_payload_is_kept_in_part() -> None:
 def test_stamps_show_fractions_only_where_there_are_any() -> None:
     assert stamp(TS) == "2019-02-11T14:31:00Z"
     assert stamp(TS.replace(microsecond=5)) == "2019-02-11T14:31:00.000005Z"
+
+
+def scored(**changes: object) -> ScoredItem:
+    values = {"ticker": "AAPL", "ts": TS, "id": "1", "kind": "post", "text": "hi", "compound": 0.5, "label": "positive"}
+    return ScoredItem(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_a_score_keeps_its_words_and_has_none_where_they_were_not_recorded_yet() -> None:
+    item = scored(words=[("surges", 2.1), ("lawsuit", -1.9)], scoring=1)
+    assert decode("sentiment_aapl", encode(item)) == item
+    old = (
+        b'{"type":"sentiment","ts":"2019-02-11T14:31:00Z","ticker":"AAPL","id":"1","kind":"post","text":"hi",'
+        b'"compound":0.5,"label":"positive"}'
+    )
+    assert decode("sentiment_aapl", old) == scored(words=[], tag=None, scoring=0)
+
+
+def test_the_words_of_a_score_are_cleaned_and_few() -> None:
+    raw = encode(scored(words=[("hi", 2.0)])).replace(b'"hi",2.0', b'"\\u001b]0;owned\\u0007hi",2.0')
+    decoded = decode("sentiment_aapl", raw)
+    assert isinstance(decoded, ScoredItem)
+    assert decoded.words == [("hi", 2.0)]
+    with pytest.raises(UndecodableError, match="words"):
+        decode("sentiment_aapl", encode(scored(words=[("hi", 2.0)] * 9)))
+
+
+@given(st.text("0123456789abcdef", min_size=1), st.floats(-1, 1), st.floats(-1, 1))
+def test_of_one_item_s_scores_the_newer_scoring_is_kept_and_a_later_edition_before_that(
+    text: str, old: float, new: float
+) -> None:
+    before, after = (
+        document_of(scored(text=text, compound=old)),
+        document_of(scored(text=text, compound=new, scoring=1)),
+    )
+    assert before.id == after.id
+    assert before.version < after.version
+    unnumbered = before.version.replace("-v0000", "")  # as it was before scorings had numbers
+    assert unnumbered < after.version
+    edited = document_of(scored(text=text, compound=old, ts=TS + timedelta(microseconds=1)))
+    assert after.version < edited.version

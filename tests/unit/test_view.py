@@ -26,7 +26,7 @@ def row(ts: datetime, rsi: float, lineage: int = 1, interval: str = "1min") -> I
 def scored(number: int, compound: float) -> ScoredItem:
     return ScoredItem(
         ticker="AAPL", ts=TUESDAY + timedelta(minutes=number), id=str(number), kind="article", text=f"item {number}",
-        compound=compound, label="positive",
+        compound=compound, label="positive", words=[("beats", 2.7)], tag="bullish",
     )  # fmt: skip
 
 
@@ -129,6 +129,7 @@ def test_detail_has_all_intervals_and_the_newest_headlines() -> None:
     assert [i.interval for i in detail.indicators] == ["1min", "daily"]
     assert detail.indicators[0].values["rsi_14"] == 70
     assert [h.text for h in detail.headlines[:2]] == ["item 1199", "item 1198"]
+    assert (detail.headlines[0].words, detail.headlines[0].tag) == ([("beats", 2.7)], "bullish")
     assert len(detail.headlines) == 30
 
 

@@ -130,7 +130,7 @@ def _fit(design: _Design, labels: Sequence[str], prior: _Floats) -> _Floats:
     valences = point = prior
     momentum = 1.0
     for _ in range(_STEPS):
-        score = np.bincount(rows, factors * point[columns], len(labels))
+        score: _Floats = np.bincount(rows, factors * point[columns], len(labels)).astype(np.float64)
         error = _sigmoid(score - CUT) - positive - _sigmoid(-score - CUT) + negative
         gradient = np.bincount(columns, factors * error[rows], **size) + PRECISION * (point - prior)
         following = point - gradient / curvature
