@@ -158,6 +158,7 @@ POSITIVE_TEXTS = [
     "long $FB here, stop at 180",
     "short squeeze incoming $GME",
     "Loaded up on $SPY 📈",
+    "$NVDA crushed it this quarter",
 ]
 NEGATIVE_TEXTS = [
     "Company files for Chapter 11 bankruptcy protection",
@@ -184,6 +185,9 @@ NEUTRAL_TEXTS = [
     "Anyone watching $MSFT into earnings?",
     "$AAPL earnings call at 5pm ET",
     "$GAIN $LOVE $CALM on watch today",
+    "A spokesperson declined to comment",
+    "$AAPL implied volatility at 3% for the next expiry",
+    "The shares represent 5.1 % of the voting rights",
 ]
 LABELLED = [
     *((text, "positive") for text in POSITIVE_TEXTS),
@@ -285,7 +289,7 @@ class TestLexicon:
 
     def test_a_change_of_it_has_a_number_of_its_own(self) -> None:
         digest = hashlib.blake2b(LEXICON.read_bytes(), digest_size=4).hexdigest()
-        assert (SCORING, digest) == (1, "27cbd56b"), "raise SCORING, so that a replay replaces the old scores"
+        assert (SCORING, digest) == (1, "7784f3b1"), "raise SCORING, so that a replay replaces the old scores"
 
     def test_it_is_what_the_script_makes(self) -> None:
         assert LEXICON.read_text("utf-8") == made_from(require(SENTFIN))
