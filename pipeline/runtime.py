@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -17,9 +17,10 @@ from pipeline.datadir import DataDir
 from pipeline.engines import Engines, SourceChoice
 from pipeline.logs import LogTail
 from pipeline.sentiment import SentimentScorer
-from pipeline.settings import Loaded
+from pipeline.settings import REPLAY, Loaded
 from pipeline.snapshot import PipelineState, PipelineView, Snapshot
 from pipeline.stages.alerts import AlertStage
+from pipeline.stages.claim import Claimant
 from pipeline.stages.consume import Subscription, lag_of
 from pipeline.stages.indicators import IndicatorProcessor
 from pipeline.stages.loader import Loader
@@ -36,6 +37,8 @@ from pipeline.watchlist import Watchlist
 
 log = logging.getLogger(__name__)
 
+_GROUPS = {"processor": (INDICATOR_GROUP, SENTIMENT_GROUP), "sink": (SINK_GROUP,)}
+"""Which groups the stages of a role are members of."""
 _IDLE_PERIOD = 0.2
 """Seconds between two looks at whether everything is done."""
 
@@ -85,12 +88,24 @@ class Pipeline:
         self._view = LiveView(zone)
         self._view_stage = ViewStage(self._bus, self._store, self.watchlist, self._view)
         self._monitor = Monitor(self._bus, self._store, self.watchlist, self._clock)
-        self._producers = (
-            {feed.name: Producer(feed, self._bus, self.watchlist) for feed in source.feeds()}
-            if "producer" in roles
-            else {}
+        # A source that never ends has nothing to be idle after but the initial load, which is all to do then.
+        endless = not settings.pipeline.source.startswith(REPLAY)
+        only_load = endless and options.initial_load and options.until_idle
+        feeds = source.feeds() if "producer" in roles and not only_load else ()
+        self._claimant = Claimant(
+            self._bus,
+            self.watchlist,
+            economic=any(feed.name == "economic" for feed in feeds),
+            on_tickers=self._load_initially,
         )
+        self._producers = {
+            feed.name: Producer(
+                feed, self._bus, self._claimant.economic if feed.name == "economic" else self._claimant.tickers
+            )
+            for feed in feeds
+        }
         self.loader = Loader(source, self._bus, self._clock, loaded.secrets) if "producer" in roles else None
+        self._to_load = set(self.watchlist) if options.initial_load else set()
         self._sink = Sink(self._bus, self._store, self.watchlist)
         self._indicators = IndicatorProcessor(self._bus, self._store, self.watchlist, zone)
         self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer())
@@ -170,6 +185,9 @@ class Pipeline:
             if failed:
                 log.error("these services had failed: %s", ", ".join(failed))
             unloaded = self._options.initial_load and self.loader is not None and self.loader.failed
+            if self._to_load and self.loader is not None:
+                left = ", ".join(sorted(self._to_load))
+                log.warning("the initial load of %s was left to the process that publishes it", left)
             return 0 if drained and not failed and not unloaded else 1
         finally:
             memory.cancel()
@@ -188,10 +206,19 @@ class Pipeline:
             add("sentiment", "processor", self._sentiment.run)
         if self.loader is not None:
             add("loader", "loader", self.loader.run)
-            if self._options.initial_load:
-                self.loader.request(self.watchlist)
+            if not self._producers:
+                self._load_initially(self.watchlist)
+        if self._producers:
+            add("claims", "claims", self._claimant.run)
         for name, producer in self._producers.items():
             add(name, "producer", producer.run)
+
+    def _load_initially(self, tickers: Iterable[str]) -> None:
+        """Request the initial load of those that are to have one and have not."""
+        wanted = [ticker for ticker in tickers if ticker in self._to_load]
+        self._to_load.difference_update(wanted)
+        if wanted and self.loader is not None:
+            self.loader.request(wanted)
 
     async def _until_idle(self) -> None:
         """Wait until every source is exhausted and every lag is zero, or a service has failed for good."""
@@ -205,19 +232,25 @@ class Pipeline:
 
     @property
     def _exhausted(self) -> bool:
+        if self._producers and not self._claimant.settled:
+            return False
         return all(p.exhausted for p in self._producers.values()) and (self.loader is None or self.loader.idle)
 
     async def is_idle(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether nothing is left to do, here or for others: what nobody works on now is waited for by nobody."""
         if not self._exhausted:
             return False
         # In the order of the flow: a group that has committed everything has published all it will.
         for group in (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP):
             kinds = {kind for kind, groups in READERS.items() if group in groups}
             topics = await Subscription(self._bus, self.watchlist, kinds).refresh()
-            if await lag_of(self._bus, group, topics) > 0:
+            if await lag_of(self._bus, group, topics) > 0 and await self._is_worked_on(group):
                 return False
         return True
+
+    async def _is_worked_on(self, group: str) -> bool:
+        ours = any(group in _GROUPS.get(role, ()) for role in self._settings.pipeline.roles)
+        return ours or await self._bus.members(group) != []
 
     async def _remember_tickers(self) -> None:
         """Keep the watchlist on disk; being unable to is worth a line in the log and no more."""
@@ -258,6 +291,7 @@ class Pipeline:
             services=self._supervisor.views(),
             topics=self._monitor.topics,
             topics_total=self._monitor.topics_total,
+            groups=self._monitor.groups,
             collections=[m.view(name, self._monitor.documents.get(name)) for name, m in self._sink.meters.items()],
             loads=self.loader.views() if self.loader is not None else [],
             rules=self._alerts.rules(),

@@ -58,7 +58,7 @@ class ServiceView(Struct, kw_only=True, frozen=True):
     """A supervised service. `total` counts what it handled since the start; `retry_in` is set while backing off."""
 
     name: str
-    role: Literal["producer", "processor", "sink", "view", "loader"]
+    role: Literal["producer", "processor", "sink", "view", "loader", "claims"]
     state: ServiceState
     rate: float = 0.0
     total: int = 0
@@ -72,6 +72,27 @@ class GroupLag(Struct, kw_only=True, frozen=True):
     group: str
     lag: int
     status: GroupStatus = "OK"
+
+
+class MemberView(Struct, kw_only=True, frozen=True):
+    """A member of a group, and what it works on: tickers, topics of no ticker, and how many partitions in all.
+
+    `here` is this process; of the others, `client` and `host` tell where they are.
+    """
+
+    client: str
+    host: str
+    here: bool
+    tickers: list[str] = []
+    general: list[str] = []
+    partitions: int = 0
+
+
+class GroupView(Struct, kw_only=True, frozen=True):
+    """Who does the work of a group: of consumers, or of those that publish (`PRODUCER_GROUP`)."""
+
+    group: str
+    members: list[MemberView] = []
 
 
 class TopicView(Struct, kw_only=True, frozen=True):
@@ -174,6 +195,7 @@ class Snapshot(Struct, kw_only=True, frozen=True):
     services: list[ServiceView] = []
     topics: list[TopicView] = []
     topics_total: int = 0
+    groups: list[GroupView] = []
     collections: list[CollectionView] = []
     loads: list[LoadView] = []
     rules: list[RuleView] = []

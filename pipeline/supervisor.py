@@ -17,10 +17,16 @@ from pipeline.text import clean
 
 log = logging.getLogger(__name__)
 
-Role = Literal["producer", "loader", "processor", "sink", "view"]
+Role = Literal["producer", "loader", "claims", "processor", "sink", "view"]
 
-# What feeds others stops before what it feeds.
-STOP_ORDER: Final[tuple[tuple[Role, ...], ...]] = (("producer", "loader"), ("processor",), ("sink",), ("view",))
+# What feeds others stops before what it feeds, and whoever works on something before it is handed on.
+STOP_ORDER: Final[tuple[tuple[Role, ...], ...]] = (
+    ("producer", "loader"),
+    ("claims",),
+    ("processor",),
+    ("sink",),
+    ("view",),
+)
 GRACE: Final = 5.0
 """Seconds that a service has to finish its batch when it is restarted."""
 

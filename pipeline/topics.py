@@ -22,6 +22,9 @@ INDICATOR_GROUP: Final = "indicator-processor"
 SENTIMENT_GROUP: Final = "sentiment-processor"
 SINK_GROUP: Final = "sink"
 
+PRODUCER_GROUP: Final = "producer"
+"""Reads nothing: whoever holds a ticker's `stock_data` topic in it, or `economic_general`, is the one to publish."""
+
 READERS: Final[dict[str, tuple[str, ...]]] = {
     STOCK_DATA: (INDICATOR_GROUP, SINK_GROUP),
     INDICATORS: (SINK_GROUP,),

@@ -34,7 +34,8 @@ class Watchlist:
         """Add those that are new, and return them."""
         new = [t for t in dict.fromkeys(tickers) if t not in self._tickers]
         self._tickers.update(dict.fromkeys(new))
-        self._notify(new)
+        if new:
+            self._notify()
         return new
 
     def remove(self, tickers: Iterable[str]) -> list[str]:
@@ -42,8 +43,16 @@ class Watchlist:
         gone = [t for t in dict.fromkeys(tickers) if t in self._tickers]
         for ticker in gone:
             del self._tickers[ticker]
-        self._notify(gone)
+        if gone:
+            self._notify()
         return gone
+
+    def become(self, tickers: Iterable[str]) -> None:
+        """Be these, in this order."""
+        new = dict.fromkeys(tickers)
+        if list(new) != list(self._tickers):
+            self._tickers = new
+            self._notify()
 
     async def changed_since(self, version: int) -> int:
         """Wait until the version is another than `version`; return it."""
@@ -51,8 +60,7 @@ class Watchlist:
             await self._changed.wait()
         return self._version
 
-    def _notify(self, change: list[str]) -> None:
-        if change:
-            self._version += 1
-            self._changed.set()
-            self._changed = asyncio.Event()
+    def _notify(self) -> None:
+        self._version += 1
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -47,8 +47,21 @@ class AssignmentListener(Protocol):
         """Partitions that are another's now, or nobody's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a consumer group, and what it works on. `client` tells host and process, `host` where it is."""
+
+    client: str
+    host: str
+    partitions: frozenset[TopicPartition]
+
+
 class Consumer(Protocol):
     """Reads the topics it is subscribed to, in offset order within each partition."""
+
+    @property
+    def assigned(self) -> frozenset[TopicPartition] | None:
+        """The partitions it works on, as last told to its listener; None while its group has yet to settle that."""
 
     async def subscribe(self, topics: Collection[str]) -> None:
         """Read these topics and no others from now on. Topics that do not exist yet are read once they do."""
@@ -71,12 +84,40 @@ class Consumer(Protocol):
         """Leave the group without committing anything."""
 
 
+class Claims(Protocol):
+    """A membership in a group that shares topics out among its members, to work on each from one place only.
+
+    Each topic that members claim is held by one live member at a time. Those that several claim are spread over them,
+    and move as little as that allows. A member that leaves, claims a topic no longer, or is not heard of for the
+    session timeout hands on what it held. Who is told that it lost a topic may learn so moments after the next holder.
+    """
+
+    async def claim(self, topics: Collection[str]) -> None:
+        """Claim these topics and no others from now on."""
+
+    async def poll(self, timeout: float) -> frozenset[str] | None:  # noqa: ASYNC109
+        """Which of the claimed topics this member holds: at once if that has changed, else after `timeout` seconds.
+
+        None if by then the group has yet to settle it. A member that is not polled for minutes is taken for dead.
+
+        Raises:
+            BusError: if the bus is out of reach; nothing is held any longer.
+        """
+
+    async def close(self) -> None:
+        """Leave the group."""
+
+
 class Bus(Protocol):
     """Topics of records. Keys map to partitions; the records of a key keep their order."""
 
     @property
     def description(self) -> str:
         """What it is and where, without secrets, such as "embedded" or "kafka localhost:9092"."""
+
+    @property
+    def client(self) -> str:
+        """What this process is called among the members of groups."""
 
     async def open(self) -> None:
         """Connect.
@@ -108,6 +149,12 @@ class Bus(Protocol):
         In a group it starts each partition at the committed offset, or at the beginning where there is none.
         Without one (`None`) it commits nothing and starts at the end of what exists when it is assigned.
         """
+
+    def claims(self, group: str) -> Claims:
+        """A membership in a group of claimants. Such a group reads and commits nothing."""
+
+    async def members(self, group: str) -> list[Member] | None:
+        """The live members of a group, of whatever process; None while they settle who works on what."""
 
     async def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
         """The group's next offsets; partitions without a commit are left out."""

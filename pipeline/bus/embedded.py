@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.bus import embedded_tables as tables
-from pipeline.bus.base import AssignmentListener, BusError, Received, Record, TopicPartition
+from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Record, TopicPartition
+from pipeline.bus.client import HOST, client_name
+from pipeline.bus.embedded_claims import EmbeddedClaims
 from pipeline.clock import Clock, SystemClock
 from pipeline.sqlite import Database
 
@@ -51,7 +53,9 @@ class EmbeddedBus:
         self._retention = retention
         self._clock = clock or SystemClock()
         self._read_only = read_only
+        self.client = client_name()
         self._consumers: set[EmbeddedConsumer] = set()
+        self._claims: dict[str, EmbeddedClaims] = {}
         self._ends: dict[str, int] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -103,6 +107,27 @@ class EmbeddedBus:
         consumer = EmbeddedConsumer(self, self._database, self._ends, group, topics, listener)
         self._consumers.add(consumer)
         return consumer
+
+    def claims(self, group: str) -> EmbeddedClaims:
+        """As in the port; one at a time in each group, as with consumers.
+
+        Raises:
+            BusError: if the group has a member already, or the bus is open for reading only.
+        """
+        if self._read_only:
+            raise BusError("the bus is open for reading only; claims belong to the pipeline")
+        if group in self._claims:
+            raise BusError(f"the group {group!r} has a member already, and the embedded bus allows one; close that")
+        self._claims[group] = claims = EmbeddedClaims(lambda: self._claims.pop(group))
+        return claims
+
+    async def members(self, group: str) -> list[Member]:
+        claimed = [c.held for name, c in self._claims.items() if name == group]
+        read = [c.positions.keys() for c in self._consumers if c.group == group]
+        return [
+            Member(self.client, HOST, frozenset(TopicPartition(topic, tables.PARTITION) for topic in topics))
+            for topics in (*claimed, *read)
+        ]
 
     def leave(self, consumer: "EmbeddedConsumer") -> None:
         """Called by a consumer that is closed."""
@@ -187,6 +212,17 @@ class EmbeddedConsumer:
         self._woken = asyncio.Event()
         self._busy = asyncio.Lock()
         self._subscribe(topics)
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """The next offset to be read in each topic it works on."""
+        return self._positions
+
+    @property
+    def assigned(self) -> frozenset[TopicPartition] | None:
+        if self._positions.keys() != self._subscribed & self._ends.keys():
+            return None
+        return frozenset(TopicPartition(topic, tables.PARTITION) for topic in self._positions)
 
     async def subscribe(self, topics: Collection[str]) -> None:
         self._subscribe(topics)

@@ -1,4 +1,4 @@
-"""The bus on Apache Kafka 2.1 or later, through aiokafka; nothing else imports that."""
+"""The bus on Apache Kafka 2.1 or later, through aiokafka, which only this and `kafka_connection` import."""
 
 import asyncio
 from collections import defaultdict
@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-import aiokafka
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import CoordinationType
 from aiokafka.codec import has_lz4
@@ -24,20 +23,25 @@ from aiokafka.errors import (
     UnknownError,
     for_code,
 )
-from aiokafka.protocol.admin import CreateTopicsRequest
+from aiokafka.protocol.admin import CreateTopicsRequest, DescribeGroupsRequest
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
-from pipeline.bus.base import AssignmentListener, BusError, Received, Record, TopicPartition
+from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Record, TopicPartition
+from pipeline.bus.kafka_claims import KafkaClaims
+from pipeline.bus.kafka_connection import Assignor, Connection, Gate, Paused, assigned_partitions
 from pipeline.bus.kafka_consumer import KafkaConsumer, Rebalances
 from pipeline.bus.kafka_errors import advice
 from pipeline.bus.kafka_options import KafkaOptions
-from pipeline.bus.kafka_shapes import EARLIEST, LATEST, by_topic, partitions_of, received
+from pipeline.bus.kafka_shapes import EARLIEST, LATEST, by_topic, partitions_of
+from pipeline.text import clean
 
 RETRY_SECONDS: Final = 0.1
 READ_BATCH: Final = 1000
 
 _OUT_OF_REACH: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
+
+_SETTLING: Final = ("PreparingRebalance", "CompletingRebalance")
 
 
 class KafkaBus:
@@ -56,12 +60,16 @@ class KafkaBus:
         self._producer: AIOKafkaProducer | None = None
         self._producer_lock = asyncio.Lock()
         self._discarding: set[asyncio.Task[None]] = set()
-        self._readers: list[_Connection] = []
+        self._readers: list[Connection] = []
         self._created: set[str] = set()
 
     @property
     def description(self) -> str:
         return f"kafka {self._options.bootstrap}"
+
+    @property
+    def client(self) -> str:
+        return self._options.client
 
     @property
     def timeout(self) -> float:
@@ -134,6 +142,12 @@ class KafkaBus:
     ) -> KafkaConsumer:
         return KafkaConsumer(self, group, topics, listener)
 
+    def claims(self, group: str) -> KafkaClaims:
+        return KafkaClaims(self, group)
+
+    async def members(self, group: str) -> list[Member] | None:
+        return await self._retrying("ask", partial(self._members, group))
+
     async def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
         return await self._retrying("ask", partial(self._committed, group, topics))
 
@@ -158,11 +172,18 @@ class KafkaBus:
                 if records := [record for record in batch if record.offset < stop]:
                     yield records
 
-    async def connect(self, group: str | None, rebalances: Rebalances | None = None) -> "_Connection":
+    async def connect(self, group: str | None, rebalances: Rebalances | None = None) -> Connection:
         """A connection to consume by, not yet subscribed to anything."""
         consumer = AIOKafkaConsumer(**self._arguments, **self._options.consumer_arguments(), group_id=group)
         await self._start(consumer.start, consumer.stop)
-        return _Connection(consumer, rebalances)
+        return Connection(consumer, None if rebalances is None else Gate(rebalances))
+
+    async def connect_paused(self, group: str) -> Connection:
+        """A connection that is assigned whole topics of the group's and fetches nothing."""
+        arguments = self._arguments | self._options.consumer_arguments() | self._options.claims_arguments()
+        consumer = AIOKafkaConsumer(**arguments, group_id=group, partition_assignment_strategy=[Assignor()])
+        await self._start(consumer.start, consumer.stop)
+        return Connection(consumer, Paused(consumer))
 
     @asynccontextmanager
     async def bounded(self, doing: str) -> AsyncIterator[None]:
@@ -218,7 +239,7 @@ class KafkaBus:
         return producer
 
     @asynccontextmanager
-    async def _reader(self) -> AsyncIterator["_Connection"]:
+    async def _reader(self) -> AsyncIterator[Connection]:
         """A connection outside of any group; kept for the next one who needs it unless something goes wrong."""
         reader = self._readers.pop() if self._readers else await self.connect(None)
         try:
@@ -282,6 +303,19 @@ class KafkaBus:
                     found[TopicPartition(topic, partition)] = offset
         return found
 
+    async def _members(self, group: str) -> list[Member] | None:
+        coordinator = await self._connected.coordinator_lookup(CoordinationType.GROUP, group)
+        # One group at a time: aiokafka cannot decode the answer about several.
+        response = await self._connected.send(coordinator, DescribeGroupsRequest([group]))
+        ((code, _, state, _, _, members),) = response.groups
+        _check(code)
+        if state in _SETTLING:
+            return None
+        return [
+            Member(clean(client, 100), clean(host.lstrip("/"), 100), assigned_partitions(assignment))
+            for _, client, host, _, assignment in members
+        ]
+
     async def _offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
         metadata = await self._metadata()
         by_leader: defaultdict[int, list[TopicPartition]] = defaultdict(list)
@@ -309,62 +343,6 @@ class KafkaBus:
                 _check(code)
                 found[TopicPartition(topic, partition)] = offset
         return found
-
-
-class _Connection:
-    """One consumer of aiokafka's, in our own types."""
-
-    def __init__(self, consumer: AIOKafkaConsumer, rebalances: Rebalances | None = None) -> None:
-        self._consumer = consumer
-        self._listener = None if rebalances is None else _Listener(rebalances)
-
-    def subscribe(self, topics: Collection[str]) -> None:
-        self._consumer.subscribe(list(topics), listener=self._listener)
-
-    def unsubscribe(self) -> None:
-        self._consumer.unsubscribe()
-
-    def assign(self, partitions: Collection[TopicPartition]) -> None:
-        self._consumer.assign([aiokafka.TopicPartition(*partition) for partition in partitions])
-
-    def seek(self, positions: Mapping[TopicPartition, int]) -> None:
-        for partition, position in positions.items():
-            self._consumer.seek(aiokafka.TopicPartition(*partition), position)
-
-    async def position(self, partition: TopicPartition) -> int:
-        return int(await self._consumer.position(aiokafka.TopicPartition(*partition)))
-
-    async def fetch(self, max_records: int, seconds: float) -> list[Received]:
-        try:
-            batch = await self._consumer.getmany(timeout_ms=seconds * 1000, max_records=max_records)
-        except aiokafka.ConsumerStoppedError:
-            return []
-        return [received(record) for records in batch.values() for record in records]
-
-    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
-        await self._consumer.commit({aiokafka.TopicPartition(*p): offset for p, offset in positions.items()})
-
-    async def stop(self) -> None:
-        stopping = asyncio.create_task(self._consumer.stop())
-        await asyncio.wait([stopping])
-        if stopping.cancelled():
-            # A fetch that was about to be retried ends `stop` half-way, with a cancellation that is nobody's.
-            for fetching in self._consumer._fetcher._pending_tasks:
-                fetching.cancel()
-            await self._consumer._client.close()
-        else:
-            stopping.result()
-
-
-class _Listener(aiokafka.ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, rebalances: Rebalances) -> None:
-        self._rebalances = rebalances
-
-    async def on_partitions_revoked(self, _revoked: Collection[Any]) -> None:
-        await self._rebalances.gate.wait()
-
-    async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
-        self._rebalances.assigned = [TopicPartition(*partition) for partition in assigned]
 
 
 async def _send(producer: AIOKafkaProducer, records: Sequence[Record]) -> None:

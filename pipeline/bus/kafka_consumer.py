@@ -25,6 +25,9 @@ class Rebalances:
 class Connection(Protocol):
     """A connected client that consumes."""
 
+    @property
+    def assigned(self) -> frozenset[TopicPartition] | None: ...
+
     def subscribe(self, topics: Collection[str]) -> None: ...
 
     def assign(self, partitions: Collection[TopicPartition]) -> None: ...
@@ -75,6 +78,13 @@ class KafkaConsumer:
         self._held: dict[TopicPartition, int] = {}
         self._heard = 0.0
         self._closed = False
+
+    @property
+    def assigned(self) -> frozenset[TopicPartition] | None:
+        if self._connection is None or self._subscribed != self._wanted:
+            return None
+        held = frozenset(self._held)
+        return held if held == self._connection.assigned else None  # a rebalance's result is yet to be taken up
 
     async def subscribe(self, topics: Collection[str]) -> None:
         self._wanted = frozenset(topics)

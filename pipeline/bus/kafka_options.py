@@ -1,8 +1,10 @@
 """How to reach Kafka, and how topics are made there."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from pipeline.bus.client import client_name
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -19,7 +21,8 @@ METADATA_MAX_AGE_MS: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaOptions:
-    """`bootstrap` lists HOST:PORT by commas. `timeout` bounds every call, in seconds.
+    """`bootstrap` lists HOST:PORT by commas. `timeout` bounds every call, in seconds. `client` is what brokers and
+    their tools call us.
 
     Retention: a record's timestamp is its event's time, which is years ago in a replay, and it is that time which
     `retention_ms` counts from. The default -1 therefore keeps records whatever their age; bound the disk by
@@ -39,6 +42,7 @@ class KafkaOptions:
     ssl_cafile: str | None = None
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
+    client: str = field(default_factory=client_name)
 
     def __repr__(self) -> str:
         return f"KafkaOptions(bootstrap={self.bootstrap!r})"  # the default would show the password
@@ -51,6 +55,7 @@ class KafkaOptions:
             ValueError: if the options contradict each other.
         """
         arguments: dict[str, Any] = {
+            "client_id": self.client,
             "bootstrap_servers": [server.strip() for server in self.bootstrap.split(",")],
             "request_timeout_ms": round(self.timeout * 1000),
             "metadata_max_age_ms": METADATA_MAX_AGE_MS,
@@ -81,6 +86,11 @@ class KafkaOptions:
             # The answer to a join takes as long as the slowest member's batch, and must come before the timeout.
             "rebalance_timeout_ms": round(self.timeout * 800),
         }
+
+    def claims_arguments(self) -> dict[str, Any]:
+        """What consumers that only hold topics are made with besides."""
+        # A rebalance begins at each member with a heartbeat, and whoever adds a ticker waits for it.
+        return {"heartbeat_interval_ms": 1000}
 
     def topic_configs(self) -> tuple[dict[str, str], dict[str, str]]:
         """A new topic's configuration, and that for brokers which refuse the first for a key they do not know."""

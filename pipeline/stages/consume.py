@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
-from pipeline.bus.base import AssignmentListener, Bus, Received, TopicPartition
+from pipeline.bus.base import AssignmentListener, Bus, Consumer, Received, TopicPartition
 from pipeline.supervisor import Context
 from pipeline.topics import GENERAL, split_topic, topic_for
 from pipeline.watchlist import Watchlist
@@ -64,7 +64,8 @@ async def consume(
     context: Context,
     listener: AssignmentListener | None = None,
 ) -> None:
-    """Hand batches to `handle` and commit each after it returned, until told to stop; then drain first.
+    """Hand batches to `handle` and commit each after it returned, until told to stop; then drain first: what is in the
+    partitions that are this consumer's, for those of other members are theirs to drain.
 
     An exception of `handle` ends the loop without a commit, so the batch is delivered again.
     """
@@ -83,10 +84,15 @@ async def consume(
                 if group is not None:
                     await consumer.commit(next_offsets(batch))
                 context.count(len(batch))
-            elif context.stopping.is_set() and (group is None or await lag_of(bus, group, subscription.topics) == 0):
+            elif context.stopping.is_set() and (group is None or await _drained(bus, group, consumer)):
                 return
     finally:
         await consumer.close()
+
+
+async def _drained(bus: Bus, group: str, consumer: Consumer) -> bool:
+    assigned = consumer.assigned
+    return assigned is not None and await lag_of(bus, group, {where.topic for where in assigned}, assigned) == 0
 
 
 def next_offsets(batch: Sequence[Received]) -> dict[TopicPartition, int]:
@@ -97,9 +103,15 @@ def next_offsets(batch: Sequence[Received]) -> dict[TopicPartition, int]:
     return positions
 
 
-async def lag_of(bus: Bus, group: str, topics: Collection[str]) -> int:
-    """Records of the topics that the group has yet to commit."""
+async def lag_of(
+    bus: Bus, group: str, topics: Collection[str], within: Collection[TopicPartition] | None = None
+) -> int:
+    """Records of the topics, or of some partitions of theirs, that the group has yet to commit."""
     # Committed offsets first: taken the other way round, records arriving in between could make a lag negative.
     committed = await bus.committed(group, topics)
     offsets = await bus.offsets(topics)
-    return sum(max(0, end - max(committed.get(where, 0), begin)) for where, (begin, end) in offsets.items())
+    return sum(
+        max(0, end - max(committed.get(where, 0), begin))
+        for where, (begin, end) in offsets.items()
+        if within is None or where in within
+    )

@@ -1,21 +1,34 @@
-"""The monitor watches topics and the consumer groups on them."""
+"""The monitor watches topics, and the groups that work on them."""
 
 import asyncio
 from collections import defaultdict
 from typing import Final
 
-from pipeline.bus.base import Bus
+from pipeline.bus.base import Bus, Member
 from pipeline.clock import Clock
 from pipeline.lag import LagWindow
 from pipeline.meters import Rate
-from pipeline.snapshot import MAX_TOPICS, GroupLag, TopicView
+from pipeline.snapshot import MAX_TOPICS, GroupLag, GroupView, MemberView, TopicView
 from pipeline.stages.consume import Subscription
 from pipeline.store.base import Store
 from pipeline.supervisor import Context, first_of
-from pipeline.topics import GENERAL, INDICATOR_GROUP, PER_TICKER, READERS, SENTIMENT_GROUP, SINK_GROUP, split_topic
+from pipeline.topics import (
+    GENERAL,
+    INDICATOR_GROUP,
+    PER_TICKER,
+    PRODUCER_GROUP,
+    READERS,
+    SENTIMENT_GROUP,
+    SINK_GROUP,
+    split_topic,
+)
 from pipeline.watchlist import Watchlist
 
 PERIOD: Final = 1.0
+MEMBERS_EVERY: Final = 3
+"""Members change seldom: they are looked at every so many looks."""
+
+_READING: Final = (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP)
 
 
 class Monitor:
@@ -29,6 +42,7 @@ class Monitor:
         self._windows: defaultdict[tuple[str, str], LagWindow] = defaultdict(LagWindow)
         self._rates: dict[str, Rate] = {}
         self._ends: dict[str, int] = {}
+        self._members: dict[str, list[MemberView]] = {}
         self.topics_total = 0
         self.topics: list[TopicView] = []
         self.documents: dict[str, int] = {}
@@ -36,16 +50,18 @@ class Monitor:
     async def run(self, context: Context) -> None:
         subscription = Subscription(self._bus, self._watchlist, {*PER_TICKER, *GENERAL})
         context.ready()
+        looks = 0
         while not context.stopping.is_set():
             await self._look(await subscription.refresh())
+            if looks % MEMBERS_EVERY == 0:
+                await self._look_at_members()
+            looks += 1
             self.documents = await self._store.counts()
             await first_of(context.stopping.wait(), self._clock.sleep(PERIOD))
 
     async def _look(self, topics: set[str]) -> None:
-        groups = (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP)
-        committed = dict(
-            zip(groups, await asyncio.gather(*(self._bus.committed(group, topics) for group in groups)), strict=True)
-        )
+        found = await asyncio.gather(*(self._bus.committed(group, topics) for group in _READING))
+        committed = dict(zip(_READING, found, strict=True))
         ends: defaultdict[str, int] = defaultdict(int)
         positions: defaultdict[tuple[str, str], int] = defaultdict(int)
         lags: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -67,6 +83,18 @@ class Monitor:
         views.sort(key=lambda view: (-max((g.lag for g in view.groups), default=0), view.topic))
         self.topics = sorted(views[:MAX_TOPICS], key=lambda view: view.topic)
 
+    @property
+    def groups(self) -> list[GroupView]:
+        """Those that have members."""
+        return [GroupView(group=group, members=members) for group, members in self._members.items() if members]
+
+    async def _look_at_members(self) -> None:
+        for group in (PRODUCER_GROUP, *_READING):
+            members = await self._bus.members(group)
+            if members is not None:  # else as it was, until they have settled it
+                views = [_member_view(member, here=member.client == self._bus.client) for member in members]
+                self._members[group] = sorted(views, key=lambda view: (not view.here, view.host, view.client))
+
     def _view(self, topic: str, end: int) -> TopicView:
         windows = {group: self._windows[topic, group] for group in READERS[split_topic(topic)[0]]}
         return TopicView(
@@ -75,3 +103,24 @@ class Monitor:
             rate=self._rates[topic].per_second(),
             groups=[GroupLag(group=g, lag=w.lag, status=w.status()) for g, w in windows.items()],
         )
+
+
+def _member_view(member: Member, *, here: bool) -> MemberView:
+    tickers, general = set(), set()
+    for topic in {where.topic for where in member.partitions}:
+        try:
+            _, ticker = split_topic(topic)
+        except ValueError:
+            continue  # somebody else's, under a group name that happens to be ours
+        if ticker is None:
+            general.add(topic)
+        else:
+            tickers.add(ticker)
+    return MemberView(
+        client=member.client,
+        host=member.host,
+        here=here,
+        tickers=sorted(tickers),
+        general=sorted(general),
+        partitions=len(member.partitions),
+    )

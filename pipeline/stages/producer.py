@@ -15,29 +15,38 @@ log = logging.getLogger(__name__)
 
 
 class Producer:
-    """Runs one feed. `exhausted` is set while the feed has nothing more to give for the tickers watched now."""
+    """Runs one feed for what this process holds of the watchlist, while that is anything."""
 
-    def __init__(self, feed: Feed, bus: Bus, watchlist: Watchlist) -> None:
+    def __init__(self, feed: Feed, bus: Bus, held: Watchlist) -> None:
         self._feed = feed
         self._bus = bus
-        self._watchlist = watchlist
-        self.exhausted = False
+        self._held = held
+        self._exhausted_at: int | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the feed has nothing more to give for what is held now."""
+        return not self._held or self._exhausted_at == self._held.version
 
     async def run(self, context: Context) -> None:
-        """Publish until told to stop. An exhausted feed is asked again when the watchlist changes."""
+        """Publish until told to stop. An exhausted feed is asked again when what is held changes."""
         while not context.stopping.is_set():
-            version = self._watchlist.version
-            self.exhausted = False
+            version = self._held.version
+            self._exhausted_at = None
             context.ready()
-            await self._drain_feed(context)
+            if self._held:
+                await self._drain_feed(context)
             if not context.stopping.is_set():
-                self.exhausted = self._watchlist.version == version
-                log.info("%s: the source is exhausted", self._feed.name)
-                await first_of(context.stopping.wait(), self._watchlist.changed_since(version))
+                self._exhausted_at = version
+                if self._held:
+                    log.info("%s: the source is exhausted", self._feed.name)
+                await first_of(context.stopping.wait(), self._held.changed_since(version))
 
     async def _drain_feed(self, context: Context) -> None:
-        async with aclosing(taken(self._feed.stream(self._watchlist), context)) as batches:
+        async with aclosing(taken(self._feed.stream(self._held), context)) as batches:
             async for batch in batches:
+                if not self._held:  # all is another's now, also this batch
+                    return
                 # Publishing is awaited before the next batch is asked for: that is the back-pressure.
                 await self._bus.publish(records_of(batch))
                 context.count(len(batch))
