@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fintrends_tui.client import connect
 from fintrends_tui.link import LinkError
 from pipeline.protocol import GetSnapshot, Load, TickersChanged
-from pipeline.snapshot import LoadView, Snapshot
+from pipeline.snapshot import GroupView, LoadView, Snapshot
 
 _PERIOD = 0.25
 
@@ -44,8 +45,18 @@ def describe(snapshot: Snapshot) -> str:
         lags = "  ".join(f"{g.group} {g.lag}{'' if g.status == 'OK' else ' ' + g.status}" for g in topic.groups)
         lines.append(f"{topic.topic:<28} {topic.records:>9}  lag: {lags}")
     lines.append("")
+    lines += [line for group in snapshot.groups for line in _members(group)]
+    lines.append("")
     lines += [f"{c.name:<28} {c.documents or 0:>9}  {c.per_second:.1f} writes/s" for c in snapshot.collections]
     return "\n".join(lines)
+
+
+def _members(group: GroupView) -> Iterator[str]:
+    """Who does the work of the group: a line for each member."""
+    for number, member in enumerate(group.members):
+        who = "this process" if member.here else f"{member.client} at {member.host}"
+        what = textwrap.shorten(" ".join([*member.tickers, *member.general]) or "standby", 60, placeholder=" …")
+        yield f"{'' if number else group.group:<20} {who:<20} {member.partitions:>4} partitions  {what}"
 
 
 async def follow_loads(socket: Path, tickers: Sequence[str]) -> int:

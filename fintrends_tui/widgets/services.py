@@ -1,12 +1,13 @@
-"""Services under the supervisor: their states and rates, and why one is down."""
+"""Services under the supervisor: their states and rates, what each holds, and why one is down."""
 
 from typing import Final
 
 from fintrends_tui import format as fmt
 from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, Span, outside, text
+from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside, text
 from fintrends_tui.widgets.panel import Panel
-from pipeline.snapshot import ServiceView
+from pipeline.snapshot import GroupView, ServiceView
+from pipeline.topics import ECONOMIC, INDICATOR_GROUP, PRODUCER_GROUP, SENTIMENT_GROUP, SINK_GROUP
 
 _STATES: Final = {
     "starting": ("◌", "dim"),
@@ -22,8 +23,19 @@ _COLUMNS: Final = (
     Column("Service", 19),
     Column("State", 14),
     Column("/s", 5, right=True),
-    Column("Handled", 7, right=True, drop=1),
+    Column("Handled", 7, right=True, drop=2),
+    Column("Holds", 9, drop=1, elastic=True),
 )
+_GROUPS: Final = {
+    "market": PRODUCER_GROUP,
+    "news": PRODUCER_GROUP,
+    "social": PRODUCER_GROUP,
+    "economic": PRODUCER_GROUP,
+    "indicators": INDICATOR_GROUP,
+    "sentiment": SENTIMENT_GROUP,
+    "sink": SINK_GROUP,
+}
+"""The group in which a service shares its work with those of other processes."""
 
 
 class Services(Panel):
@@ -38,11 +50,12 @@ class Services(Panel):
         services = view.snapshot.services if view.snapshot else []
         running = sum(service.state == "running" for service in services)
         self.set_titles("Services", f"{running} of {len(services)} running" if services else "")
-        rows = [row for service in services for row in _rows(service)]
+        groups = {group.group: group for group in view.snapshot.groups} if view.snapshot else {}
+        rows = [row for service in services for row in _rows(service, groups.get(_GROUPS.get(service.name, "")))]
         self.show(rows, view.waiting("No services yet: the supervisor has not started any."))
 
 
-def _rows(service: ServiceView) -> list[Row]:
+def _rows(service: ServiceView, group: GroupView | None) -> list[Row]:
     glyph, tone = _STATES[service.state]
     state = f"{glyph} {service.state}" if service.retry_in is None else f"{glyph} retry in {service.retry_in:.0f}s"
     rows = [
@@ -53,6 +66,7 @@ def _rows(service: ServiceView) -> list[Row]:
                 text(state, tone),
                 text(fmt.rate(service.rate), "" if service.rate else "dim"),
                 text(fmt.human(service.total)),
+                _holds(service, group),
             ),
         )
     ]
@@ -60,3 +74,19 @@ def _rows(service: ServiceView) -> list[Row]:
         restarts = f"{service.restarts} restarts, " if service.restarts > 1 else ""
         rows.append(Row(f"{service.name} error", ((Span(f"  └ {restarts}", "dim"), *outside(service.error, "error")),)))
     return rows
+
+
+def _holds(service: ServiceView, group: GroupView | None) -> Cell:
+    """Tickers of a producer, partitions of a consumer that shares them, or that all is another process's."""
+    here = next((member for member in group.members if member.here), None) if group is not None else None
+    if group is None or here is None:
+        return text("")
+    if service.name == "economic":
+        return text("") if ECONOMIC in here.general else text("standby", "dim")
+    if group.group == PRODUCER_GROUP:
+        standby = not here.tickers and any(member.tickers for member in group.members)
+        return text("standby", "dim") if standby else outside(" ".join(here.tickers))
+    if len(group.members) == 1:
+        return text("")
+    total = sum(member.partitions for member in group.members)
+    return text(f"{here.partitions} of {total} partitions") if here.partitions else text("standby", "dim")

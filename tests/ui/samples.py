@@ -11,9 +11,11 @@ from pipeline.protocol import BarPoint, History, LogLine
 from pipeline.snapshot import (
     CollectionView,
     GroupLag,
+    GroupView,
     HeadlineView,
     IndicatorsView,
     LoadView,
+    MemberView,
     PipelineView,
     ServiceView,
     Snapshot,
@@ -109,6 +111,7 @@ def snapshot(**changes: object) -> Snapshot:
         services=_services(),
         topics=_topics(),
         topics_total=47,
+        groups=_groups(),
         collections=_collections(),
         detail=detail(),
     )
@@ -225,10 +228,33 @@ def _services() -> list[ServiceView]:
             retry_in=12,
         ),
         ServiceView(name="economic", role="producer", state="finished", total=640),
-        ServiceView(name="indicator-processor", role="processor", state="running", rate=8.4, total=31_280),
-        ServiceView(name="sentiment-processor", role="processor", state="running", rate=1.1, total=508),
+        ServiceView(name="indicators", role="processor", state="running", rate=8.4, total=31_280),
+        ServiceView(name="sentiment", role="processor", state="running", rate=1.1, total=508),
         ServiceView(name="sink", role="sink", state="running", rate=18.2, total=64_109),
         ServiceView(name="view", role="view", state="running", rate=18.2, total=64_109),
+    ]
+
+
+def _groups() -> list[GroupView]:
+    """Another process produces TSLA and the economic series, and shares the sink's partitions."""
+    other = MemberView(client="fintrends-attic-77", host="10.0.0.7", here=False)
+    here = MemberView(client="fintrends-cellar-4711", host="10.0.0.5", here=True)
+    return [
+        GroupView(
+            group="producer",
+            members=[
+                replace(here, tickers=["AAPL", "MSFT"], partitions=2),
+                replace(other, tickers=["TSLA"], general=["economic_general"], partitions=2),
+            ],
+        ),
+        GroupView(group="indicator-processor", members=[replace(here, tickers=["AAPL", "MSFT", "TSLA"], partitions=3)]),
+        GroupView(
+            group="sink",
+            members=[
+                replace(here, tickers=["AAPL", "MSFT"], partitions=10),
+                replace(other, tickers=["TSLA"], general=["economic_general", "dead_letter"], partitions=7),
+            ],
+        ),
     ]
 
 

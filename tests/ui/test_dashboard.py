@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from msgspec.structs import replace
 
@@ -5,11 +7,11 @@ from fintrends_tui.link import LinkStatus
 from fintrends_tui.widgets.table import Table
 from fintrends_tui.widgets.watchlist import Watchlist
 from pipeline.protocol import Add, Focus, GetHistory, GetLog
-from pipeline.snapshot import TickerView
+from pipeline.snapshot import GroupView, MemberView, TickerView
 from tests.ui import samples
 from tests.ui.fake_link import CONNECTED, FakeLink
 from tests.ui.gallery import LARGE, SMALL
-from tests.ui.running import running
+from tests.ui.running import Dash, running
 
 PANELS = ("Watchlist", "Chart AAPL", "Indicators AAPL", "Sentiment AAPL", "Topics", "Store", "Services", "Log")
 
@@ -190,6 +192,29 @@ class TestWatchlist:
         async with running(FakeLink(samples.snapshot(tickers=[simulated]))) as dash:
             assert "MSFT~" in dash.text
             assert "~ simulated" in dash.text
+
+
+class TestWhoDoesWhat:
+    @pytest.mark.parametrize(("size", "tabs"), [(SMALL, 5), (LARGE, 0)])
+    async def test_each_service_says_what_this_process_holds(self, size: tuple[int, int], tabs: int) -> None:
+        async with running(FakeLink(samples.snapshot()), size) as dash:
+            await dash.press(*["tab"] * tabs)
+            assert "AAPL MSFT" in _service(dash, "market")
+            assert "standby" in _service(dash, "economic")
+            assert "10 of 17" in _service(dash, "sink")
+            assert "3 of 3" not in _service(dash, "indicators"), "nothing to say where nobody shares"
+
+    async def test_who_holds_nothing_is_standby(self) -> None:
+        here = MemberView(client="fintrends-a-1", host="10.0.0.5", here=True)
+        other = MemberView(client="fintrends-b-2", host="10.0.0.7", here=False, tickers=["AAPL"], partitions=1)
+        groups = [GroupView(group="producer", members=[here, other])]
+        async with running(FakeLink(samples.snapshot(groups=groups)), LARGE) as dash:
+            assert "standby" in _service(dash, "market")
+
+
+def _service(dash: Dash, name: str) -> str:
+    """The service's line on its panel."""
+    return next(line for line in dash.text.splitlines() if re.search(rf"{name} +[●✓]", line))
 
 
 class TestHostileText:
