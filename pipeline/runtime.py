@@ -208,10 +208,10 @@ class Pipeline:
             add("loader", "loader", self.loader.run)
             if not self._producers:
                 self._load_initially(self.watchlist)
-        if self._producers:
-            add("claims", "claims", self._claimant.run)
         for name, producer in self._producers.items():
             add(name, "producer", producer.run)
+        if self._producers:
+            add("claims", "claims", self._claimant.run)
 
     def _load_initially(self, tickers: Iterable[str]) -> None:
         """Request the initial load of those that are to have one and have not."""

@@ -20,11 +20,11 @@ _STATES: Final = {
     "stopped": ("■", "dim"),
 }
 _COLUMNS: Final = (
-    Column("Service", 19),
+    Column("Service", 12),
     Column("State", 14),
     Column("/s", 5, right=True),
     Column("Handled", 7, right=True, drop=2),
-    Column("Holds", 9, drop=1, elastic=True),
+    Column("Holds", 16, drop=1, elastic=True),
 )
 _GROUPS: Final = {
     "market": PRODUCER_GROUP,

@@ -151,6 +151,19 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
         assert word in result.stderr
 
 
+def test_a_loader_and_a_worker_end_by_themselves_one_after_the_other(product: Product) -> None:
+    """Each drains what its own roles read; what nobody works on waits for whoever comes."""
+    loader = product.run(
+        "AAPL", "--no-ui", "--source", "simulator", "--roles", "producer", "--initial-load", "--until-idle"
+    )
+    assert loader.returncode == 0, loader.stderr
+    assert product.query("stock_data", "AAPL") == []
+    worker = product.run("AAPL", "--no-ui", "--roles", "processor,sink", "--until-idle")
+    assert worker.returncode == 0, worker.stderr
+    assert len(product.query("stock_data", "AAPL", "--interval", "daily", "--last", 0)) == 250
+    assert len(product.query("indicators", "AAPL", "--interval", "daily", "--last", 0)) == 250
+
+
 def test_queries_say_what_is_wrong(product: Product) -> None:
     nothing = product.run("query", "stock_data")
     assert nothing.returncode == 1

@@ -1,12 +1,17 @@
 """Consumer groups on a real broker: sharing, rebalances, topics that come later."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
 
-from pipeline.bus.base import BusError
-from tests.integration.support import Assignments, drain, following, numbers, opened, records, until
+from pipeline.bus.base import Bus, BusError, Received
+from pipeline.settings import SupervisorSettings
+from pipeline.stages.consume import Handle, Subscription, consume, lag_of
+from pipeline.supervisor import Supervisor
+from pipeline.watchlist import Watchlist
+from tests.integration.support import PATIENCE, Assignments, drain, following, numbers, opened, records, until
 
 
 @pytest.fixture
@@ -83,6 +88,42 @@ async def test_a_batch_in_hand_is_committed_before_its_partition_changes_hands(
         assert sorted(numbers(rest)) == list(range(40, 80)), "nothing of the first batch came twice"
         await first.close()
         await second.close()
+
+
+async def test_a_member_that_stops_drains_its_own_partitions_and_not_those_of_others(
+    kafka_bootstrap: str, topic: str, group: str
+) -> None:
+    handed_over, let_go = asyncio.Event(), asyncio.Event()
+
+    async def take(batch: Sequence[Received]) -> None:
+        pass
+
+    async def hesitate(batch: Sequence[Received]) -> None:
+        handed_over.set()
+        await let_go.wait()
+
+    def stage(bus: Bus, handle: Handle) -> Supervisor:
+        supervisor = Supervisor(SupervisorSettings(max_restarts=0))
+        subscription = Subscription(bus, Watchlist(), ())
+        subscription.topics = {topic}
+        supervisor.add("stage", "sink", lambda context: consume(bus, group, subscription, handle, context))
+        return supervisor
+
+    async with opened(kafka_bootstrap, partitions=2) as bus:
+        await bus.create_topics([topic])
+        quick, slow = stage(bus, take), stage(bus, hesitate)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while [len(m.partitions) for m in await bus.members(group) or ()] != [1, 1]:
+                    pass
+                await bus.publish(records(topic, 40))
+                await handed_over.wait()
+                assert await quick.stop(20), "it does not wait for what the slow one has yet to commit"
+                assert 0 < await lag_of(bus, group, [topic]) < 40
+        finally:
+            let_go.set()
+            assert await slow.stop(20)
+        assert await lag_of(bus, group, [topic]) == 0
 
 
 async def test_without_a_commit_the_next_member_reads_again(kafka_bootstrap: str, topic: str, group: str) -> None:
