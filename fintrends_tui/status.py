@@ -56,7 +56,7 @@ def _members(group: GroupView) -> Iterator[str]:
     for number, member in enumerate(group.members):
         who = "this process" if member.here else f"{member.client} at {member.host}"
         what = textwrap.shorten(" ".join([*member.tickers, *member.general]) or "standby", 60, placeholder=" …")
-        yield f"{'' if number else group.group:<20} {who:<20} {member.partitions:>4} partitions  {what}"
+        yield f"{'' if number else group.group:<20} {who:<40} {member.partitions:>4} partitions  {what}"
 
 
 async def follow_loads(socket: Path, tickers: Sequence[str]) -> int:

@@ -122,7 +122,6 @@ class Commands:
         added = self._watchlist.add(tickers)
         if added:
             log.info("watching %s", ", ".join(added))
-            self._supervisor.retry_failed("producer")  # a source may have had nothing for the others
         known = [ticker for ticker in tickers if ticker not in added]
         note = f"watching {', '.join(added)}" if added else f"{', '.join(known)} already watched"
         return TickersChanged(added, note)

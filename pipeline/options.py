@@ -77,7 +77,7 @@ class RunFlags(Where):
     "Load the history of the tickers first."
 
     until_idle: Annotated[bool, Parameter(group=_PIPELINE, negative="", show_default=False)] = False
-    "Exit with 0 once sources are exhausted and nothing lags; with --initial-load, an endless source gives history only."
+    "Exit with 0 when sources are exhausted and lag is zero; with --initial-load, an endless one gives history only."
 
     duration: Annotated[float | None, Parameter(group=_PIPELINE, validator=validators.Number(gt=0))] = None
     "Stop in good order after this many seconds."

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -96,7 +96,7 @@ class Pipeline:
             self._bus,
             self.watchlist,
             economic=any(feed.name == "economic" for feed in feeds),
-            on_tickers=self._load_initially,
+            on_tickers=self._on_held,
         )
         self._producers = {
             feed.name: Producer(
@@ -212,6 +212,11 @@ class Pipeline:
             add(name, "producer", producer.run)
         if self._producers:
             add("claims", "claims", self._claimant.run)
+
+    def _on_held(self, tickers: Sequence[str]) -> None:
+        if tickers:
+            self._supervisor.retry_failed("producer")  # a source may have had nothing for the others
+            self._load_initially(tickers)
 
     def _load_initially(self, tickers: Iterable[str]) -> None:
         """Request the initial load of those that are to have one and have not."""

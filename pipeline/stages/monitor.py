@@ -29,6 +29,7 @@ MEMBERS_EVERY: Final = 3
 """Members change seldom: they are looked at every so many looks."""
 
 _READING: Final = (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP)
+_GROUPS: Final = (PRODUCER_GROUP, *_READING)
 
 
 class Monitor:
@@ -86,10 +87,10 @@ class Monitor:
     @property
     def groups(self) -> list[GroupView]:
         """Those that have members."""
-        return [GroupView(group=group, members=members) for group, members in self._members.items() if members]
+        return [GroupView(group=group, members=found) for group in _GROUPS if (found := self._members.get(group))]
 
     async def _look_at_members(self) -> None:
-        for group in (PRODUCER_GROUP, *_READING):
+        for group in _GROUPS:
             members = await self._bus.members(group)
             if members is not None:  # else as it was, until they have settled it
                 views = [_member_view(member, here=member.client == self._bus.client) for member in members]
