@@ -164,6 +164,21 @@ def test_a_loader_and_a_worker_end_by_themselves_one_after_the_other(product: Pr
     assert len(product.query("indicators", "AAPL", "--interval", "daily", "--last", 0)) == 250
 
 
+def test_a_source_that_had_nothing_is_asked_again_for_a_ticker_that_is_added(product: Product, tmp_path: Path) -> None:
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    header = "datetime,open,high,low,close,volume"
+    (recordings / "AAPL_1min.csv").write_text(f"{header}\n2019-02-11 09:31:00,1,1,1,1,1\n")
+    with product.running("ZZZ", "--source", f"replay:{recordings}", "--speed", "max") as process:
+        product.wait_for(lambda s: _market(s)["state"] == "failed", process)
+        assert product.run("add", "AAPL").returncode == 0
+        product.wait_for(lambda s: _market(s)["total"] == 1, process)
+
+
+def _market(status: dict) -> dict:
+    return next(service for service in status["services"] if service["name"] == "market")
+
+
 def test_queries_say_what_is_wrong(product: Product) -> None:
     nothing = product.run("query", "stock_data")
     assert nothing.returncode == 1
