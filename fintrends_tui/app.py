@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from fintrends_tui import themes
-from fintrends_tui.commands import DASHBOARD, EVERYWHERE, bindings
+from fintrends_tui.commands import EVERYWHERE, KeyCommand, bindings
 from fintrends_tui.link import Link, LinkError, LinkStatus
 from fintrends_tui.log_feed import LogFeed
 from fintrends_tui.view import View
@@ -26,6 +26,13 @@ class Repaintable(Protocol):
     """A screen that shows views."""
 
     def update_view(self, view: View) -> None: ...
+
+
+@runtime_checkable
+class Commanded(Protocol):
+    """A screen with commands of its own, which the palette offers while it is shown."""
+
+    KEYS: tuple[KeyCommand, ...]
 
 
 class FintrendsApp(App[ExitReason]):
@@ -108,10 +115,10 @@ class FintrendsApp(App[ExitReason]):
         self.run_worker(self._command(command), group="command")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        from fintrends_tui.screens.dashboard import Dashboard
-
-        for command in (*(DASHBOARD if isinstance(screen, Dashboard) else ()), *EVERYWHERE):
-            yield SystemCommand(command.label, command.help, self._runner(command.action, screen))
+        own = screen.KEYS if isinstance(screen, Commanded) else ()
+        for command in (*own, *EVERYWHERE):
+            if command.label:
+                yield SystemCommand(command.label, command.help, self._runner(command.action, screen))
         yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys"))
 
     def action_help(self) -> None:

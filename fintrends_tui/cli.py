@@ -166,7 +166,7 @@ def query(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
 
 @app.command
 def topics(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
-    """List topics with offsets and the lag of each consumer group; --create makes the missing ones."""
+    """List topics with offsets, retention and the lag of each consumer group; --create makes the missing ones."""
     _become_pipeline(["topics", *words])
 
 

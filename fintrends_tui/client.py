@@ -79,7 +79,7 @@ class Connection:
         if reply.error is not None:
             raise LinkError(reply.error)
         type_ = RESULTS.get(type(command))
-        return None if type_ is None else msgspec.convert(reply.result, type_)
+        return None if type_ is None else msgspec.convert(reply.result, type_, str_keys=True)
 
     async def close(self) -> None:
         self._listener.cancel()

@@ -8,13 +8,14 @@ from textual.binding import Binding
 
 class KeyCommand(NamedTuple):
     """`keys` as Textual names them, separated by commas; `shown` is how people read them. An empty `label` keeps the
-    command out of the footer."""
+    command out of the footer and the palette, `footer` out of the footer alone."""
 
     keys: str
     shown: str
     action: str
     label: str
     help: str
+    footer: bool = True
 
 
 EVERYWHERE: Final = (
@@ -24,11 +25,14 @@ EVERYWHERE: Final = (
 )
 DASHBOARD: Final = (
     KeyCommand("a", "a", "add", "Add", "Add tickers to the watchlist"),
-    KeyCommand("x", "x", "remove", "Remove", "Remove the selected ticker; what is stored stays"),
-    KeyCommand("i", "i", "load", "Load", "Load the history of the selected ticker, or of all"),
+    KeyCommand("x", "x", "remove", "Remove", "Remove the selected ticker; what is stored stays", footer=False),
+    KeyCommand("i", "i", "load", "Load", "Load the history of the selected ticker, or of all", footer=False),
     KeyCommand("p", "p", "pause", "Pause", "Pause the producers, or let them run on"),
-    KeyCommand("r", "r", "restart", "Restart", "Restart a service, or all of them"),
+    KeyCommand("r", "r", "restart", "Restart", "Restart a service, or all of them", footer=False),
     KeyCommand("enter", "⏎", "detail", "Detail", "Open the selected ticker"),
+    KeyCommand("t", "t", "topics", "Topics", "Open the topics: lag, retention, messages"),
+    KeyCommand("s", "s", "services", "Services", "Open the services and the writes to the store"),
+    KeyCommand("e", "e", "dead_letters", "Dead letters", "Open what could not be processed", footer=False),
     KeyCommand("l", "l", "log", "Log", "Open the log"),
 )
 MOVING: Final = (
@@ -50,7 +54,37 @@ DETAIL: Final = (
     KeyCommand("right_square_bracket", "]", "pan(1)", "", "Go forward, up to now"),
     KeyCommand("escape,enter", "Esc", "app.pop_screen", "Back", "Go back to the dashboard"),
 )
-LOG: Final = (KeyCommand("escape,l", "Esc", "app.pop_screen", "Back", "Go back to the dashboard"),)
+TOPICS: Final = (
+    KeyCommand("enter", "⏎", "open", "Messages", "Open the messages of the selected topic"),
+    KeyCommand("slash", "/", "search", "Filter", "Show the topics whose name contains a text"),
+    KeyCommand("o", "o", "sort", "Sort", "Sort by name, records, rate or lag"),
+    KeyCommand("O", "O", "reverse", "Reverse", "Turn the order round"),
+    KeyCommand("escape,t", "Esc", "back", "Back", "Drop the filter, or go back"),
+)
+MESSAGES: Final = (
+    KeyCommand("f", "f", "follow", "Follow", "Let new messages come in by themselves, or not"),
+    KeyCommand("slash", "/", "search", "Filter", "Look for messages that contain a text"),
+    KeyCommand("m", "m", "older", "More", "Look further back"),
+    KeyCommand("tab", "Tab", "app.focus_next", "Pane", "Go to the message, to scroll it, and back"),
+    KeyCommand("escape", "Esc", "back", "Back", "Drop the filter, or go back"),
+)
+SERVICES: Final = (
+    KeyCommand("r", "r", "restart", "Restart", "Restart the selected service"),
+    KeyCommand("R", "R", "restart_all", "Restart all", "Restart all services"),
+    KeyCommand("p", "p", "pause", "Pause", "Pause the selected service, or let it run on"),
+    KeyCommand("tab", "Tab", "app.focus_next", "Pane", "Go to the next pane, to scroll it"),
+    KeyCommand("l", "l", "log", "Log", "Open the log"),
+    KeyCommand("escape,s", "Esc", "back", "Back", "Go back"),
+)
+LOG: Final = (
+    KeyCommand("f", "f", "follow", "Follow", "Stay at the newest line, or where one is"),
+    KeyCommand("v", "v", "level", "Level", "Show all lines, or those from info, warning or error on"),
+    KeyCommand("slash", "/", "search", "Find", "Find a text"),
+    KeyCommand("n", "n", "find(1)", "Next", "Go to the next line that has it"),
+    KeyCommand("N", "N", "find(-1)", "Previous", "Go to the line before that has it"),
+    KeyCommand("w", "w", "wrap", "Wrap", "Show long lines whole, or cut them"),
+    KeyCommand("escape,l", "Esc", "back", "Back", "Drop what is looked for, or go back"),
+)
 
 
 def bindings(commands: Iterable[KeyCommand]) -> list[Binding]:
@@ -60,7 +94,7 @@ def bindings(commands: Iterable[KeyCommand]) -> list[Binding]:
             command.keys,
             command.action,
             command.label or command.help,
-            show=bool(command.label),
+            show=bool(command.label) and command.footer,
             key_display=command.shown,
             tooltip=command.help,
         )

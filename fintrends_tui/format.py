@@ -109,17 +109,27 @@ def local_clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC).astimezone():%H:%M:%S}"
 
 
+def timestamp(ts: float) -> str:
+    """Date and time in UTC, with milliseconds."""
+    return f"{datetime.fromtimestamp(ts, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+
+def moment_seconds(ts: float) -> str:
+    """Date and time in UTC, with seconds."""
+    return f"{datetime.fromtimestamp(ts, UTC):%Y-%m-%d %H:%M:%S}"
+
+
 def moment(ts: float, *, daily: bool = False) -> str:
     """When a bar is, in UTC."""
     return f"{datetime.fromtimestamp(ts, UTC):{'%Y-%m-%d' if daily else '%m-%d %H:%M'}}"
 
 
-def sparkline(values: Sequence[float], width: int) -> str:
-    """The latest values as `width` blocks between their least and greatest, newest last."""
+def sparkline(values: Sequence[float], width: int, *, floor: float | None = None) -> str:
+    """The latest values as `width` blocks between their least, or `floor`, and greatest, newest last."""
     values = values[-width:]
     if not values:
         return ""
-    low, high = min(values), max(values)
+    low, high = min(values) if floor is None else floor, max(values)
     if high == low:
         return _BLOCKS[0 if not high else 3] * len(values)
     scale = (len(_BLOCKS) - 1) / (high - low)

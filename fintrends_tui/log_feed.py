@@ -9,7 +9,6 @@ from pipeline.protocol import Command, GetLog, LogLine
 from pipeline.snapshot import PipelineView
 
 _KEPT: Final = 2000
-_BATCH: Final = 500
 
 
 class LogFeed:
@@ -33,7 +32,7 @@ class LogFeed:
         self._busy = True
         try:
             after = self._seen if pipeline.pid == self._pid else 0
-            new: list[LogLine] = await self._ask(GetLog(after=after, last=_BATCH))
+            new: list[LogLine] = await self._ask(GetLog(after=after, last=_KEPT))
         except LinkError:
             return
         finally:

@@ -138,7 +138,7 @@ def topics(
     watch: float | None = None,
     where: Where = WHERE_DEFAULTS,
 ) -> int:
-    """List topics with offsets and the lag of each consumer group; also while no pipeline runs.
+    """List topics with offsets, retention and the lag of each consumer group; also while no pipeline runs.
 
     Parameters
     ----------

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.alerts import InvalidRuleError
-from pipeline.bus.base import Bus, BusError, TopicPartition
+from pipeline.browse import browse
+from pipeline.bus.base import Bus, BusError
 from pipeline.control import CommandError
 from pipeline.logs import LogTail
 from pipeline.messages import INDICATOR_FIELDS, INTERVALS
@@ -20,6 +21,7 @@ from pipeline.protocol import (
     GetLog,
     GetMessages,
     GetSnapshot,
+    GetTopics,
     History,
     Load,
     Pause,
@@ -29,22 +31,18 @@ from pipeline.protocol import (
     Resume,
     Stop,
     TickersChanged,
-    TopicMessage,
 )
-from pipeline.snapshot import Snapshot
+from pipeline.snapshot import Snapshot, TopicView
 from pipeline.stages.alerts import AlertStage
 from pipeline.stages.loader import Loader
 from pipeline.store.base import Query, Store, StoreError
 from pipeline.supervisor import Supervisor, UnknownServiceError
-from pipeline.text import clean
 from pipeline.tickers import InvalidTickerError, parse_tickers
 from pipeline.watchlist import Watchlist
 
 log = logging.getLogger(__name__)
 
 _MAX_BARS = 5000
-_MAX_MESSAGES = 500
-_VALUE_LIMIT = 4096
 
 
 class Commands:
@@ -61,6 +59,7 @@ class Commands:
         alerts: AlertStage,
         tail: LogTail,
         snapshot: Callable[[], Snapshot],
+        topics: Callable[[], list[TopicView]],
         stop: Callable[[], None],
     ) -> None:
         self._bus = bus
@@ -71,6 +70,7 @@ class Commands:
         self._alerts = alerts
         self._tail = tail
         self._snapshot = snapshot
+        self._topics = topics
         self._stop = stop
 
     async def execute(self, command: Command) -> Any:
@@ -102,8 +102,10 @@ class Commands:
                 return self._snapshot()
             case GetHistory():
                 return await self._history(command)
-            case GetMessages(topic, last):
-                return await self._messages(topic, last)
+            case GetTopics():
+                return self._topics()
+            case GetMessages():
+                return await browse(self._bus, command)
             case GetLog(after, last):
                 return self._tail.after(after, last)
             case AddAlert(rule):
@@ -172,27 +174,3 @@ class Commands:
                 if name in INDICATOR_FIELDS
             },
         )
-
-    async def _messages(self, topic: str, last: int) -> list[TopicMessage]:
-        count = max(1, min(last, _MAX_MESSAGES))
-        found: list[TopicMessage] = []
-        for where, (begin, end) in (await self._bus.offsets([topic])).items():
-            found += await self._tail_of(where, max(begin, end - count), end)
-        if not found and topic not in await self._bus.topics():
-            raise CommandError(f"there is no topic {topic!r}")
-        found.sort(key=lambda message: (message.ts, message.offset), reverse=True)
-        return found[:count]
-
-    async def _tail_of(self, where: TopicPartition, start: int, stop: int) -> list[TopicMessage]:
-        return [
-            TopicMessage(
-                partition=record.partition,
-                offset=record.offset,
-                ts=record.ts / 1000,
-                key=clean(record.key, 256),
-                headers={clean(k, 64): clean(v.decode("utf-8", "replace"), 256) for k, v in record.headers.items()},
-                value=clean(record.value[:_VALUE_LIMIT].decode("utf-8", "replace"), _VALUE_LIMIT),
-            )
-            async for batch in self._bus.read(where, start, stop)
-            for record in batch
-        ]

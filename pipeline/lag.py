@@ -6,12 +6,15 @@ committed offset and of its lag.
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from pipeline.snapshot import GroupStatus
 
 WINDOW: Final = 10
 """Observations that a status is judged by."""
+HISTORY: Final = 60
+"""Observations that are kept, to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,10 @@ class _Observation:
 
 
 class LagWindow:
-    """The last ten observations of one group on one partition or topic."""
+    """The last observations of one group on one partition or topic."""
 
     def __init__(self) -> None:
-        self._observations: deque[_Observation] = deque(maxlen=WINDOW)
+        self._observations: deque[_Observation] = deque(maxlen=HISTORY)
 
     def observe(self, committed: int, lag: int) -> None:
         self._observations.append(_Observation(committed, lag))
@@ -33,14 +36,19 @@ class LagWindow:
     def lag(self) -> int:
         return self._observations[-1].lag if self._observations else 0
 
+    @property
+    def lags(self) -> list[int]:
+        """The lag at every observation that is kept, oldest first."""
+        return [observation.lag for observation in self._observations]
+
     def status(self) -> GroupStatus:
         """OK if the lag was zero at any time of the window or it shrinks; STALL if the group commits nothing though
         there is lag; WARN if it commits but falls ever further behind. OK until the window is full."""
-        window = self._observations
+        window = list(self._observations)[-WINDOW:]
         if len(window) < WINDOW or any(o.lag == 0 for o in window):
             return "OK"
         if all(o.committed == window[0].committed for o in window):
             return "STALL"
-        if all(later.lag >= earlier.lag for earlier, later in zip(window, list(window)[1:], strict=False)):
+        if all(later.lag >= earlier.lag for earlier, later in pairwise(window)):
             return "WARN"
         return "OK"

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from pipeline.snapshot import AlertView, Snapshot
+from pipeline.snapshot import AlertView, Snapshot, TopicView
 
 PROTOCOL_VERSION: Final = 1
 MAX_FRAME: Final = 8 * 1024 * 1024
@@ -93,18 +93,27 @@ class GetHistory(Struct, frozen=True, tag="history"):
     indicators: list[str] = []
 
 
+class GetTopics(Struct, frozen=True, tag="topics"):
+    """Every topic, by name, with all that is too much for a snapshot. Result: list of `TopicView`."""
+
+
 class GetMessages(Struct, frozen=True, tag="messages"):
-    """The newest records of a topic, newest first. Result: list of `TopicMessage`."""
+    """Records of a topic: the newest, those `before` the given offsets, or those from the offsets in `after` on. Both
+    map partitions to offsets. Only those that contain a text, whatever its case, if one is given. Result:
+    `MessagePage`."""
 
     topic: str
     last: int = 50
+    before: dict[int, int] = {}
+    after: dict[int, int] = {}
+    contains: str = ""
 
 
 class GetLog(Struct, frozen=True, tag="log"):
     """Log lines after a sequence number. Result: list of `LogLine`."""
 
     after: int = 0
-    last: int = 500
+    last: int = 2000
 
 
 class AddAlert(Struct, frozen=True, tag="add_alert"):
@@ -137,6 +146,7 @@ Command = (
     | Focus
     | GetSnapshot
     | GetHistory
+    | GetTopics
     | GetMessages
     | GetLog
     | AddAlert
@@ -196,12 +206,25 @@ class History(Struct, frozen=True):
 
 
 class TopicMessage(Struct, frozen=True):
+    """`size` is the length of the whole value in bytes; `value` and `headers` may be cut."""
+
     partition: int
     offset: int
     ts: float
     key: str
     headers: dict[str, str]
     value: str
+    size: int
+
+
+class MessagePage(Struct, frozen=True):
+    """Some records of a topic, newest first. `start` and `stop` say by partition what was looked through: the offset
+    that it began at and the one after its end. `older` tells whether there is anything before that."""
+
+    messages: list[TopicMessage]
+    start: dict[int, int]
+    stop: dict[int, int]
+    older: bool
 
 
 class LogLine(Struct, frozen=True):
@@ -221,7 +244,8 @@ RESULTS: Final[dict[type, Any]] = {
     Restart: list[str],
     GetSnapshot: Snapshot,
     GetHistory: History,
-    GetMessages: list[TopicMessage],
+    GetTopics: list[TopicView],
+    GetMessages: MessagePage,
     GetLog: list[LogLine],
     AddAlert: str,
     RemoveAlert: str,

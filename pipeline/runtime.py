@@ -119,6 +119,7 @@ class Pipeline:
             alerts=self._alerts,
             tail=tail,
             snapshot=self.snapshot,
+            topics=self._monitor.details,
             stop=self.request_stop,
         )
         self._control = ControlServer(commands.execute, self.snapshot)
@@ -287,6 +288,7 @@ class Pipeline:
             idle=self._exhausted and not any(group.lag for topic in self._monitor.topics for group in topic.groups),
             log_seq=self._tail.seq,
             dead_letters=self._monitor.documents.get("dead_letter", 0),
+            dead_letter_at=self._monitor.dead_letter_at,
         )
         return Snapshot(
             seq=self._seq,

@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from pipeline.retention import Retention
+
 ServiceState = Literal["starting", "running", "paused", "backing off", "draining", "finished", "failed", "stopped"]
 PipelineState = Literal["starting", "running", "stopping"]
 LoadState = Literal["waiting", "loading", "done", "failed"]
@@ -14,7 +16,10 @@ GroupStatus = Literal["OK", "WARN", "ERR", "STALL"]
 
 
 class PipelineView(Struct, kw_only=True, frozen=True):
-    """The process itself. `source_note` says in words where the data comes from and why; `note` what it waits for."""
+    """The process itself. `source_note` says in words where the data comes from and why; `note` what it waits for.
+
+    `dead_letter_at` is when the latest dead letter of this run came in.
+    """
 
     pid: int
     version: str
@@ -31,6 +36,7 @@ class PipelineView(Struct, kw_only=True, frozen=True):
     idle: bool = False
     log_seq: int = 0
     dead_letters: int = 0
+    dead_letter_at: float | None = None
 
 
 class TickerView(Struct, kw_only=True, frozen=True):
@@ -55,7 +61,11 @@ class TickerView(Struct, kw_only=True, frozen=True):
 
 
 class ServiceView(Struct, kw_only=True, frozen=True):
-    """A supervised service. `total` counts what it handled since the start; `retry_in` is set while backing off."""
+    """A supervised service. `total` counts what it handled since the start; `retry_in` is set while backing off.
+
+    `since` is when its state began, `error` what it failed on last, `failing_since` set while it fails again and
+    again; `spark` is its rate in the last seconds, oldest first.
+    """
 
     name: str
     role: Literal["producer", "processor", "sink", "view", "loader", "claims"]
@@ -66,12 +76,19 @@ class ServiceView(Struct, kw_only=True, frozen=True):
     since: float = 0.0
     error: str | None = None
     retry_in: float | None = None
+    failing_since: float | None = None
+    spark: list[float] = []
 
 
-class GroupLag(Struct, kw_only=True, frozen=True):
+class GroupLag(Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """How far a consumer group is behind. `since` is when its status began, None while that is OK; `lags` is the lag
+    in the last seconds, oldest first (only in the answer to `GetTopics`)."""
+
     group: str
     lag: int
     status: GroupStatus = "OK"
+    since: float | None = None
+    lags: list[int] = []
 
 
 class MemberView(Struct, kw_only=True, frozen=True):
@@ -95,12 +112,17 @@ class GroupView(Struct, kw_only=True, frozen=True):
     members: list[MemberView] = []
 
 
-class TopicView(Struct, kw_only=True, frozen=True):
-    """A topic: its records, their rate, and how far behind each consumer group is."""
+class TopicView(Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A topic: its records, their rate, and how far behind each consumer group is.
+
+    `partitions` and `retention` are in the answer to `GetTopics` only; `retention` is None where the bus does not tell.
+    """
 
     topic: str
     records: int
     rate: float = 0.0
+    partitions: int = 0
+    retention: Retention | None = None
     groups: list[GroupLag] = []
 
 

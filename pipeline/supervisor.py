@@ -29,6 +29,8 @@ STOP_ORDER: Final[tuple[tuple[Role, ...], ...]] = (
 )
 GRACE: Final = 5.0
 """Seconds that a service has to finish its batch when it is restarted."""
+STEADY: Final = 30.0
+"""Seconds after which a service that runs is well again, and no longer failing again and again."""
 
 
 class UnknownServiceError(LookupError):
@@ -92,6 +94,7 @@ class Service:
         self.restarts = 0
         self.error: str | None = None
         self.retry_at: float | None = None
+        self.failing_since: float | None = None
         self.resumed = asyncio.Event()
         self.resumed.set()
         self.wake = asyncio.Event()
@@ -106,6 +109,18 @@ class Service:
             self.since = self._clock.now().timestamp()
             log.debug("%s is %s", self.name, state)
 
+    def failed(self, error: str) -> None:
+        """Note what it failed on; it fails again and again unless it was well before."""
+        if self._steady:
+            self.failing_since = None
+        self.error = error
+        self.failing_since = self.failing_since or self._clock.now().timestamp()
+
+    @property
+    def _steady(self) -> bool:
+        well = ("running", "draining", "finished", "stopped")
+        return self.state in well and self._clock.now().timestamp() - self.since >= STEADY
+
     def view(self) -> ServiceView:
         retry_in = None if self.retry_at is None else max(0.0, self.retry_at - self._clock.monotonic())
         return ServiceView(
@@ -118,6 +133,8 @@ class Service:
             since=self.since,
             error=self.error,
             retry_in=retry_in,
+            failing_since=None if self._steady else self.failing_since,
+            spark=self.rate.history(),
         )
 
 
@@ -202,6 +219,7 @@ class Supervisor:
         chosen = self._chosen(name, None)
         for service in chosen:
             log.info("%s is restarted on request", service.name)
+            service.failing_since = None
             service.wake.set()
         return [service.name for service in chosen]
 
@@ -245,7 +263,7 @@ class Supervisor:
                 service.became("starting")
                 error = await self._run_once(service)
                 if error is not None:
-                    service.error = sentence(error, self._secrets)
+                    service.failed(sentence(error, self._secrets))
                 if self._stopping.is_set():
                     if error is not None:
                         log.warning("%s failed while stopping: %s", service.name, service.error)
@@ -308,7 +326,7 @@ class Supervisor:
             return None
         error = task.exception()
         if error is None:
-            service.error = None
+            service.error = service.failing_since = None
             return None
         if not isinstance(error, Exception):
             raise error

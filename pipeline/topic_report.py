@@ -13,6 +13,7 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.datadir import DataDir, DataDirError
 from pipeline.engines import choose_bus, open_bus_to_read
 from pipeline.lag import WINDOW, LagWindow
+from pipeline.retention import Retention
 from pipeline.settings import Loaded
 from pipeline.snapshot import GroupStatus
 from pipeline.topics import GENERAL, READERS, split_topic, topics_of
@@ -20,7 +21,7 @@ from pipeline.topics import GENERAL, READERS, split_topic, topics_of
 MIN_WATCH_SECONDS: Final = 5.0
 """Groups commit about once a second at most; in less time one that works could pass for one that does not."""
 
-_HEADER: Final = ("topic", "partition", "begin", "end", "records", "lag")
+_HEADER: Final = ("topic", "partition", "begin", "end", "records", "retention", "lag")
 
 
 class GroupReport(Struct, kw_only=True, frozen=True):
@@ -34,7 +35,10 @@ class GroupReport(Struct, kw_only=True, frozen=True):
 
 
 class PartitionReport(Struct, kw_only=True, frozen=True):
-    """A partition: the offset of its oldest record, the one to be written next, and how many records are retained."""
+    """A partition: the offset of its oldest record, the one to be written next, and how many records are retained.
+
+    `retention` is its topic's; None if it was not asked for, or the bus does not tell.
+    """
 
     topic: str
     ticker: str | None
@@ -43,6 +47,7 @@ class PartitionReport(Struct, kw_only=True, frozen=True):
     end: int
     records: int
     groups: list[GroupReport]
+    retention: Retention | None = None
 
 
 def ours(names: Iterable[str]) -> set[str]:
@@ -157,6 +162,8 @@ async def report(
             reports = await look(bus, shown)
         else:
             reports = await watch(bus, shown, seconds, clock or SystemClock())
+        retention = await bus.retention(shown)
+        reports = [msgspec.structs.replace(report, retention=retention.get(report.topic)) for report in reports]
         description = bus.description
     if as_json:
         document = {"bus": description, "created": created, "missing": missing, "partitions": reports}
@@ -209,6 +216,6 @@ def _table(reports: Iterable[PartitionReport]) -> Iterator[str]:
 
 
 def _row(report: PartitionReport) -> tuple[str, ...]:
-    numbers = (report.partition, report.begin, report.end, report.records)
+    numbers = (report.partition, report.begin, report.end, report.records, report.retention or "?")
     lags = (" ".join(filter(None, (group.group, str(group.lag), group.status))) for group in report.groups)
     return (report.topic, *map(str, numbers), "  ".join(lags))

@@ -23,9 +23,11 @@ from fintrends_tui.widgets.log_pane import LogPane
 from fintrends_tui.widgets.panel import Panel
 from fintrends_tui.widgets.services import Services
 from fintrends_tui.widgets.topics import Topics
+from fintrends_tui.widgets.trouble_line import TroubleLine
 from fintrends_tui.widgets.watchlist import Watchlist
 from fintrends_tui.widgets.writes import Writes
 from pipeline.protocol import Add, Load, Pause, Remove, Restart, Resume
+from pipeline.topics import DEAD_LETTER
 
 if TYPE_CHECKING:
     from fintrends_tui.app import FintrendsApp
@@ -37,6 +39,7 @@ class Dashboard(Screen[None]):
     Both are the same widgets: app.tcss hides all but the `-active` one where there is no room for all.
     """
 
+    KEYS = DASHBOARD
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(DASHBOARD), *bindings(MOVING)]
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
@@ -66,6 +69,7 @@ class Dashboard(Screen[None]):
         tabs = Tabs(*(Tab(panel.LABEL, id=f"tab-{panel.id}") for panel in panels), id="tabs")
         tabs.can_focus = False
         yield Header()
+        yield TroubleLine()
         with Container(id="body"):
             yield Watchlist()
             yield tabs
@@ -84,6 +88,7 @@ class Dashboard(Screen[None]):
     def update_view(self, view: View) -> None:
         self._show_loads(bool(view.snapshot and view.snapshot.loads))
         self.query_one(Header).update_view(view)
+        self.query_one(TroubleLine).update_view(view)
         for panel in self.query(".panel").results(Widget):
             if panel.display and isinstance(panel, Panel | Chart | Watchlist):
                 panel.update_view(view)
@@ -189,6 +194,21 @@ class Dashboard(Screen[None]):
 
         choices = [Choice("", "all services"), *(Choice(s.name, f"{s.name}  ({s.state})") for s in services)]
         self.app.push_screen(ChooseScreen("Restart", choices), chosen)
+
+    def action_topics(self) -> None:
+        from fintrends_tui.screens.topics import TopicsScreen
+
+        self.app.push_screen(TopicsScreen())
+
+    def action_services(self) -> None:
+        from fintrends_tui.screens.services import ServicesScreen
+
+        self.app.push_screen(ServicesScreen())
+
+    def action_dead_letters(self) -> None:
+        from fintrends_tui.screens.messages import MessagesScreen
+
+        self.app.push_screen(MessagesScreen(DEAD_LETTER))
 
     def action_log(self) -> None:
         from fintrends_tui.screens.log import LogScreen

@@ -27,6 +27,7 @@ class DetailScreen(Screen[None]):
     """A large chart that can be switched and searched, the indicators of every interval, and all headlines with what
     made their scores."""
 
+    KEYS = DETAIL
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(DETAIL)]
     HORIZONTAL_BREAKPOINTS = WIDTHS
     AUTO_FOCUS = "#indicator-table"

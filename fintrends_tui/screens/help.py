@@ -6,7 +6,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from fintrends_tui.commands import DASHBOARD, DETAIL, EVERYWHERE, LOG, MOVING, KeyCommand
+from fintrends_tui.commands import (
+    DASHBOARD,
+    DETAIL,
+    EVERYWHERE,
+    LOG,
+    MESSAGES,
+    MOVING,
+    SERVICES,
+    TOPICS,
+    KeyCommand,
+)
 from fintrends_tui.widgets.cells import Column, Row, text
 from fintrends_tui.widgets.table import Table
 
@@ -20,6 +30,9 @@ _SECTIONS: Final = (
     ("Dashboard", (*DASHBOARD, *MOVING)),
     ("Lists", _IN_LISTS),
     ("Detail of a ticker", DETAIL),
+    ("Topics", TOPICS),
+    ("Messages of a topic", MESSAGES),
+    ("Services", SERVICES),
     ("Log", LOG),
     ("Everywhere", (*EVERYWHERE, *_PALETTE)),
 )

@@ -1,17 +1,21 @@
 """The pipeline's log."""
 
-import textwrap
-from typing import Final
+import re
+from typing import ClassVar, Final
 
+from rich.style import Style
 from textual import events
 
 from fintrends_tui import format as fmt
 from fintrends_tui.log_feed import LogFeed
 from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, outside, text
+from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside, text
 from fintrends_tui.widgets.panel import Panel
+from fintrends_tui.widgets.wrapping import wrap
 from pipeline.protocol import LogLine
+from pipeline.text import clean
 
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _TONES: Final = {"DEBUG": "dim", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
 _COLUMNS: Final = (
     Column("Time UTC", 8),
@@ -25,57 +29,162 @@ class LogPane(Panel):
     """Follows the newest line until the reader scrolls up, and again once they are back at the end."""
 
     LABEL = "Log"
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
 
-    def __init__(self, feed: LogFeed, *, wrap: bool = False) -> None:
-        """`wrap` shows long lines whole, on as many lines as they need."""
+    def __init__(self, feed: LogFeed, *, wrapped: bool = False) -> None:
+        """`wrapped` shows long lines whole, on as many lines as they need."""
         super().__init__(_COLUMNS, header=False, id="log", classes="panel")
         self._feed = feed
-        self._wrap = wrap
-        self._shown: tuple[int, int] | None = None
+        self._wrapped = wrapped
+        self._level = 0
+        self._pattern: re.Pattern[str] | None = None
+        self._found: list[int] = []
+        self._current: int | None = None
+        self._made: dict[int, list[Row]] = {}
+        self._shown: tuple[object, ...] | None = None
+        self._empty_sentence = ""
         self._follow = True
 
     def update_view(self, view: View) -> None:
         if view.snapshot is not None and view.status.state == "connected" and self._feed.behind(view.snapshot.pipeline):
             self.run_worker(self._fetch(view), group="log")
-        self._show_lines(view)
+        self._empty_sentence = view.waiting("The log is empty.")
+        self._show_lines()
 
-    async def _fetch(self, view: View) -> None:
-        if view.snapshot is not None:
-            await self._feed.fetch(view.snapshot.pipeline)
-            self._show_lines(view)
-
-    def _show_lines(self, view: View) -> None:
-        lines = self._feed.lines
+    def toggle_following(self) -> None:
+        if self._follow:
+            self._follow = False
+        else:
+            self.action_last()
         self._show_title()
-        ends = (lines[0].seq, lines[-1].seq) if lines else None
-        if ends is None or ends != self._shown:
-            self._shown = ends
-            width = self.width_of("Message") if self._wrap else 0
-            self.show([row for line in lines for row in _rows(line, width)], view.waiting("The log is empty."))
-            if self._follow:
-                # Not before the layout knows of the new lines.
-                self.call_after_refresh(self.scroll_end, animate=False)
+
+    def next_level(self) -> None:
+        """Leave out the lines of one level more; after the last, none."""
+        self._level = (self._level + 1) % len(LEVELS)
+        self._show_lines()
+
+    def toggle_wrapping(self) -> None:
+        self._wrapped = not self._wrapped
+        self._show_lines()
+
+    def look_for(self, words: str) -> None:
+        """Mark the text wherever it is, whatever its case, and go to the newest line that has it."""
+        self._pattern = re.compile(re.escape(words), re.IGNORECASE) if words else None
+        self._current = None
+        self._made.clear()
+        self._shown = None
+        self._show_lines()
+        if words:
+            self.find(-1)
+
+    def find(self, step: int) -> None:
+        """Go to the next line that has the text, or the one before; round from the end to the start."""
+        if not self._found:
+            return
+        here = self._found.index(self._current) if self._current in self._found else (0 if step < 0 else -1)
+        self._current = self._found[(here + step) % len(self._found)]
+        self._show_lines()
+        index = next(index for index, row in enumerate(self._rows) if _seq(row) == self._current)
+        self.scroll_to(y=max(0, index - self.page_size // 2), animate=False, immediate=True)
+
+    def action_last(self) -> None:
+        self._follow = True
+        super().action_last()
+        self._show_title()
+
+    def row_base(self, index: int) -> Style:
+        found = self._current is not None and _seq(self._rows[index]) == self._current
+        return self.get_component_rich_style("table--cursor") if found else super().row_base(index)
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
-        self._shown = None  # lines wrap elsewhere now
+        self._show_lines()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         self._follow = new_value >= self.max_scroll_y
         self._show_title()
 
+    async def _fetch(self, view: View) -> None:
+        if view.snapshot is not None:
+            await self._feed.fetch(view.snapshot.pipeline)
+            self._show_lines()
+
+    def _show_lines(self) -> None:
+        lines = self._feed.lines
+        ends = (lines[0].seq, lines[-1].seq) if lines else ()
+        width = self.width_of("Message") if self._wrapped else 0
+        wanted = (*ends, len(lines), width, self._level, self._current, self._empty_sentence)
+        if wanted == self._shown:
+            return
+        if self._shown is not None and self._shown[-4] != width:
+            self._made.clear()
+        self._shown = wanted
+        shown = [line for line in lines if _rank(line.level) >= self._level]
+        pattern = self._pattern
+        self._found = [line.seq for line in shown if pattern is not None and pattern.search(line.text)]
+        self._made = {line.seq: self._made.get(line.seq) or _rows(line, width, pattern) for line in shown}
+        self._put([row for rows in self._made.values() for row in rows])
+        self._show_title()
+
+    def _put(self, rows: list[Row]) -> None:
+        """Show the rows, at the end while following, else where the reader is although older lines have gone."""
+        top = int(self.scroll_y)
+        reading = self._rows[top].key if not self._follow and top < len(self._rows) else None
+        if rows:
+            # Not by `show`: it would compare thousands of lines that have all moved up by one.
+            self._rows = tuple(rows)
+            self._redraw()
+        else:
+            self.show([], self._empty_sentence if not self._feed.lines else "No line of this level.")
+        if self._follow:
+            # Not before the layout knows of the new lines.
+            self.call_after_refresh(self._scroll_to_end)
+        elif reading is not None:
+            index = next((index for index, row in enumerate(rows) if row.key == reading), top)
+            if index != top:
+                self.scroll_to(y=index, animate=False, immediate=True)
+
+    def _scroll_to_end(self) -> None:
+        if self._follow:
+            self.scroll_end(animate=False)
+
     def _show_title(self) -> None:
-        self.set_titles("Log", "" if self._follow else "scrolled back; End follows again")
+        name = "Log" if not self._level else f"Log from {LEVELS[self._level].lower()} on"
+        parts = []
+        if self._pattern is not None:
+            number = self._found.index(self._current) + 1 if self._current in self._found else 0
+            parts.append(f"{number} of {len(self._found)} found")
+        if not self._follow:
+            parts.append("scrolled back; End follows again")
+        self.set_titles(name, "   ".join(parts))
 
 
-def _rows(line: LogLine, width: int) -> list[Row]:
+def _rank(level: str) -> int:
+    return LEVELS.index(level) if level in LEVELS else len(LEVELS) - 1
+
+
+def _seq(row: Row) -> int:
+    """The number of the line that the row is a part of."""
+    return int(row.key.partition(".")[0])
+
+
+def _rows(line: LogLine, width: int, pattern: re.Pattern[str] | None) -> list[Row]:
     """The line, broken into parts of `width` cells where that is not 0."""
     tone = _TONES.get(line.level, "")
-    first, *rest = (textwrap.wrap(line.text, width) if width else None) or [line.text]
+    words = clean(line.text)
     names = (text(fmt.clock(line.at), "dim"), outside(line.level, tone or "dim"), outside(line.logger, "dim"))
     blank = (text(""),) * len(names)
     return [
-        Row(str(line.seq), (*names, outside(first, tone))),
-        *(Row(f"{line.seq}.{part}", (*blank, outside(words, tone))) for part, words in enumerate(rest)),
+        Row(f"{line.seq}.{part}", (*(blank if part else names), _marked(piece, tone, pattern)))
+        for part, piece in enumerate(wrap(words, width) if width else [words])
     ]
+
+
+def _marked(words: str, tone: str, pattern: re.Pattern[str] | None) -> Cell:
+    """The words, with what the pattern matches marked."""
+    spans, end = [], 0
+    for match in pattern.finditer(words) if pattern is not None else ():
+        spans += [Span(words[end : match.start()], tone), Span(match[0], "badge")]
+        end = match.end()
+    return (*spans, Span(words[end:], tone))

@@ -9,7 +9,7 @@ from fintrends_tui.widgets.panel import Panel
 from pipeline.snapshot import GroupView, ServiceView
 from pipeline.topics import ECONOMIC, INDICATOR_GROUP, PRODUCER_GROUP, SENTIMENT_GROUP, SINK_GROUP
 
-_STATES: Final = {
+STATES: Final = {
     "starting": ("◌", "dim"),
     "running": ("●", "up"),
     "paused": ("‖", "warn"),
@@ -56,7 +56,7 @@ class Services(Panel):
 
 
 def _rows(service: ServiceView, group: GroupView | None) -> list[Row]:
-    glyph, tone = _STATES[service.state]
+    glyph, tone = STATES[service.state]
     state = f"{glyph} {service.state}" if service.retry_in is None else f"{glyph} retry in {service.retry_in:.0f}s"
     rows = [
         Row(

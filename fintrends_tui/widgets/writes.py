@@ -16,12 +16,17 @@ _COLUMNS: Final = (
     Column("Stored", 7, right=True, drop=2),
     Column("p50 ms", 6, right=True),
     Column("p99 ms", 6, right=True),
+    Column("Delay p50", 9, right=True, drop=4),
+    Column("Delay p99", 9, right=True, drop=3),
     Column("Writes/s", _SPARK, right=True, drop=1),
 )
 
 
 class Writes(Panel):
-    """Writes to the store's collections since the pipeline started; latencies are of whole batches."""
+    """Writes to the store's collections since the pipeline started; latencies are of whole batches.
+
+    The delay, in ms, is that of a record from its entry into the bus until it is stored.
+    """
 
     LABEL = "Store"
 
@@ -48,6 +53,8 @@ def _row(collection: CollectionView) -> Row:
             text(fmt.human(collection.documents)),
             text(fmt.milliseconds(collection.p50_ms)),
             text(fmt.milliseconds(collection.p99_ms)),
+            text(fmt.milliseconds(collection.delay_p50_ms)),
+            text(fmt.milliseconds(collection.delay_p99_ms)),
             text(fmt.sparkline(collection.spark, _SPARK), "accent"),
         ),
     )

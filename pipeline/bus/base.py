@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from pipeline.retention import Retention
+
 
 class BusError(Exception):
     """The bus cannot do what was asked; the message says what to do. A stage that sees it backs off and retries."""
@@ -161,6 +163,10 @@ class Bus(Protocol):
 
     async def offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
         """Beginning and end (the next offset to be written) of each partition of the topics that exist."""
+
+    async def retention(self, topics: Collection[str]) -> dict[str, Retention]:
+        """How long each of the topics keeps its records. Those that do not exist, and those whose configuration the
+        bus does not show us, are left out."""
 
     def read(self, partition: TopicPartition, start: int, stop: int) -> AsyncIterator[list[Received]]:
         """The retained records with start ≤ offset < stop, in batches, outside of any group."""

@@ -14,6 +14,7 @@ from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Re
 from pipeline.bus.client import HOST, client_name
 from pipeline.bus.embedded_claims import EmbeddedClaims
 from pipeline.clock import Clock, SystemClock
+from pipeline.retention import Retention
 from pipeline.sqlite import Database
 
 log = logging.getLogger(__name__)
@@ -144,6 +145,10 @@ class EmbeddedBus:
             for topic, first, next_ in existing
             if topic in topics
         }
+
+    async def retention(self, topics: Collection[str]) -> dict[str, Retention]:
+        kept = Retention(ms=self._retention // timedelta(milliseconds=1))
+        return dict.fromkeys(await self.topics() & set(topics), kept)
 
     async def read(self, partition: TopicPartition, start: int, stop: int) -> AsyncIterator[list[Received]]:
         topic = partition.topic

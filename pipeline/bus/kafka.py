@@ -23,17 +23,18 @@ from aiokafka.errors import (
     UnknownError,
     for_code,
 )
-from aiokafka.protocol.admin import CreateTopicsRequest, DescribeGroupsRequest
+from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest, DescribeGroupsRequest
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
+from pipeline.bus import kafka_shapes as shapes
 from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Record, TopicPartition
 from pipeline.bus.kafka_claims import KafkaClaims
 from pipeline.bus.kafka_connection import Assignor, Connection, Gate, Paused, assigned_partitions
 from pipeline.bus.kafka_consumer import KafkaConsumer, Rebalances
 from pipeline.bus.kafka_errors import advice
 from pipeline.bus.kafka_options import KafkaOptions
-from pipeline.bus.kafka_shapes import EARLIEST, LATEST, by_topic, partitions_of
+from pipeline.retention import Retention
 from pipeline.text import clean
 
 RETRY_SECONDS: Final = 0.1
@@ -154,6 +155,9 @@ class KafkaBus:
     async def offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
         return await self._retrying("ask", partial(self._offsets, topics))
 
+    async def retention(self, topics: Collection[str]) -> dict[str, Retention]:
+        return await self._retrying("ask", partial(self._retention, set(topics) & await self.topics()))
+
     async def read(self, partition: TopicPartition, start: int, stop: int) -> AsyncIterator[list[Received]]:
         begin, end = (await self.offsets([partition.topic])).get(partition, (0, 0))
         position, stop = max(start, begin), min(stop, end)
@@ -265,6 +269,12 @@ class KafkaBus:
         except KafkaError as error:
             raise KafkaConnectionError(str(error)) from error
 
+    async def _controller(self) -> int:
+        controller = (await self._metadata()).controller
+        if controller is None:
+            raise LeaderNotAvailableError
+        return int(controller.nodeId)
+
     async def _create(self, topics: Collection[str]) -> None:
         """Create them and wait until they have leaders."""
         preferred, plain = self._options.topic_configs()
@@ -278,30 +288,23 @@ class KafkaBus:
             raise LeaderNotAvailableError
 
     async def _ask_to_create(self, topics: Collection[str], configs: Mapping[str, str]) -> set[type[KafkaError]]:
-        controller = (await self._metadata()).controller
-        if controller is None:
-            raise LeaderNotAvailableError
         partitions, replication = self._options.partitions, self._options.replication
         wanted = [(topic, partitions, replication, (), tuple(configs.items())) for topic in topics]
         request = CreateTopicsRequest(wanted, round(self.timeout * 1000), validate_only=False)
-        response = await self._connected.send(controller.nodeId, request)
+        response = await self._connected.send(await self._controller(), request)
         return {for_code(code) for _, code, *_ in response.topic_errors} - {NoError, TopicAlreadyExistsError}
 
     async def _committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
-        partitions = partitions_of(await self._metadata(), topics)
+        partitions = shapes.partitions_of(await self._metadata(), topics)
         if not partitions:
             return {}
         coordinator = await self._connected.coordinator_lookup(CoordinationType.GROUP, group)
-        request = OffsetFetchRequest(group, [(t, list(ps)) for t, ps in by_topic(partitions).items()])
-        response = await self._connected.send(coordinator, request)
-        _check(response.error_code)
-        found: dict[TopicPartition, int] = {}
-        for topic, answers in response.topics:
-            for partition, offset, _, code in answers:
-                _check(code)
-                if offset >= 0:
-                    found[TopicPartition(topic, partition)] = offset
-        return found
+        request = OffsetFetchRequest(group, [(t, list(ps)) for t, ps in shapes.by_topic(partitions).items()])
+        return shapes.committed_offsets(await self._connected.send(coordinator, request), _check)
+
+    async def _retention(self, topics: Collection[str]) -> dict[str, Retention]:
+        request = DescribeConfigsRequest([(shapes.TOPIC_RESOURCE, t, list(shapes.RETENTION_KEYS)) for t in topics])
+        return shapes.retentions(await self._connected.send(await self._controller(), request))
 
     async def _members(self, group: str) -> list[Member] | None:
         coordinator = await self._connected.coordinator_lookup(CoordinationType.GROUP, group)
@@ -319,7 +322,7 @@ class KafkaBus:
     async def _offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
         metadata = await self._metadata()
         by_leader: defaultdict[int, list[TopicPartition]] = defaultdict(list)
-        for partition in partitions_of(metadata, topics):
+        for partition in shapes.partitions_of(metadata, topics):
             leader = metadata.leader_for_partition(partition)
             if leader is None or leader < 0:
                 raise LeaderNotAvailableError
@@ -327,22 +330,16 @@ class KafkaBus:
         found: dict[TopicPartition, tuple[int, int]] = {}
         for leader, partitions in by_leader.items():
             # Beginnings first: ends only grow, so that no beginning is after its end.
-            begins = await self._list_offsets(leader, partitions, EARLIEST)
-            ends = await self._list_offsets(leader, partitions, LATEST)
+            begins = await self._list_offsets(leader, partitions, shapes.EARLIEST)
+            ends = await self._list_offsets(leader, partitions, shapes.LATEST)
             found.update({partition: (begins[partition], ends[partition]) for partition in partitions})
         return found
 
     async def _list_offsets(
         self, leader: int, partitions: Collection[TopicPartition], which: int
     ) -> dict[TopicPartition, int]:
-        asked = [(topic, [(p, which) for p in numbers]) for topic, numbers in by_topic(partitions).items()]
-        response = await self._connected.send(leader, OffsetRequest(-1, 0, asked))
-        found: dict[TopicPartition, int] = {}
-        for topic, answers in response.topics:
-            for partition, code, _, offset in answers:
-                _check(code)
-                found[TopicPartition(topic, partition)] = offset
-        return found
+        asked = [(topic, [(p, which) for p in numbers]) for topic, numbers in shapes.by_topic(partitions).items()]
+        return shapes.listed_offsets(await self._connected.send(leader, OffsetRequest(-1, 0, asked)), _check)
 
 
 async def _send(producer: AIOKafkaProducer, records: Sequence[Record]) -> None:

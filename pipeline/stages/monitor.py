@@ -1,18 +1,23 @@
 """The monitor watches topics, and the groups that work on them."""
 
 import asyncio
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from typing import Final
+
+from msgspec.structs import replace
 
 from pipeline.bus.base import Bus, Member
 from pipeline.clock import Clock
 from pipeline.lag import LagWindow
 from pipeline.meters import Rate
-from pipeline.snapshot import MAX_TOPICS, GroupLag, GroupView, MemberView, TopicView
+from pipeline.retention import Retention
+from pipeline.snapshot import MAX_TOPICS, GroupLag, GroupStatus, GroupView, MemberView, TopicView
 from pipeline.stages.consume import Subscription
 from pipeline.store.base import Store
 from pipeline.supervisor import Context, first_of
 from pipeline.topics import (
+    DEAD_LETTER,
     GENERAL,
     INDICATOR_GROUP,
     PER_TICKER,
@@ -25,6 +30,8 @@ from pipeline.topics import (
 from pipeline.watchlist import Watchlist
 
 PERIOD: Final = 1.0
+RETENTION_PERIOD: Final = 60.0
+"""How often it asks how long topics keep their records; others may change that."""
 MEMBERS_EVERY: Final = 3
 """Members change seldom: they are looked at every so many looks."""
 
@@ -33,7 +40,8 @@ _GROUPS: Final = (PRODUCER_GROUP, *_READING)
 
 
 class Monitor:
-    """Looks once a second. `documents` counts what each collection holds."""
+    """Looks once a second. `documents` counts what each collection holds; `dead_letter_at` is when the latest dead
+    letter came in, in seconds since the epoch, None before the first."""
 
     def __init__(self, bus: Bus, store: Store, watchlist: Watchlist, clock: Clock) -> None:
         self._bus = bus
@@ -42,10 +50,16 @@ class Monitor:
         self._clock = clock
         self._windows: defaultdict[tuple[str, str], LagWindow] = defaultdict(LagWindow)
         self._rates: dict[str, Rate] = {}
-        self._ends: dict[str, int] = {}
+        self._ends: dict[str, int] | None = None
+        self._judged: dict[tuple[str, str], tuple[GroupStatus, float]] = {}
+        self._partitions: Counter[str] = Counter()
+        self._retention: dict[str, Retention] = {}
+        self._asked_at = -math.inf
+        self._views: list[TopicView] = []
         self._members: dict[str, list[MemberView]] = {}
         self.topics_total = 0
         self.topics: list[TopicView] = []
+        self.dead_letter_at: float | None = None
         self.documents: dict[str, int] = {}
 
     async def run(self, context: Context) -> None:
@@ -53,36 +67,71 @@ class Monitor:
         context.ready()
         looks = 0
         while not context.stopping.is_set():
-            await self._look(await subscription.refresh())
+            await context.checkpoint()
+            await self.look(await subscription.refresh())
             if looks % MEMBERS_EVERY == 0:
                 await self._look_at_members()
             looks += 1
             self.documents = await self._store.counts()
             await first_of(context.stopping.wait(), self._clock.sleep(PERIOD))
 
-    async def _look(self, topics: set[str]) -> None:
+    async def look(self, topics: set[str]) -> None:
+        """Look once at these topics.
+
+        Raises:
+            BusError: if the bus is out of reach.
+        """
         found = await asyncio.gather(*(self._bus.committed(group, topics) for group in _READING))
         committed = dict(zip(_READING, found, strict=True))
         ends: defaultdict[str, int] = defaultdict(int)
         positions: defaultdict[tuple[str, str], int] = defaultdict(int)
         lags: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for where, (begin, end) in (await self._bus.offsets(topics)).items():
+        offsets = await self._bus.offsets(topics)
+        for where, (begin, end) in offsets.items():
             ends[where.topic] += end
             for group in READERS[split_topic(where.topic)[0]]:
                 position = max(committed[group].get(where, 0), begin)
                 positions[where.topic, group] += position
                 lags[where.topic, group] += max(0, end - position)
         for key, lag in lags.items():
-            self._windows[key].observe(positions[key], lag)
+            self._judge(key, positions[key], lag)
+        before = ends if self._ends is None else self._ends
         for topic, end in ends.items():
             if topic not in self._rates:
                 self._rates[topic] = Rate(self._clock.monotonic)
-            self._rates[topic].add(max(0, end - self._ends.get(topic, end)))
+            self._rates[topic].add(max(0, end - before.get(topic, end)))
+        if ends.get(DEAD_LETTER, 0) > before.get(DEAD_LETTER, 0):
+            self.dead_letter_at = self._clock.now().timestamp()
+        await self._ask_retention(set(ends), anew=ends.keys() != before.keys())
         self._ends = dict(ends)
+        self._partitions = Counter(where.topic for where in offsets)
         self.topics_total = len(ends)
         views = [self._view(topic, end) for topic, end in ends.items()]
         views.sort(key=lambda view: (-max((g.lag for g in view.groups), default=0), view.topic))
         self.topics = sorted(views[:MAX_TOPICS], key=lambda view: view.topic)
+        self._views = sorted(views, key=lambda view: view.topic)
+
+    def details(self) -> list[TopicView]:
+        """Every topic, by name, with all that is too much for a snapshot."""
+        return [self._detail(view) for view in self._views]
+
+    def _detail(self, view: TopicView) -> TopicView:
+        topic = view.topic
+        groups = [replace(group, lags=self._windows[topic, group.group].lags) for group in view.groups]
+        return replace(view, partitions=self._partitions[topic], retention=self._retention.get(topic), groups=groups)
+
+    async def _ask_retention(self, topics: set[str], *, anew: bool) -> None:
+        now = self._clock.monotonic()
+        if anew or now - self._asked_at >= RETENTION_PERIOD:
+            self._asked_at = now
+            self._retention = await self._bus.retention(topics)
+
+    def _judge(self, key: tuple[str, str], position: int, lag: int) -> None:
+        window = self._windows[key]
+        window.observe(position, lag)
+        status = window.status()
+        if key not in self._judged or self._judged[key][0] != status:
+            self._judged[key] = status, self._clock.now().timestamp()
 
     @property
     def groups(self) -> list[GroupView]:
@@ -97,13 +146,17 @@ class Monitor:
                 self._members[group] = sorted(views, key=lambda view: (not view.here, view.host, view.client))
 
     def _view(self, topic: str, end: int) -> TopicView:
-        windows = {group: self._windows[topic, group] for group in READERS[split_topic(topic)[0]]}
         return TopicView(
             topic=topic,
             records=end,
             rate=self._rates[topic].per_second(),
-            groups=[GroupLag(group=g, lag=w.lag, status=w.status()) for g, w in windows.items()],
+            groups=[self._group(topic, group) for group in READERS[split_topic(topic)[0]]],
         )
+
+    def _group(self, topic: str, group: str) -> GroupLag:
+        status, since = self._judged[topic, group]
+        lag = self._windows[topic, group].lag
+        return GroupLag(group=group, lag=lag, status=status, since=None if status == "OK" else since)
 
 
 def _member_view(member: Member, *, here: bool) -> MemberView:

@@ -1,11 +1,13 @@
 """The engines that the contract suites run on. Whatever only one of them needs stays here."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
 from pipeline.bus.base import Bus
 from pipeline.bus.embedded import EmbeddedBus
+from pipeline.retention import Retention
 from pipeline.store.base import Store
 from pipeline.store.embedded import EmbeddedStore
 from tests.engines.contract import KafkaEngine, MongoEngine
@@ -16,6 +18,8 @@ class BusEngine(Protocol):
 
     quiet: float
     """Seconds without a record after which none is to be expected."""
+    retention: Retention
+    """Of the topics that its clients create."""
 
     async def connect(self) -> Bus:
         """A new client, open, on the same data; the one before is closed."""
@@ -34,6 +38,7 @@ class StoreEngine(Protocol):
 
 class EmbeddedBusEngine:
     quiet = 0.05
+    retention = Retention(ms=5 * 3_600_000)
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "bus.sqlite"
@@ -41,7 +46,7 @@ class EmbeddedBusEngine:
 
     async def connect(self) -> EmbeddedBus:
         await self.close()
-        self._bus = EmbeddedBus(self._path)
+        self._bus = EmbeddedBus(self._path, retention=timedelta(hours=5))
         await self._bus.open()
         return self._bus
 

@@ -45,6 +45,12 @@ class TestTopics:
         assert await bus.committed(name("nobody"), [name("nowhere")]) == {}
         assert name("nowhere") not in await bus.topics()
 
+    async def test_they_say_how_long_they_keep_records(self, bus: Bus, bus_engine: BusEngine, name: Name) -> None:
+        assert await bus.retention([name("nowhere")]) == {}
+        await bus.create_topics([name("topic"), name("other")])
+        assert await bus.retention([name("topic"), name("nowhere")]) == {name("topic"): bus_engine.retention}
+        assert name("nowhere") not in await bus.topics()
+
 
 class TestDelivery:
     async def test_a_record_arrives_as_it_was_published(self, bus: Bus, name: Name) -> None:

@@ -47,9 +47,9 @@ class TestTopics:
         stopped = product.run("topics")
         assert stopped.returncode == 0, stopped.stderr
         rows = [line.split() for line in stopped.stdout.splitlines()]
-        assert rows[0] == ["topic", "partition", "begin", "end", "records", "lag"]
+        assert rows[0] == ["topic", "partition", "begin", "end", "records", "retention", "lag"]
         assert {*topics_of("AAPL"), *GENERAL} >= {row[0] for row in rows[1:]} >= {"stock_data_aapl"}
-        assert {lag for row in rows[1:] for lag in row[6::2]} == {"0"}
+        assert {lag for row in rows[1:] for lag in row[7::2]} == {"0"}
 
     def test_watching_says_how_the_groups_of_a_running_pipeline_do(self, product: Product) -> None:
         with product.running("AAPL", *SIMULATED):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from pipeline.retention import Retention
 from tests.engines.fixtures import bootstrap, mongodb_uri, unavailable
 from tests.engines.kafka import KRaftKafka
 
@@ -17,6 +18,7 @@ class KafkaEngine:
     """A broker shared by all tests, whose topics have names of their own."""
 
     quiet = 1.5  # a member joins and rebalances within
+    retention = Retention(ms=None, bytes=300 << 20)
 
     def __init__(self, directory: Path) -> None:
         _need("aiokafka")
@@ -28,7 +30,7 @@ class KafkaEngine:
         from pipeline.bus.kafka_options import KafkaOptions
 
         await self.close()
-        self._bus = KafkaBus(KafkaOptions(bootstrap=self._bootstrap))
+        self._bus = KafkaBus(KafkaOptions(bootstrap=self._bootstrap, retention_bytes=300 << 20))
         await self._bus.open()
         return self._bus
 

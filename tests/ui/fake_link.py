@@ -5,11 +5,38 @@ from collections.abc import Callable
 from typing import Any
 
 from fintrends_tui.link import LinkError, LinkStatus
-from pipeline.protocol import Add, Command, GetHistory, GetLog, Load, Remove, TickersChanged
+from pipeline.protocol import (
+    Add,
+    Command,
+    GetHistory,
+    GetLog,
+    GetMessages,
+    GetTopics,
+    Load,
+    MessagePage,
+    Remove,
+    TickersChanged,
+    TopicMessage,
+)
 from pipeline.snapshot import Snapshot
 from tests.ui import samples
 
 CONNECTED = LinkStatus("connected", "connected to the pipeline (pid 4711)")
+
+
+class FakeTopic:
+    """What any topic holds, oldest first, in one partition; `page` is as `pipeline.browse` makes it."""
+
+    def __init__(self, messages: list[TopicMessage]) -> None:
+        self.messages = messages
+
+    def page(self, command: GetMessages) -> MessagePage:
+        begin = command.after.get(0, 0)
+        stop = command.before.get(0, len(self.messages))
+        found = [m for m in self.messages[begin:stop] if command.contains.lower() in m.value.lower()]
+        shown = found[-command.last :]
+        start = shown[0].offset if len(found) > len(shown) else begin
+        return MessagePage(shown[::-1], {0: start}, {0: stop}, older=start > begin)
 
 
 class FakeLink:
@@ -29,6 +56,7 @@ class FakeLink:
         self.stop_requested = False
         self.may_stop = asyncio.Event()
         self.closed = asyncio.Event()
+        self.topic = FakeTopic(samples.messages(120))
         self._first = (status, snapshot)
         self._log = samples.log_lines(log_lines)
         self._on_status: Callable[[LinkStatus], None] | None = None
@@ -59,9 +87,16 @@ class FakeLink:
                 return samples.history(ticker, interval, last, until, indicators)
             case GetLog(after=after, last=last):
                 return [line for line in self._log if line.seq > after][-last:]
+            case GetTopics():
+                return samples.topics(history=True)
+            case GetMessages():
+                return self.topic.page(command)
             case Add(tickers=tickers) | Remove(tickers=tickers) | Load(tickers=tickers):
                 return TickersChanged(tickers, f"done: {', '.join(tickers)}")
         return None
+
+    def add_log_lines(self, count: int) -> None:
+        self._log = samples.log_lines(len(self._log) + count)
 
     async def stop_pipeline(self) -> None:
         self.stop_requested = True

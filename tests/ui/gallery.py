@@ -9,9 +9,10 @@ from textual.pilot import Pilot
 
 from fintrends_tui.app import ExitReason, FintrendsApp
 from fintrends_tui.link import LinkStatus
+from pipeline.protocol import TopicMessage
 from pipeline.snapshot import Snapshot
 from tests.ui import samples
-from tests.ui.fake_link import CONNECTED, FakeLink
+from tests.ui.fake_link import CONNECTED, FakeLink, FakeTopic
 
 SMALL, LARGE = (80, 24), (140, 45)
 
@@ -44,9 +45,12 @@ async def shoot(
     theme: str | None = None,
     *,
     started_here: bool = False,
+    messages: list[TopicMessage] | None = None,
 ) -> str:
     """A screenshot as SVG."""
     link = FakeLink(snapshot, status, started_here=started_here)
+    if messages is not None:
+        link.topic = FakeTopic(messages)
     app = FintrendsApp(link, theme=theme, now=lambda: samples.NOW)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
@@ -70,6 +74,8 @@ def main(directory: Path, names: list[str]) -> None:
     starting = LinkStatus("starting", "starting the pipeline (pid 4711)…")
     failed = LinkStatus("failed", "pipeline exited with status 2: kafka localhost:9092 cannot be reached")
     empty = samples.snapshot(tickers=[], services=[], topics=[], topics_total=0, collections=[], detail=None)
+    letters = samples.snapshot(pipeline=samples.pipeline(dead_letters=2, dead_letter_at=samples.NOW - 12))
+    stalled = samples.snapshot(topics=samples.stalled_topics())
     shots = {
         "small": shoot(SMALL, full),
         "small-sim": shoot(SMALL, simulated),
@@ -90,6 +96,18 @@ def main(directory: Path, names: list[str]) -> None:
         "restart": shoot(LARGE, full, steps=keys("r")),
         "help": shoot(LARGE, full, steps=keys("question_mark")),
         "help-small": shoot(SMALL, full, steps=keys("question_mark")),
+        "topics-screen": shoot(LARGE, full, steps=keys("t")),
+        "topics-screen-small": shoot(SMALL, full, steps=keys("t", "o", "o", "o")),
+        "topics-filter": shoot(SMALL, full, steps=keys("t", "slash", *"tsla")),
+        "messages": shoot(LARGE, full, steps=keys("t", "enter", "j", "j")),
+        "messages-small": shoot(SMALL, full, steps=keys("t", "enter")),
+        "dead-letters": shoot(LARGE, letters, steps=keys("e"), messages=samples.dead_letters()),
+        "dead-letters-small": shoot(SMALL, letters, steps=keys("e"), messages=samples.dead_letters()),
+        "services-screen": shoot(LARGE, full, steps=keys("s", "j", "j")),
+        "services-screen-small": shoot(SMALL, full, steps=keys("s", "j", "j")),
+        "trouble": shoot(SMALL, letters),
+        "trouble-large": shoot(LARGE, stalled),
+        "log-find": shoot(LARGE, full, steps=keys("l", "slash", *"sink", "enter")),
         "log": shoot(SMALL, full, steps=keys("l")),
         "indicators": shoot(SMALL, full, steps=keys("tab", "tab")),
         "sentiment": shoot(SMALL, full, steps=keys("tab", "tab", "tab")),

@@ -4,13 +4,17 @@ import math
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
-from pipeline.protocol import BarPoint, History, LogLine
+from pipeline.protocol import BarPoint, History, LogLine, TopicMessage
+from pipeline.retention import Retention
 from pipeline.snapshot import (
     CollectionView,
     GroupLag,
+    GroupStatus,
     GroupView,
     HeadlineView,
     IndicatorsView,
@@ -26,6 +30,8 @@ from pipeline.snapshot import (
 
 NOW = datetime(2026, 11, 20, 15, 4, 5, tzinfo=UTC).timestamp()
 STORED = 1000
+Role = Literal["producer", "processor", "sink", "view", "loader"]
+WEEK = Retention(ms=7 * 86_400_000)
 INTERVALS = ["1min", "5min", "60min", "daily"]
 
 _PRICES = {
@@ -109,7 +115,7 @@ def snapshot(**changes: object) -> Snapshot:
         pipeline=pipeline(),
         tickers=tickers,
         services=_services(),
-        topics=_topics(),
+        topics=topics(),
         topics_total=47,
         groups=_groups(),
         collections=_collections(),
@@ -215,23 +221,33 @@ def _indicators(interval: str, price: float, index: int) -> IndicatorsView:
 
 
 def _services() -> list[ServiceView]:
+    noise = random.Random("services")
+
+    def service(name: str, role: Role, rate: float, total: int, **changes: object) -> ServiceView:
+        spark = [max(0.0, rate + noise.gauss(0, rate / 3)) for _ in range(60)]
+        view = ServiceView(name=name, role=role, state="running", rate=rate, total=total, since=NOW - 3720, spark=spark)
+        return replace(view, **changes)
+
     return [
-        ServiceView(name="market", role="producer", state="running", rate=8.4, total=31_288),
-        ServiceView(name="news", role="producer", state="running", rate=0.2, total=412),
-        ServiceView(
-            name="social",
-            role="producer",
+        service("market", "producer", 8.4, 31_288),
+        service("news", "producer", 0.2, 412),
+        service(
+            "social",
+            "producer",
+            0,
+            96,
             state="backing off",
-            total=96,
+            since=NOW - 3,
             restarts=3,
-            error="reddit answered 429: too many requests",
+            error="reddit answered 429: too many requests; the limit is 60 a minute, and 4 are made for each ticker",
             retry_in=12,
+            failing_since=NOW - 130,
         ),
-        ServiceView(name="economic", role="producer", state="finished", total=640),
-        ServiceView(name="indicators", role="processor", state="running", rate=8.4, total=31_280),
-        ServiceView(name="sentiment", role="processor", state="running", rate=1.1, total=508),
-        ServiceView(name="sink", role="sink", state="running", rate=18.2, total=64_109),
-        ServiceView(name="view", role="view", state="running", rate=18.2, total=64_109),
+        service("economic", "producer", 0, 640, state="finished"),
+        service("indicators", "processor", 8.4, 31_280),
+        service("sentiment", "processor", 1.1, 508),
+        service("sink", "sink", 18.2, 64_109),
+        service("view", "view", 18.2, 64_109),
     ]
 
 
@@ -258,24 +274,86 @@ def _groups() -> list[GroupView]:
     ]
 
 
-def _topics() -> list[TopicView]:
-    topics = []
+def topics(*, history: bool = False) -> list[TopicView]:
+    """Those of four tickers; `history` as in the answer to `GetTopics`."""
+    found = []
     for index, name in enumerate(("aapl", "msft", "tsla", "brk_2eb")):
-        lag = 1240 if name == "tsla" else 0
-        topics += [
-            TopicView(
-                topic=f"stock_data_{name}",
-                records=31_000 - index * 700,
-                rate=2.1,
-                groups=[
-                    GroupLag(group="indicator-processor", lag=lag, status="WARN" if lag else "OK"),
-                    GroupLag(group="sink", lag=index),
-                ],
-            ),
-            TopicView(topic=f"indicators_{name}", records=9_800, rate=2.1, groups=[GroupLag(group="sink", lag=0)]),
-            TopicView(topic=f"sentiment_{name}", records=212, rate=0.3, groups=[GroupLag(group="sink", lag=0)]),
+        behind = name == "tsla"
+        groups = [
+            _group("indicator-processor", 1240 if behind else 0, "WARN" if behind else "OK", history),
+            _group("sink", index, "OK", history),
         ]
-    return topics
+        stock = TopicView(
+            topic=f"stock_data_{name}", records=31_000 - index * 700, rate=2.1, groups=groups, retention=WEEK
+        )
+        sink = [_group("sink", 0, "OK", history)]
+        indicators = TopicView(topic=f"indicators_{name}", records=9_800, rate=2.1, groups=sink, retention=WEEK)
+        sentiment = TopicView(topic=f"sentiment_{name}", records=212, rate=0.3, groups=sink, retention=Retention())
+        found += [replace(topic, partitions=3) for topic in (stock, indicators, sentiment)]
+    return found
+
+
+def stalled_topics() -> list[TopicView]:
+    """Two topics that the sink has read nothing of for three minutes."""
+    return [
+        TopicView(
+            topic=f"stock_data_{name}",
+            records=31_000,
+            groups=[GroupLag(group="sink", lag=620, status="STALL", since=NOW - 185)],
+        )
+        for name in ("aapl", "msft")
+    ]
+
+
+def messages(count: int = 120) -> list[TopicMessage]:
+    """Bars of AAPL, oldest first, and now and then what somebody else wrote."""
+    found = []
+    for offset in range(count):
+        ts = NOW - 60 * (count - offset)
+        value = (
+            f'{{"type":"bar","ts":"2026-11-20T15:00:00Z","simulated":false,"ticker":"AAPL","interval":"1min",'
+            f'"open":170.1,"high":170.5,"low":169.9,"close":{170 + offset / 100:.2f},"volume":{1200 + offset},'
+            f'"closed":true,"revision":0,"source":"alpha_vantage"}}'
+        )
+        if offset % 50 == 48:
+            value = "not JSON at all [/bold] \x1b[31m" + "long " * 60
+        headers = {"schema": "bar.v1", "ingested": str(int(ts * 1e9))}
+        found.append(TopicMessage(0, offset, ts, "AAPL", headers, value, len(value)))
+    return found
+
+
+def dead_letters() -> list[TopicMessage]:
+    """A bar and an article that could not be processed."""
+    rows = (
+        (
+            "stock_data_aapl",
+            31_022,
+            "Expected `float` > 0.0 - at `$.close`",
+            '{"type":"bar","ticker":"AAPL","close":-1}',
+        ),
+        ("news_tsla", 408, "JSON is malformed: invalid character (byte 0)", "<html>502 Bad Gateway</html>"),
+    )
+    found = []
+    for offset, (topic, origin, reason, payload) in enumerate(rows):
+        letter = {
+            "type": "dead_letter", "ts": "2026-11-20T15:03:00Z", "simulated": False, "topic": topic, "partition": 0,
+            "offset": origin, "reason": reason, "payload": payload,
+        }  # fmt: skip
+        value = msgspec.json.encode(letter).decode()
+        found.append(TopicMessage(0, offset, NOW - 90 + offset, topic, {"schema": "dead_letter.v1"}, value, len(value)))
+    return found
+
+
+def _group(group: str, lag: int, status: GroupStatus, history: bool) -> GroupLag:
+    noise = random.Random(f"{group} {lag}")
+    lags = [max(0, round(lag * (0.4 + n / 100) + noise.gauss(0, lag / 40))) for n in range(59)]
+    return GroupLag(
+        group=group,
+        lag=lag,
+        status=status,
+        since=None if status == "OK" else NOW - 42,
+        lags=[*lags, lag] if history else [],
+    )
 
 
 def _collections() -> list[CollectionView]:
@@ -290,6 +368,8 @@ def _collections() -> list[CollectionView]:
             documents=total * 3,
             p50_ms=1.8 if total else None,
             p99_ms=14.2 if total else None,
+            delay_p50_ms=38.1 if total else None,
+            delay_p99_ms=240.0 if total else None,
             spark=[max(0.0, rate + noise.gauss(0, rate / 3)) for _ in range(30)],
         )
         for name, rate, total in rows

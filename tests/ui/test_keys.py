@@ -1,7 +1,7 @@
 import pytest
 from msgspec.structs import replace
 
-from fintrends_tui.commands import DASHBOARD, DETAIL, EVERYWHERE
+from fintrends_tui.commands import DASHBOARD, DETAIL, EVERYWHERE, LOG, MESSAGES, SERVICES, TOPICS, KeyCommand
 from fintrends_tui.screens.add import AddScreen
 from fintrends_tui.screens.choose import ChooseScreen
 from fintrends_tui.screens.dashboard import Dashboard
@@ -275,15 +275,23 @@ class TestEverywhere:
             await dash.press("question_mark")
             assert isinstance(dash.app.screen, HelpScreen)
             shown = "\n".join(span.text for row in dash.app.screen.query_one(Table).rows for (span,) in row.cells)
-            for command in (*DASHBOARD, *DETAIL, *EVERYWHERE):
+            for command in (*DASHBOARD, *DETAIL, *TOPICS, *MESSAGES, *SERVICES, *LOG, *EVERYWHERE):
                 assert command.help in shown
             await dash.press("escape")
             assert isinstance(dash.app.screen, Dashboard)
 
-    async def test_the_footer_shows_every_key_on_a_small_terminal(self, link: FakeLink) -> None:
+    @pytest.mark.parametrize(
+        ("keys", "commands"),
+        [([], DASHBOARD), (["t"], TOPICS), (["e"], MESSAGES), (["s"], SERVICES), (["l"], LOG)],
+    )
+    async def test_the_footer_fits_a_small_terminal(
+        self, link: FakeLink, keys: list[str], commands: tuple[KeyCommand, ...]
+    ) -> None:
         async with running(link, SMALL) as dash:
-            for command in (*DASHBOARD, *EVERYWHERE):
-                assert command.label in dash.text.splitlines()[-1]
+            await dash.press(*keys)
+            footer = dash.text.splitlines()[-1]
+            for command in (*commands, *EVERYWHERE):
+                assert not command.footer or f"{command.shown} {command.label}" in footer
 
     async def test_the_palette_runs_commands_by_name(self, link: FakeLink) -> None:
         async with running(link) as dash:

@@ -30,7 +30,7 @@ async def commands(tmp_path: Path) -> AsyncIterator[Commands]:
                 ticker="AAPL", ts=bar.ts, interval="1min", lineage=lineage, close=bar.close, sma_20=bar.close
             )
             await store.upsert("indicators", [document_of(row)])
-    others = ("bus", "watchlist", "supervisor", "loader", "alerts", "tail", "snapshot", "stop")
+    others = ("bus", "watchlist", "supervisor", "loader", "alerts", "tail", "snapshot", "topics", "stop")
     yield Commands(store=store, **dict.fromkeys(others))  # type: ignore[arg-type] # history needs none of them
     await store.close()
 

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.settings import SupervisorSettings
 from pipeline.snapshot import ServiceState
-from pipeline.supervisor import Backoff, Context, Service, Supervisor, UnknownServiceError
-from tests.fakes import FakeClock
+from pipeline.supervisor import STEADY, Backoff, Context, Service, Supervisor, UnknownServiceError, first_of
+from tests.fakes import START, FakeClock
 
 SETTINGS = SupervisorSettings(backoff_initial=1, backoff_max=8, max_restarts=3, restart_window=100)
 
@@ -87,6 +87,42 @@ async def test_a_failure_is_shown_backed_off_from_and_recovered_from() -> None:
     await reaches(only(s), "running")
     assert only(s).restarts == 2
     assert 0.5 <= runs[1] - runs[0] <= 1
+    await s.stop(5)
+
+
+async def test_a_service_fails_since_its_first_failure_until_it_has_run_for_a_while() -> None:
+    clock = FakeClock()
+    failing = asyncio.Event()
+
+    async def run(context: Context) -> None:
+        context.ready()
+        await first_of(failing.wait(), context.stopping.wait())
+        if failing.is_set():
+            raise BrokenError
+
+    s = supervisor(clock)
+    s.add("it", "producer", run)
+    await reaches(only(s), "running")
+    await clock.advance(100)
+    assert only(s).view().failing_since is None
+    failing.set()
+    await reaches(only(s), "backing off")
+    await clock.advance(1)
+    await reaches(only(s), "backing off")
+    assert only(s).view().failing_since == START.timestamp() + 100
+    failing.clear()
+    await clock.advance(10)
+    await reaches(only(s), "running")
+    assert only(s).view().failing_since == START.timestamp() + 100
+    await clock.advance(STEADY)
+    assert only(s).view().failing_since is None
+    again = clock.now().timestamp()
+    failing.set()
+    await reaches(only(s), "backing off")
+    assert only(s).view().failing_since == again
+    s.restart("it")
+    assert only(s).view().failing_since is None
+    assert only(s).view().error is not None
     await s.stop(5)
 
 

@@ -146,8 +146,8 @@ async def test_the_table_has_a_row_a_partition(loaded: Loaded, bus: EmbeddedBus)
     await publish(bus, 1, "somebody_elses")
     await commit(bus, SINK_GROUP, 12)
     assert await report(loaded, []) == (
-        "topic            partition  begin  end  records  lag\n"
-        "stock_data_aapl          0      0   12       12  indicator-processor 12  sink 0\n"
+        "topic            partition  begin  end  records  retention  lag\n"
+        "stock_data_aapl          0      0   12       12         7d  indicator-processor 12  sink 0\n"
     )
 
 
@@ -167,6 +167,7 @@ async def test_json_is_one_document(loaded: Loaded, bus: EmbeddedBus) -> None:
     assert document["missing"] == sorted(set(topics_of("AAPL")) - {TOPIC})
     (partition,) = document["partitions"]
     assert (partition["topic"], partition["begin"], partition["end"], partition["records"]) == (TOPIC, 0, 2, 2)
+    assert partition["retention"] == {"ms": 7 * 86_400_000, "bytes": None}
     assert partition["groups"][0] == {"group": INDICATOR_GROUP, "committed": None, "lag": 2, "status": None}
 
 

@@ -1,0 +1,89 @@
+"""What is wrong with the pipeline, most urgent first: what, for how long, and the key that leads there."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from fintrends_tui import format as fmt
+from fintrends_tui.view import View
+from pipeline.snapshot import ServiceView, Snapshot
+
+LETTERS_SECONDS: Final = 300
+"""After this long without another, dead letters are no news any more."""
+
+
+class Trouble(NamedTuple):
+    """`tone` is one of `widgets.cells.TONES`; `key` is empty where there is nothing to open."""
+
+    tone: str
+    what: str
+    key: str
+
+
+def troubles(view: View) -> list[Trouble]:
+    """Nothing while all is well, and nothing of a snapshot that is out of date: the header says so then."""
+    if view.snapshot is None or view.stale:
+        return []
+    found = (*_engines(view.snapshot), *_services(view), *_groups(view), *_dead_letters(view))
+    return sorted(found, key=lambda trouble: trouble.tone != "error")
+
+
+def _engines(snapshot: Snapshot) -> Iterator[Trouble]:
+    if snapshot.pipeline.note:
+        yield Trouble("error", snapshot.pipeline.note, "l log")
+
+
+def _services(view: View) -> Iterator[Trouble]:
+    services = view.snapshot.services if view.snapshot else []
+    failing = [service for service in services if service.failing_since is not None]
+    failing.sort(key=lambda service: (service.state != "failed", service.failing_since))
+    if not failing:
+        return
+    first, *others = failing
+    what = f"{first.name} {_how(first)}"
+    if others:
+        what += f", and {len(others)} more fail" if len(others) > 1 else f", and {others[0].name} fails"
+    how_long = fmt.age(first.failing_since, view.now)
+    yield Trouble(
+        "error" if any(service.state == "failed" for service in failing) else "warn",
+        f"{what}, for {how_long}: {first.error}" if how_long != "now" else f"{what}: {first.error}",
+        "s services",
+    )
+
+
+def _how(service: ServiceView) -> str:
+    if service.state == "failed":
+        return "has failed and waits for a restart"
+    return "fails and is tried again"
+
+
+def _groups(view: View) -> Iterator[Trouble]:
+    stalled: dict[str, tuple[int, int, float]] = {}
+    for topic in view.snapshot.topics if view.snapshot else []:
+        for group in topic.groups:
+            if group.status in ("STALL", "ERR"):
+                topics, lag, since = stalled.get(group.group, (0, 0, float(view.now)))
+                stalled[group.group] = topics + 1, lag + group.lag, min(since, group.since or since)
+    for group_name, (topics, lag, since) in stalled.items():
+        where = "1 topic" if topics == 1 else f"{topics} topics"
+        yield Trouble(
+            "error",
+            f"{group_name} has stalled on {where}, {lag:,} records behind, {_for(since, view.now)}",
+            "t topics",
+        )
+
+
+def _dead_letters(view: View) -> Iterator[Trouble]:
+    pipeline = view.snapshot.pipeline if view.snapshot else None
+    if pipeline is not None and pipeline.dead_letter_at is not None:
+        ago = view.now - pipeline.dead_letter_at
+        if ago < LETTERS_SECONDS:
+            last = "just now" if ago < 5 else f"{fmt.age(pipeline.dead_letter_at, view.now)} ago"
+            yield Trouble(
+                "warn",
+                f"records could not be processed, the last {last}; {pipeline.dead_letters:,} in all",
+                "e dead letters",
+            )
+
+
+def _for(since: float, now: float) -> str:
+    return f"for {fmt.duration(now - since)}"

@@ -1,0 +1,64 @@
+"""Services under the supervisor, with all that is known of them."""
+
+from typing import Final
+
+from fintrends_tui import format as fmt
+from fintrends_tui.view import View
+from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside, text
+from fintrends_tui.widgets.cursor_table import CursorTable
+from fintrends_tui.widgets.services import STATES
+from pipeline.snapshot import ServiceView
+
+_RATES: Final = "Last minute"
+_COLUMNS: Final = (
+    Column("Service", 21),
+    Column("Role", 9, drop=2),
+    Column("State", 14),
+    Column("For", 4, right=True),
+    Column("Restarts", 8, right=True),
+    Column("/s", 5, right=True),
+    Column("Handled", 7, right=True),
+    Column(_RATES, 11, right=True, drop=1, elastic=True),
+)
+
+
+class ServiceTable(CursorTable):
+    """A line a service; why one is down stands in the pane below."""
+
+    def __init__(self) -> None:
+        super().__init__(_COLUMNS, id="service-table", classes="panel")
+
+    def update_view(self, view: View) -> None:
+        services = view.snapshot.services if view.snapshot else []
+        running = sum(service.state == "running" for service in services)
+        self.set_titles("Services", f"{running} of {len(services)} running" if services else "")
+        width = self.width_of(_RATES)
+        self.show(
+            [_row(service, view.now, width) for service in services],
+            view.waiting("No services yet: the supervisor has not started any."),
+        )
+
+
+def state_of(service: ServiceView) -> Cell:
+    """The state with its glyph, or when it is tried again."""
+    glyph, tone = STATES[service.state]
+    return text(
+        f"{glyph} {service.state}" if service.retry_in is None else f"{glyph} retry in {service.retry_in:.0f}s", tone
+    )
+
+
+def _row(service: ServiceView, now: int, width: int) -> Row:
+    trouble = (Span(" ✗", "error"),) if service.error else ()
+    return Row(
+        service.name,
+        (
+            (*outside(service.name, "strong"), *trouble),
+            text(service.role, "dim"),
+            state_of(service),
+            text(fmt.duration(now - service.since) if service.since else fmt.UNKNOWN, "dim"),
+            text(str(service.restarts), "warn" if service.restarts else "dim"),
+            text(fmt.rate(service.rate), "" if service.rate else "dim"),
+            text(fmt.human(service.total)),
+            text(fmt.sparkline(service.spark, width, floor=0), "accent" if any(service.spark) else "dim"),
+        ),
+    )

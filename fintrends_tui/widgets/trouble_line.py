@@ -1,0 +1,34 @@
+"""One line under the header that says what is wrong; not there while nothing is."""
+
+from fintrends_tui.troubles import troubles
+from fintrends_tui.view import View
+from fintrends_tui.widgets.cells import Column, Row, Span, outside
+from fintrends_tui.widgets.table import Table
+
+
+class TroubleLine(Table, can_focus=False):
+    """The most urgent trouble, how many more there are, and the key that leads to what is behind it."""
+
+    def __init__(self) -> None:
+        super().__init__((Column("", 20, elastic=True), Column("", 24, right=True)), header=False, id="trouble")
+        self.display = False
+
+    def update_view(self, view: View) -> None:
+        found = troubles(view)
+        self.display = bool(found)
+        if not found:
+            return
+        first = found[0]
+        key, _, where = first.key.partition(" ")
+        more = f"+{len(found) - 1} more  " if len(found) > 1 else ""
+        self.show(
+            [
+                Row(
+                    "trouble",
+                    (
+                        (Span("▲ " if first.tone == "warn" else "✗ ", first.tone), *outside(first.what, first.tone)),
+                        (Span(more, "dim"), Span(key, "accent"), Span(f" {where}", "dim")),
+                    ),
+                )
+            ]
+        )

@@ -1,0 +1,95 @@
+import pytest
+from msgspec.structs import replace
+
+from fintrends_tui.link import LinkStatus
+from fintrends_tui.troubles import LETTERS_SECONDS, troubles
+from fintrends_tui.view import View
+from pipeline.snapshot import Snapshot
+from tests.ui import samples
+from tests.ui.fake_link import CONNECTED, FakeLink
+from tests.ui.gallery import LARGE, SMALL
+from tests.ui.running import running
+
+WELL = samples.snapshot(services=[replace(s, failing_since=None) for s in samples.snapshot().services])
+FAILED = [
+    replace(s, state="failed", error="no such host", failing_since=samples.NOW - 600) if s.name == "sink" else s
+    for s in samples.snapshot().services
+]
+
+
+def said(snapshot: Snapshot | None, status: LinkStatus = CONNECTED, now: float = samples.NOW) -> list[tuple[str, str]]:
+    return [(trouble.what, trouble.key) for trouble in troubles(View(status, snapshot, now=int(now)))]
+
+
+def letters(ago: float) -> Snapshot:
+    return replace(WELL, pipeline=samples.pipeline(dead_letters=7, dead_letter_at=samples.NOW - ago))
+
+
+def test_while_all_is_well_nothing_is_said() -> None:
+    assert said(WELL) == []
+    assert said(None) == []
+
+
+def test_of_the_past_nothing_is_said() -> None:
+    assert said(samples.snapshot(), LinkStatus("lost", "connection lost")) == []
+
+
+def test_a_service_that_fails_is_named_with_its_error_and_for_how_long() -> None:
+    ((what, key),) = said(samples.snapshot())
+    assert what.startswith("social fails and is tried again, for 2m: reddit answered 429: too many requests")
+    assert key == "s services"
+
+
+def test_of_several_the_one_that_was_given_up_comes_first() -> None:
+    ((what, key),) = said(samples.snapshot(services=FAILED))
+    assert what == "sink has failed and waits for a restart, and social fails, for 10m: no such host"
+    assert key == "s services"
+
+
+def test_a_group_that_stalls_is_told_once_for_all_its_topics() -> None:
+    assert said(replace(WELL, topics=samples.stalled_topics())) == [
+        ("sink has stalled on 2 topics, 1,240 records behind, for 3m", "t topics")
+    ]
+    assert said(replace(WELL, topics=samples.topics())) == []  # WARN falls behind, but works
+
+
+@pytest.mark.parametrize(("ago", "when"), [(1, "just now"), (12, "10s ago"), (200, "3m ago")])
+def test_dead_letters_are_news_when_they_come_in(ago: float, when: str) -> None:
+    assert said(letters(ago)) == [
+        (f"records could not be processed, the last {when}; 7 in all", "e dead letters"),
+    ]
+
+
+def test_dead_letters_are_no_news_later() -> None:
+    assert said(letters(LETTERS_SECONDS)) == []
+
+
+def test_an_engine_out_of_reach_is_said() -> None:
+    note = "waiting for kafka localhost:9092: cannot connect"
+    assert said(replace(WELL, pipeline=samples.pipeline(state="starting", note=note))) == [(note, "l log")]
+
+
+def test_errors_come_before_warnings() -> None:
+    found = said(replace(samples.snapshot(), topics=samples.stalled_topics()))
+    assert [key for _, key in found] == ["t topics", "s services"]
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_the_line_is_there_only_while_something_is_wrong(size: tuple[int, int]) -> None:
+    link = FakeLink(WELL)
+    async with running(link, size) as dash:
+        assert "Watchlist" in dash.text.splitlines()[2]
+        link.push(replace(samples.snapshot(seq=2), topics=samples.stalled_topics()))
+        await dash.repaint()
+        line = dash.text.splitlines()[2]
+        assert line.lstrip().startswith("✗ sink has stalled on 2 topics")
+        assert line.rstrip().endswith("+1 more  t topics")
+        link.push(replace(WELL, seq=3))
+        await dash.repaint()
+        assert "Watchlist" in dash.text.splitlines()[2]
+
+
+async def test_hostile_errors_stay_on_the_line() -> None:
+    services = [replace(s, error="[/bold]\x1b[2J\n[@click=app.quit]x") for s in FAILED]
+    async with running(FakeLink(samples.snapshot(services=services)), LARGE) as dash:
+        assert "[/bold] [@click=app.quit]x" in dash.text.splitlines()[2]

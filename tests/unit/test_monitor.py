@@ -1,0 +1,120 @@
+"""What the monitor says of topics, on the embedded bus, second by second."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipeline.bus.base import Record, TopicPartition
+from pipeline.bus.embedded import EmbeddedBus
+from pipeline.lag import HISTORY, WINDOW
+from pipeline.retention import Retention
+from pipeline.snapshot import MAX_TOPICS, GroupLag
+from pipeline.stages.monitor import Monitor
+from pipeline.store.embedded import EmbeddedStore
+from pipeline.topics import SINK_GROUP, topic_for
+from pipeline.watchlist import Watchlist
+from tests.fakes import START, FakeClock
+
+TOPIC = "stock_data_aapl"
+WEEK = Retention(ms=7 * 86_400_000)
+
+
+class Watched:
+    """A monitor and what it looks at."""
+
+    def __init__(self, directory: Path) -> None:
+        self.clock = FakeClock()
+        self.bus = EmbeddedBus(directory / "bus.sqlite")
+        self.store = EmbeddedStore(directory / "store.sqlite")
+        self.monitor = Monitor(self.bus, self.store, Watchlist(["AAPL"]), self.clock)
+
+    async def publish(self, count: int, topic: str = TOPIC) -> None:
+        await self.bus.publish([Record(topic, "AAPL", b"{}", ts=n) for n in range(count)])
+
+    async def commit(self, offset: int) -> None:
+        consumer = self.bus.consumer(SINK_GROUP, [TOPIC])
+        await consumer.commit({TopicPartition(TOPIC, 0): offset})
+        await consumer.close()
+
+    async def look(self, times: int = 1) -> None:
+        """Look once a second."""
+        for _ in range(times):
+            self.clock.jump(1)
+            await self.monitor.look({TOPIC, "news_aapl", "dead_letter"})
+
+    def sink(self) -> GroupLag:
+        (topic,) = (topic for topic in self.monitor.details() if topic.topic == TOPIC)
+        return next(group for group in topic.groups if group.group == SINK_GROUP)
+
+
+@pytest.fixture
+async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
+    watched = Watched(tmp_path)
+    await watched.bus.open()
+    await watched.store.open()
+    yield watched
+    await watched.bus.close()
+    await watched.store.close()
+
+
+async def test_it_knows_how_lag_moved_in_the_last_minute_and_no_more(watched: Watched) -> None:
+    await watched.publish(3)
+    await watched.look()
+    await watched.commit(1)
+    await watched.look()
+    assert watched.sink().lags == [3, 2]
+    await watched.look(HISTORY)
+    assert watched.sink().lags == [2] * HISTORY
+
+
+async def test_a_group_that_stalls_has_done_so_since_it_was_seen(watched: Watched) -> None:
+    await watched.publish(3)
+    await watched.look(WINDOW - 1)
+    assert (watched.sink().status, watched.sink().since) == ("OK", None)
+    await watched.look(5)
+    assert (watched.sink().status, watched.sink().since) == ("STALL", START.timestamp() + WINDOW)
+    await watched.commit(3)
+    await watched.look()
+    assert (watched.sink().status, watched.sink().since) == ("OK", None)
+
+
+async def test_it_says_how_long_records_are_kept_from_the_first_look_on(watched: Watched) -> None:
+    await watched.publish(1)
+    await watched.look()
+    assert {t.topic: t.retention for t in watched.monitor.details()} == {TOPIC: WEEK}
+    await watched.publish(1, "news_aapl")
+    await watched.look()
+    assert {t.topic: t.retention for t in watched.monitor.details()} == {TOPIC: WEEK, "news_aapl": WEEK}
+
+
+async def test_only_dead_letters_that_come_in_while_it_looks_are_news(watched: Watched) -> None:
+    await watched.publish(2, "dead_letter")
+    await watched.look(2)
+    assert watched.monitor.dead_letter_at is None
+    await watched.publish(1, "dead_letter")
+    await watched.look()
+    assert watched.monitor.dead_letter_at == START.timestamp() + 3
+    await watched.look()
+    assert watched.monitor.dead_letter_at == START.timestamp() + 3
+
+
+async def test_the_first_dead_letter_of_all_is_news(watched: Watched) -> None:
+    await watched.look()
+    await watched.publish(1, "dead_letter")
+    await watched.look()
+    assert watched.monitor.dead_letter_at == START.timestamp() + 2
+
+
+async def test_a_snapshot_of_many_topics_stays_small(watched: Watched) -> None:
+    topics = {topic_for("stock_data", f"T{number}") for number in range(MAX_TOPICS)}
+    await watched.bus.publish([Record(topic, "k", b"{}", 0) for topic in topics])
+    for _ in range(HISTORY):
+        watched.clock.jump(1)
+        await watched.monitor.look(topics)
+    assert len(watched.monitor.topics) == MAX_TOPICS
+    assert len(msgspec.json.encode(watched.monitor.topics)) < 250 * MAX_TOPICS
+    detail = watched.monitor.details()[0]
+    assert (detail.partitions, detail.retention, len(detail.groups[0].lags)) == (1, WEEK, HISTORY)
+    assert (watched.monitor.topics[0].retention, watched.monitor.topics[0].groups[0].lags) == (None, [])
