@@ -19,6 +19,7 @@ from pipeline.logs import LogTail
 from pipeline.sentiment import SentimentScorer
 from pipeline.settings import REPLAY, Loaded
 from pipeline.snapshot import PipelineState, PipelineView, Snapshot
+from pipeline.sources.base import Reporting
 from pipeline.stages.alerts import AlertStage
 from pipeline.stages.claim import Claimant
 from pipeline.stages.consume import Subscription, lag_of
@@ -272,6 +273,11 @@ class Pipeline:
         """The state of everything now; `focus` is the ticker whose detail is wanted."""
         now = self._clock.now()
         self._seq += 1
+        if focus is not None:
+            self.watchlist.focus = focus
+        source = self._choice.source
+        reporting = source if isinstance(source, Reporting) else None
+        notes = reporting.ticker_notes() if reporting else {}
         pipeline = PipelineView(
             pid=os.getpid(),
             version=__version__,
@@ -294,7 +300,7 @@ class Pipeline:
             seq=self._seq,
             at=now.timestamp(),
             pipeline=pipeline,
-            tickers=[self._view.of(ticker).view(now) for ticker in self.watchlist],
+            tickers=[self._view.of(ticker).view(now, notes.get(ticker, "")) for ticker in self.watchlist],
             services=self._supervisor.views(),
             topics=self._monitor.topics,
             topics_total=self._monitor.topics_total,
@@ -303,6 +309,7 @@ class Pipeline:
             loads=self.loader.views() if self.loader is not None else [],
             rules=self._alerts.rules(),
             alerts=self._alerts.latest(),
+            budgets=list(reporting.budgets()) if reporting else [],
             detail=self._view.of(focus).detail() if focus is not None and focus in self.watchlist else None,
         )
 

@@ -150,8 +150,21 @@ class MongoSettings(_Section, frozen=True):
 
 
 class AlphaVantageSettings(_Section, frozen=True):
+    """`requests_per_day` is of the free plan, `requests_per_minute` of a premium one."""
+
     api_key: str = ""
+    plan: Literal["free", "premium"] = "free"
+    requests_per_day: Annotated[int, Meta(ge=1)] = 25
+    requests_per_minute: Annotated[int, Meta(ge=1)] = 75
     base_url: Annotated[str, Meta(pattern="^https?://[^/]")] = "https://www.alphavantage.co"
+
+
+class ScheduleSettings(_Section, frozen=True):
+    """Seconds from one answer to the next question for the same."""
+
+    stock: Annotated[float, Meta(ge=1)] = 60.0
+    news: Annotated[float, Meta(ge=10)] = 1200.0
+    economy: Annotated[float, Meta(ge=60)] = 14400.0
 
 
 class Settings(_Section, frozen=True):
@@ -168,6 +181,7 @@ class Settings(_Section, frozen=True):
     kafka: KafkaSettings = KafkaSettings()
     mongodb: MongoSettings = MongoSettings()
     alpha_vantage: AlphaVantageSettings = AlphaVantageSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
 
 
 class Loaded(Struct, frozen=True):

@@ -43,7 +43,8 @@ class TickerView(Struct, kw_only=True, frozen=True):
     """One row of the watchlist; None is "not known yet". `change` is against the previous close.
 
     `updated_at` is when the pipeline last heard of it, `as_of` the event time of `price`; `spark` holds the latest
-    closes, oldest first; `sentiment` is the rolling score from -1 to 1.
+    closes, oldest first; `sentiment` is the rolling score from -1 to 1. `note` says why there is nothing, if there is a
+    reason.
     """
 
     ticker: str
@@ -58,6 +59,7 @@ class TickerView(Struct, kw_only=True, frozen=True):
     as_of: float | None = None
     updated_at: float | None = None
     simulated: bool = False
+    note: str = ""
 
 
 class ServiceView(Struct, kw_only=True, frozen=True):
@@ -172,6 +174,23 @@ class AlertView(Struct, kw_only=True, frozen=True):
     value: float
 
 
+class BudgetView(Struct, kw_only=True, frozen=True):
+    """Requests to a provider: those `used` and `left` of today's `limit` (None: no day has one).
+
+    The next one is planned for `next_at`, to ask for `next_what` ("MSFT news"). `not_in_plan` names what the plan of
+    the key does not include; `note` says what it waits for.
+    """
+
+    name: str
+    used: int
+    limit: int | None
+    left: int | None
+    next_at: float | None = None
+    next_what: str = ""
+    not_in_plan: list[str] = []
+    note: str = ""
+
+
 class IndicatorsView(Struct, kw_only=True, frozen=True):
     """The latest row of one interval; `values` maps field names of `IndicatorRow` to numbers or None."""
 
@@ -222,6 +241,8 @@ class Snapshot(Struct, kw_only=True, frozen=True):
     loads: list[LoadView] = []
     rules: list[RuleView] = []
     alerts: list[AlertView] = []
+
+    budgets: list[BudgetView] = []
     detail: TickerDetail | None = None
 
 

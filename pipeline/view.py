@@ -98,7 +98,7 @@ class TickerState:
         days[day].put(bar)
         self.chart_version += 1
 
-    def view(self, now: datetime) -> TickerView:
+    def view(self, now: datetime, note: str = "") -> TickerView:
         price, as_of, volume, previous = self._price()
         change = None if price is None or previous is None else price - previous
         row = self._finest(self._rows)
@@ -115,6 +115,7 @@ class TickerState:
             as_of=None if as_of is None else as_of.timestamp(),
             updated_at=self.updated_at,
             simulated=self._simulated,
+            note=note,
         )
 
     def values(self, now: datetime) -> dict[str, float | None]:

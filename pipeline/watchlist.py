@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 
 
 class Watchlist:
-    """An ordered set of tickers whose changes can be awaited."""
+    """An ordered set of tickers whose changes can be awaited. `focus` is the one that a screen looked at last."""
 
     def __init__(self, tickers: Iterable[str] = ()) -> None:
+        self.focus: str | None = None
         self._tickers = dict.fromkeys(tickers)
         self._version = 0
         self._changed = asyncio.Event()

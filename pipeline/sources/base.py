@@ -1,10 +1,11 @@
 """The port that every source fills."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pipeline.messages import AnyMessage
+from pipeline.snapshot import BudgetView
 from pipeline.watchlist import Watchlist
 
 FeedName = Literal["market", "news", "social", "economic"]
@@ -18,11 +19,15 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HistoryChunk:
-    """A part of a ticker's history: messages, and how many of how many have now been handed out."""
+    """A part of a ticker's history: messages, and how many of how many have now been handed out.
+
+    `total` is 0 until it is known; `note` says what the load waits for, or with the last chunk, what was left out.
+    """
 
     messages: Sequence[AnyMessage]
     done: int
     total: int
+    note: str = ""
 
 
 class Feed(Protocol):
@@ -56,3 +61,13 @@ class Source(Protocol):
         """
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """What a source has besides if its provider limits requests."""
+
+    def budgets(self) -> Sequence[BudgetView]: ...
+
+    def ticker_notes(self) -> Mapping[str, str]:
+        """Why a ticker has no data, by ticker."""

@@ -115,6 +115,11 @@ def key_of(kind: Kind, subject: str) -> str:
     return f"{kind} {subject}"
 
 
+def last_settled(s: Situation) -> datetime:
+    """Since when no further final daily bar can be had."""
+    return max(at for at in (session.close + SETTLE for session in s.sessions) if at <= s.now)
+
+
 class Planner:
     """Makes plans. `series` are the economic series with the time from one value to the next."""
 
@@ -151,12 +156,11 @@ class Planner:
     def _rationed(self, s: Situation, per_day: int) -> list[Slot]:
         left = per_day if s.left is None else s.left
         settling = self._settling(s)
-        first = [
-            Slot(s.now, Task(kind, (ticker,)))
-            for kind in ("daily", "news")
-            for ticker in self._focused_first(s)
-            if s.since(kind, ticker) is None
-        ]
+        tickers = self._focused_first(s)
+        first = [Slot(s.now, Task("daily", (t,))) for t in tickers if s.since("daily", t) is None]
+        # Its bars first: they show whether there is such a ticker.
+        seen = [t for t in tickers if s.since("daily", t) is not None]
+        first += [Slot(s.now, Task("news", (t,))) for t in seen if s.since("news", t) is None]
         first = first[: max(0, left - len(settling))]
         rest = left - len(settling) - len(first)
         if s.loading:
@@ -189,6 +193,8 @@ class Planner:
         needs: list[tuple[float, Task]] = []
         for kind in kinds:
             for ticker in s.tickers:
+                if s.since("daily", ticker) is None:
+                    continue
                 asked = s.since(kind, ticker)
                 age = math.inf if asked is None else (s.now - asked).total_seconds()
                 needs.append((age * (2 if ticker == s.focus else 1), Task(kind, (ticker,))))

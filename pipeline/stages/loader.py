@@ -75,13 +75,13 @@ class Loader:
                 await self._load(ticker, context)
 
     async def _load(self, ticker: str, context: Context) -> None:
-        self._update(ticker, state="loading", done=0, total=0)
+        self._update(ticker, state="loading", done=0, total=0, note="")
         try:
             async with aclosing(taken(self._source.history(ticker), context)) as history:
                 async for chunk in history:
                     await self._bus.publish(records_of(chunk.messages))
                     context.count(len(chunk.messages))
-                    self._update(ticker, done=chunk.done, total=chunk.total)
+                    self._update(ticker, done=chunk.done, total=chunk.total, note=chunk.note)
             if context.stopping.is_set():
                 return  # still "loading", so a restarted loader begins it again
         except SourceError as error:
@@ -92,7 +92,7 @@ class Loader:
             self._update(ticker, state="waiting", note=sentence(error, self._secrets))
             raise
         else:
-            self._update(ticker, state="done", note="")
+            self._update(ticker, state="done")
             self._ended[ticker] = self._clock.monotonic()
             log.info("the history of %s is loaded: %d messages", ticker, self.loads[ticker].done)
 

@@ -1,1 +1,76 @@
-"""Alpha Vantage: its client, what its replies mean, and what goes wrong."""
+"""Alpha Vantage: its client, what its replies mean and what goes wrong, and the source that keeps to its budget."""
+
+import math
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from pipeline.budget import Budget, Rate
+from pipeline.clock import Clock
+from pipeline.http import Http
+from pipeline.settings import AlphaVantageSettings, Settings
+from pipeline.sources.alpha_vantage.client import AlphaVantageClient
+from pipeline.sources.alpha_vantage.desk import FULL, Desk
+from pipeline.sources.alpha_vantage.memory import BUDGET_FILE, MEMORY_FILE, Memory, fingerprint
+from pipeline.sources.alpha_vantage.replies import US_EASTERN
+from pipeline.sources.alpha_vantage.series import PERIODS
+from pipeline.sources.alpha_vantage.source import AlphaVantageSource
+from pipeline.sources.base import SourceError
+from pipeline.sources.market_hours import MarketHours
+from pipeline.sources.schedule import Pace, Planner
+
+FREE_LACKS: Final = ("intraday", "bulk", FULL)
+_MARGIN: Final = 0.5
+"""Seconds that windows are longer for us: the provider measures between arrivals, which lie closer than departures."""
+
+
+def create(settings: Settings, data_dir: Path, clock: Clock, http: Http) -> AlphaVantageSource:
+    """The source, its budget and memory in the data directory; nothing is asked yet.
+
+    Raises:
+        SourceError: if there is no key.
+    """
+    options = settings.alpha_vantage
+    if not options.api_key:
+        raise SourceError(
+            "the source alpha_vantage needs a key: export ALPHA_VANTAGE_API_KEY=… "
+            "(free at https://www.alphavantage.co/support/#api-key)"
+        )
+    key = fingerprint(options.api_key)
+    budget = budget_of(options, data_dir, clock, US_EASTERN)
+    client = AlphaVantageClient(http, options.api_key, clock=clock, base_url=options.base_url, permit=budget.permit)
+    return AlphaVantageSource(client, desk_of(settings, budget, Memory(data_dir / MEMORY_FILE, key), clock))
+
+
+def budget_of(options: AlphaVantageSettings, data_dir: Path, clock: Clock, zone: ZoneInfo) -> Budget:
+    """What the plan allows."""
+    per_minute, free = options.requests_per_minute, options.plan == "free"
+    rates = [Rate(1, 1 + _MARGIN)] if free else [Rate(math.ceil(per_minute / 60), 1), Rate(per_minute, 60 + _MARGIN)]
+    return Budget(
+        data_dir / BUDGET_FILE,
+        clock,
+        key=fingerprint(options.api_key),
+        rates=rates,
+        per_day=options.requests_per_day if free else None,
+        zone=zone,
+    )
+
+
+def desk_of(settings: Settings, budget: Budget, memory: Memory, clock: Clock) -> Desk:
+    pace, options = settings.schedule, settings.alpha_vantage
+    planner = Planner(
+        Pace(stock=pace.stock, news=pace.news, economy=pace.economy),
+        PERIODS,
+        per_minute=options.requests_per_minute,
+        per_day=budget.per_day,
+        zone=US_EASTERN,
+    )
+    return Desk(
+        budget=budget,
+        memory=memory,
+        planner=planner,
+        hours=MarketHours(clock),
+        clock=clock,
+        zone=US_EASTERN,
+        never=FREE_LACKS if options.plan == "free" else (),
+    )

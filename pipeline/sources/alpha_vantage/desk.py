@@ -1,0 +1,256 @@
+"""Where all requests to Alpha Vantage come together: what is next, what an answer or a refusal teaches, who waits."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from pipeline.budget import Budget, BudgetSpentError
+from pipeline.clock import Clock
+from pipeline.http_errors import CircuitOpenError, HttpError
+from pipeline.messages import AnyMessage
+from pipeline.snapshot import BudgetView
+from pipeline.sources.alpha_vantage.answer import Reply
+from pipeline.sources.alpha_vantage.errors import (
+    NAME,
+    AlphaVantageError,
+    BurstLimitError,
+    DailyLimitError,
+    FullOutputNotInPlanError,
+    NotInPlanError,
+    UnknownSymbolError,
+    UnreadableReplyError,
+)
+from pipeline.sources.alpha_vantage.memory import Memory
+from pipeline.sources.base import FeedName
+from pipeline.sources.market_hours import MarketHours
+from pipeline.sources.schedule import Planner, Situation, Slot, Task, key_of
+from pipeline.supervisor import Backoff, first_of
+from pipeline.watchlist import Watchlist
+
+log = logging.getLogger(__name__)
+
+FULL: Final = "full history"
+"""What a plan lacks that gives the newest 100 rows only."""
+LOOK_AGAIN: Final = 60.0
+"""Seconds after which a plan is made anew at the latest: the clock may have been set, the focus have moved."""
+_LIVE_FIRST: Final = timedelta(seconds=1)
+"""Until an initial load looks again whether live data has been served."""
+_BACKOFF: Final = Backoff(initial=10.0, maximum=900.0)
+
+
+class Answered(NamedTuple):
+    """What a request has given; `final` is False if it is to be asked again."""
+
+    messages: Sequence[AnyMessage]
+    final: bool
+
+
+class Desk:
+    """Shared by the feeds and the initial load of one source."""
+
+    def __init__(
+        self,
+        *,
+        budget: Budget,
+        memory: Memory,
+        planner: Planner,
+        hours: MarketHours,
+        clock: Clock,
+        zone: ZoneInfo,
+        never: Sequence[str] = (),
+    ) -> None:
+        """`never` names what the plan is known not to include, by the settings."""
+        self.budget = budget
+        self.memory = memory
+        self.clock = clock
+        self.loading = False
+        self._planner = planner
+        self._hours = hours
+        self._zone = zone
+        self._never = frozenset(never)
+        self._watchlist = Watchlist()
+        self._waiting: dict[FeedName, Slot] = {}
+        self._failures = 0
+        self._trouble = ""
+        self._buried: set[int] = set()
+
+    # What is next
+
+    async def turn(self, feed: FeedName, watchlist: Watchlist) -> Task:
+        """Wait until it is time for the feed's next request, and return that."""
+        self._watchlist = watchlist
+        try:
+            while True:
+                version = watchlist.version
+                situation = await self.situation()
+                slot = next((s for s in self._planner.agenda(situation) if s.task.feed == feed), None)
+                at = max(slot.at if slot else self.budget.next_day, self.budget.next_at)
+                if slot is None:
+                    self._waiting.pop(feed, None)
+                else:
+                    self._waiting[feed] = Slot(at, slot.task)
+                wait = (at - self.clock.now()).total_seconds()
+                if slot is not None and wait <= 0:
+                    return slot.task
+                await first_of(self.clock.sleep(min(wait, LOOK_AGAIN)), watchlist.changed_since(version))
+        finally:
+            self._waiting.pop(feed, None)
+
+    async def situation(self) -> Situation:
+        unknown = self.unknown
+        return Situation(
+            now=self.clock.now(),
+            tickers=[ticker for ticker in self._watchlist if ticker not in unknown],
+            focus=self._watchlist.focus,
+            known=self.memory.facts.known,
+            sessions=await self._hours.sessions(),
+            lacking=self.lacking,
+            left=self.budget.left,
+            loading=self.loading,
+        )
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """What the plan does not include: by the settings, and as learnt."""
+        return self._never | self.memory.lacking(self.clock.now())
+
+    @property
+    def unknown(self) -> set[str]:
+        """Tickers of which it is known that they are no symbols there."""
+        return self.memory.unknown(self.clock.now())
+
+    async def load_waits_until(self) -> datetime | None:
+        """None if an initial load may ask now: live data comes first, and leaves it a share of the day."""
+        now = self.clock.now()
+        if self.budget.next_at > now:
+            return self.budget.next_at
+        if any(slot.at <= now for slot in self._waiting.values()):
+            return now + _LIVE_FIRST
+        return self.budget.next_day if self._planner.loads_left(await self.situation()) == 0 else None
+
+    def count_load(self) -> None:
+        """An initial load is about to make a request."""
+        today = self.clock.now().astimezone(self._zone).date().isoformat()
+        loads = self.memory.facts.known.loads
+        self.memory.facts.known.loads = {today: loads.get(today, 0) + 1}
+        self.memory.save()
+
+    # What comes of it
+
+    async def ask[Row: AnyMessage](
+        self, call: Callable[[], Awaitable[Reply[Row]]], what: str, ticker: str | None
+    ) -> Answered:
+        """Make the call and learn from how it goes; `what` is the part of the plan it needs.
+
+        Raises:
+            AlphaVantageError: if no request with this key will ever be answered.
+        """
+        try:
+            reply = await call()
+        except BudgetSpentError:
+            return Answered((), final=False)
+        except AlphaVantageError as error:
+            return self._learn(error, what, ticker)
+        except HttpError as error:
+            self._hold(error)
+            return Answered((), final=False)
+        self._failures = 0
+        self._trouble = ""
+        self.memory.facts.key_refused = 0.0
+        return Answered([*reply.rows, *self._new_misfits(reply.misfits)], final=True)
+
+    def _learn(self, error: AlphaVantageError, what: str, ticker: str | None) -> Answered:
+        facts, now = self.memory.facts, self.clock.now().timestamp()
+        final = False
+        misfits: Sequence[AnyMessage] = ()
+        match error:
+            case DailyLimitError():
+                self.budget.refuse_today()
+                self._trouble = "the limit of the day is reached, it says"
+            case BurstLimitError():
+                self._hold(error)
+            case FullOutputNotInPlanError():
+                self.lacks(FULL)
+            case NotInPlanError():
+                self.lacks(what)
+            case UnknownSymbolError() if ticker is not None and what != "news":
+                facts.unknown[ticker] = now
+            case _ if error.permanent:
+                facts.key_refused = now
+                self.memory.save()
+                raise error
+            case UnreadableReplyError():
+                misfits, final = self._new_misfits([error.misfit]), True
+            case _:
+                final = True  # asked again at its pace, for it may be mended there
+        log.warning("%s", error)
+        self.memory.save()
+        return Answered(misfits, final)
+
+    def _hold(self, error: HttpError | BurstLimitError) -> None:
+        """Leave the provider alone for as long as it wants, and longer with each failure in a row."""
+        self._failures += 1
+        wait = _BACKOFF.delay(self._failures)
+        if isinstance(error, HttpError):
+            wait = max(wait, error.retry_after or 0.0)
+        if isinstance(error, CircuitOpenError):
+            wait = max(wait, (error.until - self.clock.now()).total_seconds())
+        self.budget.hold(wait)
+        self._trouble = str(error)
+        log.warning("%s; asked again in %.0f s", error, wait)
+
+    def _new_misfits[Misfit: AnyMessage](self, misfits: Sequence[Misfit]) -> list[Misfit]:
+        """Those that were not handed out before: a row that does not fit comes again with every reply."""
+        new = [misfit for misfit in misfits if getattr(misfit, "offset", 0) not in self._buried]
+        self._buried.update(getattr(misfit, "offset", 0) for misfit in new)
+        return new
+
+    def lacks(self, what: str) -> None:
+        """Remember that the plan does not include it."""
+        log.warning("%s: the plan of this key does not include %s", NAME, what)
+        self.memory.facts.lacking[what] = self.clock.now().timestamp()
+        self.memory.save()
+
+    def answered(self, task: Task, messages: Sequence[AnyMessage], part: str = "") -> None:
+        """The messages of a task have been taken: it need not be asked again for now.
+
+        `part` is the part of an initial load that they were, where that is more than the task.
+        """
+        now = self.clock.now().timestamp()
+        known = self.memory.facts.known
+        if part:
+            known.asked[f"{part} {task.subjects[0]}"] = now
+        for subject in task.subjects:
+            key = key_of(task.kind, subject)
+            known.asked[key] = now
+            if messages and task.kind not in ("bulk", "intraday"):
+                known.newest[key] = max(message.ts.timestamp() for message in messages)
+        if task.kind in ("news", "quote", "economic"):
+            known.spread_at = now
+        self.memory.save()
+
+    # What the screen shows
+
+    def view(self) -> BudgetView:
+        budget = self.budget
+        slot = min(self._waiting.values(), key=lambda s: s.at, default=None)
+        at = slot.at if slot is not None else budget.next_at if budget.left == 0 else None
+        note = self._trouble if budget.refused or budget.next_at > self.clock.now() else ""
+        if budget.left == 0:
+            note = ", ".join(filter(None, (note, f"goes on at {self.local(budget.next_day)}")))
+        return BudgetView(
+            name=NAME,
+            used=budget.used,
+            limit=budget.per_day,
+            left=budget.left,
+            next_at=None if at is None else at.timestamp(),
+            next_what="" if slot is None else str(slot.task),
+            not_in_plan=sorted(self.lacking),
+            note=note,
+        )
+
+    def local(self, at: datetime) -> str:
+        """The time of day there."""
+        return f"{at.astimezone(self._zone):%H:%M %Z}"
