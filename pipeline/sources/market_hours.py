@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from pipeline.clock import Clock
 
@@ -23,8 +23,13 @@ class Session:
     close: datetime
 
 
+class Hours(Protocol):
+    async def sessions(self) -> Sequence[Session]:
+        """At least those of the last and the next two weeks, oldest first."""
+
+
 class MarketHours:
-    """The sessions around now."""
+    """The sessions around the clock's now."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

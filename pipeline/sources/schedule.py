@@ -115,6 +115,12 @@ def key_of(kind: Kind, subject: str) -> str:
     return f"{kind} {subject}"
 
 
+def nearest(sessions: Sequence[Session], now: datetime) -> Sequence[Session]:
+    """The sessions that a plan needs: the last two that have closed, of which one has settled, and the next two."""
+    closed = sum(session.close <= now for session in sessions)
+    return sessions[max(0, closed - 2) : closed + 2]
+
+
 def last_settled(s: Situation) -> datetime:
     """Since when no further final daily bar can be had."""
     return max(at for at in (session.close + SETTLE for session in s.sessions) if at <= s.now)

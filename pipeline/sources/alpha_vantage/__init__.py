@@ -16,7 +16,7 @@ from pipeline.sources.alpha_vantage.replies import US_EASTERN
 from pipeline.sources.alpha_vantage.series import PERIODS
 from pipeline.sources.alpha_vantage.source import AlphaVantageSource
 from pipeline.sources.base import SourceError
-from pipeline.sources.market_hours import MarketHours
+from pipeline.sources.market_hours import Hours, MarketHours
 from pipeline.sources.schedule import Pace, Planner
 
 FREE_LACKS: Final = ("intraday", "bulk", FULL)
@@ -39,7 +39,8 @@ def create(settings: Settings, data_dir: Path, clock: Clock, http: Http) -> Alph
     key = fingerprint(options.api_key)
     budget = budget_of(options, data_dir, clock, US_EASTERN)
     client = AlphaVantageClient(http, options.api_key, clock=clock, base_url=options.base_url, permit=budget.permit)
-    return AlphaVantageSource(client, desk_of(settings, budget, Memory(data_dir / MEMORY_FILE, key), clock))
+    desk = desk_of(settings, budget, Memory(data_dir / MEMORY_FILE, key), MarketHours(clock), clock)
+    return AlphaVantageSource(client, desk)
 
 
 def budget_of(options: AlphaVantageSettings, data_dir: Path, clock: Clock, zone: ZoneInfo) -> Budget:
@@ -56,7 +57,7 @@ def budget_of(options: AlphaVantageSettings, data_dir: Path, clock: Clock, zone:
     )
 
 
-def desk_of(settings: Settings, budget: Budget, memory: Memory, clock: Clock) -> Desk:
+def desk_of(settings: Settings, budget: Budget, memory: Memory, hours: Hours, clock: Clock) -> Desk:
     pace, options = settings.schedule, settings.alpha_vantage
     planner = Planner(
         Pace(stock=pace.stock, news=pace.news, economy=pace.economy),
@@ -69,7 +70,7 @@ def desk_of(settings: Settings, budget: Budget, memory: Memory, clock: Clock) ->
         budget=budget,
         memory=memory,
         planner=planner,
-        hours=MarketHours(clock),
+        hours=hours,
         clock=clock,
         zone=US_EASTERN,
         never=FREE_LACKS if options.plan == "free" else (),

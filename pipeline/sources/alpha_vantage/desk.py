@@ -24,8 +24,8 @@ from pipeline.sources.alpha_vantage.errors import (
 )
 from pipeline.sources.alpha_vantage.memory import Memory
 from pipeline.sources.base import FeedName
-from pipeline.sources.market_hours import MarketHours
-from pipeline.sources.schedule import Planner, Situation, Slot, Task, key_of
+from pipeline.sources.market_hours import Hours
+from pipeline.sources.schedule import Planner, Situation, Slot, Task, key_of, nearest
 from pipeline.supervisor import Backoff, first_of
 from pipeline.watchlist import Watchlist
 
@@ -56,7 +56,7 @@ class Desk:
         budget: Budget,
         memory: Memory,
         planner: Planner,
-        hours: MarketHours,
+        hours: Hours,
         clock: Clock,
         zone: ZoneInfo,
         never: Sequence[str] = (),
@@ -99,13 +99,13 @@ class Desk:
             self._waiting.pop(feed, None)
 
     async def situation(self) -> Situation:
-        unknown = self.unknown
+        now, unknown = self.clock.now(), self.unknown
         return Situation(
-            now=self.clock.now(),
+            now=now,
             tickers=[ticker for ticker in self._watchlist if ticker not in unknown],
             focus=self._watchlist.focus,
             known=self.memory.facts.known,
-            sessions=await self._hours.sessions(),
+            sessions=nearest(await self._hours.sessions(), now),
             lacking=self.lacking,
             left=self.budget.left,
             loading=self.loading,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from pipeline.sources.schedule import Known
 from pipeline.statefile import StateFile
@@ -25,7 +25,7 @@ class Facts(Struct):
     names the parts that unfinished initial loads have handed out, by ticker."""
 
     key: str = ""
-    known: Known = Known()
+    known: Known = field(default_factory=Known)
     lacking: dict[str, float] = {}
     unknown: dict[str, float] = {}
     key_refused: float = 0.0

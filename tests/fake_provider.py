@@ -1,0 +1,159 @@
+"""A provider of market data at the port of the Alpha Vantage client, and a source that asks it on a clock of the test's."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncio
+
+from pipeline.budget import Budget
+from pipeline.messages import AnyMessage, Article, Bar, EconomicPoint, Quote
+from pipeline.settings import AlphaVantageSettings, Settings
+from pipeline.sources.alpha_vantage import budget_of, desk_of
+from pipeline.sources.alpha_vantage.answer import Reply
+from pipeline.sources.alpha_vantage.errors import FullOutputNotInPlanError, NotInPlanError, UnknownSymbolError
+from pipeline.sources.alpha_vantage.memory import MEMORY_FILE, Memory, fingerprint
+from pipeline.sources.alpha_vantage.source import AlphaVantageSource
+from pipeline.sources.market_hours import Session, sessions_around
+from pipeline.watchlist import Watchlist
+from tests.data import NEW_YORK
+from tests.fakes import FakeClock
+
+KEY = "a-key-of-the-tests"
+
+
+class Asked(NamedTuple):
+    at: datetime
+    kind: str
+    subjects: tuple[str, ...]
+
+
+class FakeProvider:
+    """Knows every ticker but those in `unknown`; `refusals` are raised first, one a request."""
+
+    def __init__(self, clock: FakeClock, budget: Budget, sessions: Sequence[Session]) -> None:
+        self.asked: list[Asked] = []
+        self.unknown: set[str] = set()
+        self.missing: set[str] = set()
+        """What the plan does not include: of "bulk", "intraday", "full"."""
+        self.live_quotes = False
+        self.refusals: list[Exception] = []
+        self._clock = clock
+        self._budget = budget
+        self._sessions = sessions
+
+    async def daily(self, ticker: str, *, full: bool = False) -> Reply[Bar]:
+        await self._ask("full" if full else "daily", ticker)
+        if full and "full" in self.missing:
+            raise FullOutputNotInPlanError("TIME_SERIES_DAILY")
+        return Reply([_bar(ticker, session) for session in self._settled()], [])
+
+    async def intraday(self, ticker: str, interval: str, *, full: bool = False) -> Reply[Bar]:
+        await self._ask("month" if full else "intraday", ticker)
+        if "intraday" in self.missing:
+            raise NotInPlanError("TIME_SERIES_INTRADAY")
+        return Reply([], [])
+
+    async def quote(self, ticker: str) -> Quote:
+        await self._ask("quote", ticker)
+        return self._quote(ticker)
+
+    async def bulk_quotes(self, tickers: Sequence[str]) -> Reply[Quote]:
+        await self._ask("bulk", *tickers)
+        if "bulk" in self.missing:
+            raise NotInPlanError("REALTIME_BULK_QUOTES")
+        return Reply([self._quote(ticker) for ticker in tickers], [])
+
+    async def news(self, ticker: str, *, since: datetime | None = None, limit: int = 50) -> Reply[Article]:
+        await self._ask("news", ticker)
+        now = self._clock.now()
+        return Reply([Article(ticker=ticker, ts=now, id=f"{ticker} {now}", title="News")], [])
+
+    async def economic(self, series: str) -> Reply[EconomicPoint]:
+        await self._ask("economic", series)
+        ts = (self._clock.now() - timedelta(days=45)).replace(day=1)
+        return Reply([EconomicPoint(ts=ts, series=series, interval="monthly", value=1.0)], [])
+
+    async def _ask(self, kind: str, *subjects: str) -> None:
+        await self._budget.permit()
+        self.asked.append(Asked(self._clock.now(), kind, subjects))
+        if self.refusals:
+            raise self.refusals.pop(0)
+        if subjects[0] in self.unknown:
+            raise UnknownSymbolError(subjects[0])
+
+    def _settled(self) -> list[Session]:
+        return [s for s in self._sessions if s.close + timedelta(hours=1) <= self._clock.now()][-5:]
+
+    def _quote(self, ticker: str) -> Quote:
+        ts = self._clock.now() if self.live_quotes else self._settled()[-1].close
+        return Quote(ticker=ticker, ts=ts, price=10.0)
+
+
+class Bench:
+    """A source on a day of the test's choosing; `got` is what its feeds have handed out."""
+
+    def __init__(self, start: datetime, data_dir: Path, key: str = KEY, **options: Any) -> None:
+        self.clock = FakeClock(start.astimezone(UTC))
+        self.data_dir = data_dir
+        self.watchlist = Watchlist()
+        self.got: list[AnyMessage] = []
+        self.sessions = sessions_around(start.date())
+        self.settings = Settings(alpha_vantage=AlphaVantageSettings(api_key=key, **options))
+        self.asked: list[Asked] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Everything anew, but what is on disk and what the provider has seen."""
+        self.budget = budget_of(self.settings.alpha_vantage, self.data_dir, self.clock, NEW_YORK)
+        self.provider = FakeProvider(self.clock, self.budget, self.sessions)
+        self.provider.asked = self.asked
+        memory = Memory(self.data_dir / MEMORY_FILE, fingerprint(self.settings.alpha_vantage.api_key))
+        self.desk = desk_of(self.settings, self.budget, memory, _FixedHours(self.sessions), self.clock)
+        self.source = AlphaVantageSource(self.provider, self.desk)  # type: ignore[arg-type]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(self._run(feed)) for feed in self.source.feeds()]
+        try:
+            yield
+            for task in tasks:
+                if task.done():
+                    await task
+        finally:
+            for task in tasks:
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def until(self, moment: datetime) -> None:
+        await self.clock.advance((moment.astimezone(UTC) - self.clock.now()).total_seconds())
+
+    async def day(self, moment: datetime) -> None:
+        """Run the feeds until then."""
+        async with self.running():
+            await self.until(moment)
+
+    async def _run(self, feed: Any) -> None:
+        async with aclosing(feed.stream(self.watchlist)) as stream:
+            async for batch in stream:
+                self.got += batch
+
+
+class _FixedHours:
+    def __init__(self, sessions: Sequence[Session]) -> None:
+        self._sessions = sessions
+
+    async def sessions(self) -> Sequence[Session]:
+        return self._sessions
+
+
+def new_york(day: str, clock: str = "00:00") -> datetime:
+    return datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=NEW_YORK)
+
+
+def _bar(ticker: str, session: Session) -> Bar:
+    ts = datetime.combine(session.day, time(), NEW_YORK)
+    return Bar(ticker=ticker, interval="daily", ts=ts, open=10, high=11, low=9, close=10, volume=100, source="test")
