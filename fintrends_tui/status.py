@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fintrends_tui.client import connect
+from fintrends_tui.format import local_clock
 from fintrends_tui.link import LinkError
 from pipeline.protocol import GetSnapshot, Load, TickersChanged
-from pipeline.snapshot import GroupView, LoadView, Snapshot
+from pipeline.snapshot import BudgetView, GroupView, LoadView, Snapshot
 
 _PERIOD = 0.25
 
@@ -36,6 +37,8 @@ def describe(snapshot: Snapshot) -> str:
     if snapshot.alerts:
         latest = snapshot.alerts[-1]
         lines.append(f"alert      {latest.ticker or 'pipeline'} {latest.metric} {latest.value:g} ({latest.rule})")
+    lines += [f"budget     {_budget(budget)}" for budget in snapshot.budgets]
+    lines += [f"no data    {ticker.ticker}: {ticker.note}" for ticker in snapshot.tickers if ticker.note]
     lines.append("")
     for service in snapshot.services:
         error = f"  {service.error}" if service.error and service.state in ("backing off", "failed") else ""
@@ -92,6 +95,19 @@ def _show(loads: Sequence[LoadView]) -> None:
         sys.stderr.flush()
     elif over:
         print(*texts, sep="\n", file=sys.stderr)
+
+
+def _budget(budget: BudgetView) -> str:
+    parts = [f"{budget.name}: {budget.used} requests today"]
+    if budget.limit is not None:
+        parts[0] = f"{budget.name}: {budget.used} of {budget.limit} requests used today"
+    if budget.next_what and budget.next_at is not None:
+        parts.append(f"next {local_clock(budget.next_at)} {budget.next_what}")
+    if budget.note:
+        parts.append(budget.note)
+    if budget.not_in_plan:
+        parts.append(f"not in the plan: {', '.join(budget.not_in_plan)}")
+    return "; ".join(parts)
 
 
 def _duration(seconds: float) -> str:

@@ -144,7 +144,7 @@ class Budget:
         now, mono = self._clock.now().timestamp(), self._clock.monotonic()
         self._recent.append(mono)
         longest = max((rate.seconds for rate in self._rates), default=0.0)
-        while self._recent[0] <= mono - longest:
+        while self._recent and self._recent[0] <= mono - longest:
             self._recent.popleft()
         today = self._today.isoformat()
         days = self._spent.days

@@ -9,7 +9,8 @@ from pipeline import doctor_engines as engines
 from pipeline import doctor_machine as machine
 from pipeline.clock import SystemClock
 from pipeline.datadir import DataDir
-from pipeline.doctor_finding import Finding, fault, ok, warning, written
+from pipeline.doctor_budget import alpha_vantage
+from pipeline.doctor_finding import Finding, fault, ok, written
 from pipeline.engines import choose_source
 from pipeline.options import Where
 from pipeline.settings import ENV_PREFIX, KNOWN_ENV, Loaded, SettingsError
@@ -61,7 +62,8 @@ async def _of_settings(loaded: Loaded, flags: Sequence[str]) -> AsyncIterator[Fi
     else:
         yield await engines.embedded_store(data_dir)
     yield source(loaded)
-    yield api_key(loaded)
+    for finding in alpha_vantage(loaded, SystemClock()):
+        yield finding
 
 
 def configuration(loaded: Loaded, environ: Mapping[str, str]) -> Finding:
@@ -78,12 +80,3 @@ def source(loaded: Loaded) -> Finding:
     except SourceError as error:
         mend = "set pipeline.source to simulator or replay:DIR"
         return fault(f"the source {loaded.settings.pipeline.source} cannot be used", str(error), mend)
-
-
-def api_key(loaded: Loaded) -> Finding:
-    """This version has no source that takes one."""
-    if not loaded.settings.alpha_vantage.api_key:
-        return ok("no Alpha Vantage key is configured, and none is needed: this version has no such source")
-    what = "an Alpha Vantage key is configured but not used"
-    cause = "this version has no Alpha Vantage source yet; data are simulated unless a replay is chosen"
-    return warning(what, cause, "fintrends-tui --source replay:DIR for recorded data")

@@ -1,20 +1,18 @@
-"""A provider of market data at the port of the Alpha Vantage client, and a source that asks it on a clock of the test's."""
+"""A provider of market data at the port of the Alpha Vantage client, and a source that asks it on a virtual clock."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import asyncio
-
 from pipeline.budget import Budget
 from pipeline.messages import AnyMessage, Article, Bar, EconomicPoint, Quote
 from pipeline.settings import AlphaVantageSettings, Settings
-from pipeline.sources.alpha_vantage import budget_of, desk_of
+from pipeline.sources.alpha_vantage import budget_of, desk_of, memory_of
 from pipeline.sources.alpha_vantage.answer import Reply
 from pipeline.sources.alpha_vantage.errors import FullOutputNotInPlanError, NotInPlanError, UnknownSymbolError
-from pipeline.sources.alpha_vantage.memory import MEMORY_FILE, Memory, fingerprint
 from pipeline.sources.alpha_vantage.source import AlphaVantageSource
 from pipeline.sources.market_hours import Session, sessions_around
 from pipeline.watchlist import Watchlist
@@ -107,11 +105,12 @@ class Bench:
 
     def restart(self) -> None:
         """Everything anew, but what is on disk and what the provider has seen."""
-        self.budget = budget_of(self.settings.alpha_vantage, self.data_dir, self.clock, NEW_YORK)
+        self.budget = budget_of(self.settings.alpha_vantage, self.data_dir, self.clock)
         self.provider = FakeProvider(self.clock, self.budget, self.sessions)
         self.provider.asked = self.asked
-        memory = Memory(self.data_dir / MEMORY_FILE, fingerprint(self.settings.alpha_vantage.api_key))
+        memory = memory_of(self.settings.alpha_vantage, self.data_dir)
         self.desk = desk_of(self.settings, self.budget, memory, _FixedHours(self.sessions), self.clock)
+        self.desk.look_again = 3600.0  # nothing changes behind the source's back here, and a day is long
         self.source = AlphaVantageSource(self.provider, self.desk)  # type: ignore[arg-type]
 
     @asynccontextmanager

@@ -4,7 +4,7 @@ from fintrends_tui import format as fmt
 from fintrends_tui.view import View
 from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside
 from fintrends_tui.widgets.table import Table
-from pipeline.snapshot import PipelineView
+from pipeline.snapshot import BudgetView, PipelineView
 
 _TONE_OF_LINK = {"failed": "error", "lost": "warn"}
 
@@ -61,8 +61,22 @@ def _where(view: View, pipeline: PipelineView | None) -> Cell:
     parts = (("source ", pipeline.source), ("  bus ", pipeline.bus), ("  store ", pipeline.store))
     note = (Span("  "), *outside(pipeline.source_note, "dim")) if pipeline.source_note else ()
     process = f"  pid {pipeline.pid}  up {fmt.duration(view.now - pipeline.started_at)}"
+    budgets = view.snapshot.budgets if view.snapshot else []
     return (
         *(span for name, value in parts for span in (Span(name, "dim"), *outside(value))),
+        *(span for budget in budgets for span in _budget(budget)),
         *note,
         Span(process, "dim"),
     )
+
+
+def _budget(budget: BudgetView) -> Cell:
+    """Requests used today, and what is asked next, or what it waits for; the provider by its initials."""
+    name = "".join(word[0] for word in budget.name.split())
+    used = f"{budget.used}/{budget.limit}" if budget.limit is not None else f"{budget.used}"
+    if budget.note:
+        return (Span(f"  {name} ", "dim"), Span(f"{used} "), *outside(budget.note, "warn"))
+    if budget.next_at is None:
+        return (Span(f"  {name} ", "dim"), Span(used))
+    what = outside(f"next {fmt.local_clock(budget.next_at)[:5]} {budget.next_what}", "dim")
+    return (Span(f"  {name} ", "dim"), Span(f"{used} "), *what)

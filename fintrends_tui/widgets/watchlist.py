@@ -4,7 +4,7 @@ from typing import Final
 
 from fintrends_tui import format as fmt
 from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, text
+from fintrends_tui.widgets.cells import Column, Row, outside, text
 from fintrends_tui.widgets.cursor_table import CursorTable
 from pipeline.snapshot import TickerView
 
@@ -39,6 +39,8 @@ class Watchlist(CursorTable):
 
 
 def _row(ticker: TickerView, now: int, trend: int) -> Row:
+    if ticker.note and ticker.price is None:
+        return Row(ticker.ticker, ((*text(f"{ticker.ticker:<8} ", "strong"), *outside(ticker.note, "warn")),))
     decimals = fmt.price_decimals(ticker.price)
     change = fmt.direction(ticker.change, decimals)
     moved = fmt.UNKNOWN

@@ -138,14 +138,18 @@ class Planner:
         self._per_day = per_day
         self._zone = zone
 
-    def agenda(self, situation: Situation) -> list[Slot]:
-        """What to ask and when, soonest first; what is due bears a time that is not later than now.
+    def next(self, situation: Situation, feed: FeedName) -> Slot | None:
+        """What a feed shall ask next; what is due bears a time that is not later than now.
 
-        Each task that is wanted stands there once. Empty when nothing can be asked before the budget's next day.
+        None when there is nothing to ask before the budget's next day.
         """
-        slots = self._paced(situation) if self._per_day is None else self._rationed(situation, self._per_day)
+        slots = self._paced(situation, feed) if self._per_day is None else self._rationed(situation, self._per_day)
         # Of what is due, the focused ticker first, and then what is due longest.
-        return sorted(slots, key=lambda s: (max(s.at, situation.now), situation.focus not in s.task.subjects, s.at))
+        return min(
+            (slot for slot in slots if slot.task.feed == feed),
+            key=lambda s: (max(s.at, situation.now), situation.focus not in s.task.subjects, s.at),
+            default=None,
+        )
 
     def loads_left(self, s: Situation) -> int | None:
         """Requests that initial loads may take today; None where no day has a limit."""
@@ -229,26 +233,28 @@ class Planner:
 
     # Paced
 
-    def _paced(self, s: Situation) -> list[Slot]:
+    def _paced(self, s: Situation, feed: FeedName) -> Iterator[Slot]:
+        """Of what is due at once, prices come first."""
         pace, count = self._pace, len(s.tickers)
         single: Kind | None = "intraday" if "intraday" not in s.lacking else "quote" if "bulk" in s.lacking else None
         demand = 60 * count * ((1 / pace.stock if single else 0.0) + 1 / pace.news)
         if "bulk" not in s.lacking:
             demand += 60 * math.ceil(count / BULK) / pace.stock
         slower = max(1.0, demand / (LIVE_SHARE * self._per_minute))
-        slots = [Slot(due, task) for due, task in self._economic(s)]
-        for ticker in s.tickers:
-            factor = 1.0 if ticker == s.focus else slower
-            news = _due(s.since("news", ticker), factor * pace.news, s.now)
-            slots += [
-                Slot(self._daily_due(s, ticker), Task("daily", (ticker,))),
-                Slot(news, Task("news", (ticker,))),
-            ]
+        factors = {ticker: 1.0 if ticker == s.focus else slower for ticker in s.tickers}
+        if feed == "economic":
+            yield from (Slot(due, task) for due, task in self._economic(s))
+        elif feed == "news":
+            for ticker, factor in factors.items():
+                yield Slot(_due(s.since("news", ticker), factor * pace.news, s.now), Task("news", (ticker,)))
+        else:
+            if "bulk" not in s.lacking:
+                yield from self._bulk(s, slower * pace.stock)
             if single is not None:
-                slots.append(Slot(self._market_due(s, single, ticker, factor * pace.stock), Task(single, (ticker,))))
-        if "bulk" not in s.lacking:
-            slots += self._bulk(s, slower * pace.stock)
-        return slots
+                for ticker, factor in factors.items():
+                    yield Slot(self._market_due(s, single, ticker, factor * pace.stock), Task(single, (ticker,)))
+            for ticker in s.tickers:
+                yield Slot(self._daily_due(s, ticker), Task("daily", (ticker,)))
 
     def _bulk(self, s: Situation, period: float) -> Iterator[Slot]:
         dues = sorted((self._market_due(s, "bulk", ticker, period), ticker) for ticker in s.tickers)

@@ -142,7 +142,7 @@ async def test_a_premium_budget_serves_two_hundred_tickers_at_its_rate(tmp_path)
     bench.watchlist.add(tickers)
     bench.watchlist.focus = "T150"
     bench.provider.live_quotes = True
-    await bench.day(new_york(DAY, "10:10"))
+    await bench.day(new_york(DAY, "10:07"))
     times = [asked.at for asked in bench.asked]
     assert all(b - a > timedelta(seconds=60) for a, b in zip(times, times[75:], strict=False))
     assert {asked.subjects[0] for asked in bench.asked if asked.kind == "intraday"} == set(tickers)

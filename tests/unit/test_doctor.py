@@ -22,12 +22,11 @@ from pipeline.bus.base import Record
 from pipeline.bus.embedded import EmbeddedBus
 from pipeline.clock import SystemClock
 from pipeline.datadir import DataDir
-from pipeline.doctor import api_key, configuration, examine, source
+from pipeline.doctor import configuration, examine, source
 from pipeline.doctor_finding import Finding, fault, is_utf8, ok, warning, written
 from pipeline.documents import Document
 from pipeline.options import Where
 from pipeline.settings import (
-    AlphaVantageSettings,
     KafkaSettings,
     Loaded,
     PipelineSettings,
@@ -349,9 +348,3 @@ class TestSettings:
         absent = loaded_with(tmp_path, pipeline=PipelineSettings(source=f"replay:{tmp_path}/absent"))
         assert source(absent).level == "fault"
         assert source(loaded_with(tmp_path)).level == "ok"
-
-    def test_an_unused_key_is_a_warning_and_not_shown(self, tmp_path: Path) -> None:
-        assert api_key(loaded_with(tmp_path)).level == "ok"
-        found = api_key(loaded_with(tmp_path, alpha_vantage=AlphaVantageSettings(api_key="SECRET")))
-        assert found.level == "warning"
-        assert "SECRET" not in written(found, "utf-8")

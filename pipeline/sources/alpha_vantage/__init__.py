@@ -3,7 +3,6 @@
 import math
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from pipeline.budget import Budget, Rate
 from pipeline.clock import Clock
@@ -36,14 +35,13 @@ def create(settings: Settings, data_dir: Path, clock: Clock, http: Http) -> Alph
             "the source alpha_vantage needs a key: export ALPHA_VANTAGE_API_KEY=… "
             "(free at https://www.alphavantage.co/support/#api-key)"
         )
-    key = fingerprint(options.api_key)
-    budget = budget_of(options, data_dir, clock, US_EASTERN)
+    budget = budget_of(options, data_dir, clock)
     client = AlphaVantageClient(http, options.api_key, clock=clock, base_url=options.base_url, permit=budget.permit)
-    desk = desk_of(settings, budget, Memory(data_dir / MEMORY_FILE, key), MarketHours(clock), clock)
+    desk = desk_of(settings, budget, memory_of(options, data_dir), MarketHours(clock), clock)
     return AlphaVantageSource(client, desk)
 
 
-def budget_of(options: AlphaVantageSettings, data_dir: Path, clock: Clock, zone: ZoneInfo) -> Budget:
+def budget_of(options: AlphaVantageSettings, data_dir: Path, clock: Clock) -> Budget:
     """What the plan allows."""
     per_minute, free = options.requests_per_minute, options.plan == "free"
     rates = [Rate(1, 1 + _MARGIN)] if free else [Rate(math.ceil(per_minute / 60), 1), Rate(per_minute, 60 + _MARGIN)]
@@ -53,11 +51,17 @@ def budget_of(options: AlphaVantageSettings, data_dir: Path, clock: Clock, zone:
         key=fingerprint(options.api_key),
         rates=rates,
         per_day=options.requests_per_day if free else None,
-        zone=zone,
+        zone=US_EASTERN,
     )
 
 
+def memory_of(options: AlphaVantageSettings, data_dir: Path) -> Memory:
+    """What earlier runs with this key have learnt."""
+    return Memory(data_dir / MEMORY_FILE, fingerprint(options.api_key))
+
+
 def desk_of(settings: Settings, budget: Budget, memory: Memory, hours: Hours, clock: Clock) -> Desk:
+    """Where the requests of one source come together."""
     pace, options = settings.schedule, settings.alpha_vantage
     planner = Planner(
         Pace(stock=pace.stock, news=pace.news, economy=pace.economy),

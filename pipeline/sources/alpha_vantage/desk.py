@@ -1,5 +1,6 @@
 """Where all requests to Alpha Vantage come together: what is next, what an answer or a refusal teaches, who waits."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -60,11 +61,13 @@ class Desk:
         clock: Clock,
         zone: ZoneInfo,
         never: Sequence[str] = (),
+        look_again: float = LOOK_AGAIN,
     ) -> None:
         """`never` names what the plan is known not to include, by the settings."""
         self.budget = budget
         self.memory = memory
         self.clock = clock
+        self.look_again = look_again
         self.loading = False
         self._planner = planner
         self._hours = hours
@@ -72,6 +75,7 @@ class Desk:
         self._never = frozenset(never)
         self._watchlist = Watchlist()
         self._waiting: dict[FeedName, Slot] = {}
+        self._learnt = asyncio.Event()
         self._failures = 0
         self._trouble = ""
         self._buried: set[int] = set()
@@ -85,7 +89,7 @@ class Desk:
             while True:
                 version = watchlist.version
                 situation = await self.situation()
-                slot = next((s for s in self._planner.agenda(situation) if s.task.feed == feed), None)
+                slot = self._planner.next(situation, feed)
                 at = max(slot.at if slot else self.budget.next_day, self.budget.next_at)
                 if slot is None:
                     self._waiting.pop(feed, None)
@@ -94,7 +98,11 @@ class Desk:
                 wait = (at - self.clock.now()).total_seconds()
                 if slot is not None and wait <= 0:
                     return slot.task
-                await first_of(self.clock.sleep(min(wait, LOOK_AGAIN)), watchlist.changed_since(version))
+                await first_of(
+                    self.clock.sleep(min(wait, self.look_again)),
+                    watchlist.changed_since(version),
+                    self._learnt.wait(),
+                )
         finally:
             self._waiting.pop(feed, None)
 
@@ -186,7 +194,7 @@ class Desk:
             case _:
                 final = True  # asked again at its pace, for it may be mended there
         log.warning("%s", error)
-        self.memory.save()
+        self._remember()
         return Answered(misfits, final)
 
     def _hold(self, error: HttpError | BurstLimitError) -> None:
@@ -211,7 +219,7 @@ class Desk:
         """Remember that the plan does not include it."""
         log.warning("%s: the plan of this key does not include %s", NAME, what)
         self.memory.facts.lacking[what] = self.clock.now().timestamp()
-        self.memory.save()
+        self._remember()
 
     def answered(self, task: Task, messages: Sequence[AnyMessage], part: str = "") -> None:
         """The messages of a task have been taken: it need not be asked again for now.
@@ -229,7 +237,13 @@ class Desk:
                 known.newest[key] = max(message.ts.timestamp() for message in messages)
         if task.kind in ("news", "quote", "economic"):
             known.spread_at = now
+        self._remember()
+
+    def _remember(self) -> None:
+        """Keep what was learnt, and let those who wait plan anew with it."""
         self.memory.save()
+        self._learnt.set()
+        self._learnt = asyncio.Event()
 
     # What the screen shows
 

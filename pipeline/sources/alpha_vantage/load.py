@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from pipeline.sources.alpha_vantage.client import AlphaVantageClient
-from pipeline.sources.alpha_vantage.desk import FULL, LOOK_AGAIN, Answered, Desk
+from pipeline.sources.alpha_vantage.desk import FULL, Answered, Desk
 from pipeline.sources.alpha_vantage.errors import NAME
 from pipeline.sources.alpha_vantage.series import PERIODS
 from pipeline.sources.base import HistoryChunk, SourceError
@@ -46,7 +46,7 @@ class InitialLoad:
             while (until := await desk.load_waits_until()) is not None:
                 yield HistoryChunk((), messages, 0, note=f"{progress}, goes on at {desk.local(until)}")
                 wait = (until - desk.clock.now()).total_seconds()
-                await desk.clock.sleep(min(wait, LOOK_AGAIN))
+                await desk.clock.sleep(min(wait, desk.look_again))
             desk.count_load()
             part = parts[0]
             answered = await self._ask(part)
