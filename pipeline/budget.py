@@ -104,6 +104,12 @@ class Budget:
         """The earliest time that a request may leave."""
         return self.next_day if self.left == 0 else self._clock.now() + timedelta(seconds=self._wait())
 
+    @property
+    def blocked_until(self) -> datetime:
+        """As `next_at`, but for the rates: until then it is not worth standing in line."""
+        held = timedelta(seconds=max(0.0, self._held_until - self._clock.monotonic()))
+        return self.next_day if self.left == 0 else self._clock.now() + held
+
     async def permit(self) -> None:
         """Wait, first come first served, until a request may leave, and count it.
 

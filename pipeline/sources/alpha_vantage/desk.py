@@ -90,7 +90,8 @@ class Desk:
                 version = watchlist.version
                 situation = await self.situation()
                 slot = self._planner.next(situation, feed)
-                at = max(slot.at if slot else self.budget.next_day, self.budget.next_at)
+                # The rates are waited for in line, where the first to come is the first served.
+                at = max(slot.at if slot else self.budget.next_day, self.budget.blocked_until)
                 if slot is None:
                     self._waiting.pop(feed, None)
                 else:
