@@ -241,7 +241,6 @@ class Snapshot(Struct, kw_only=True, frozen=True):
     loads: list[LoadView] = []
     rules: list[RuleView] = []
     alerts: list[AlertView] = []
-
     budgets: list[BudgetView] = []
     detail: TickerDetail | None = None
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from pipeline.protocol import BarPoint, History, LogLine, TopicMessage
 from pipeline.retention import Retention
 from pipeline.snapshot import (
+    BudgetView,
     CollectionView,
     GroupLag,
     GroupStatus,
@@ -148,6 +149,14 @@ def loads() -> list[LoadView]:
         LoadView(ticker="TSLA", state="waiting"),
         LoadView(ticker="JPM", state="failed", done=312, total=4120, note="rate limit reached; press i to try again"),
     ]
+
+
+def budget(**changes: object) -> BudgetView:
+    """A free key in the middle of its day."""
+    view = BudgetView(
+        name="Alpha Vantage", used=7, limit=25, left=18, next_at=NOW + 600, next_what="MSFT news", not_in_plan=["bulk"]
+    )
+    return replace(view, **changes)
 
 
 def history(

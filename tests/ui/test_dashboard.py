@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from fintrends_tui.link import LinkStatus
+from fintrends_tui.status import describe
 from fintrends_tui.widgets.table import Table
 from fintrends_tui.widgets.watchlist import Watchlist
 from pipeline.protocol import Add, Focus, GetHistory, GetLog
@@ -90,6 +91,32 @@ class TestHeader:
     async def test_it_says_how_the_pipeline_is(self, pipeline: object, shown: str) -> None:
         async with running(FakeLink(samples.snapshot(pipeline=pipeline)), SMALL) as dash:
             assert shown in dash.line("fintrends")
+
+
+class TestBudget:
+    @pytest.mark.parametrize("size", [SMALL, LARGE])
+    async def test_the_header_shows_what_is_used_and_what_comes_next(self, size: tuple[int, int]) -> None:
+        pipeline = samples.pipeline(bus="embedded", store="embedded")
+        async with running(FakeLink(samples.snapshot(pipeline=pipeline, budgets=[samples.budget()])), size) as dash:
+            assert "AV 7/25 next" in dash.line("source")
+            assert all(len(line) <= size[0] for line in dash.text.splitlines())
+
+    async def test_a_spent_budget_says_until_when(self) -> None:
+        spent = samples.budget(used=25, left=0, next_at=None, next_what="", note="goes on at 00:00 EST")
+        async with running(FakeLink(samples.snapshot(budgets=[spent]))) as dash:
+            assert "AV 25/25 goes on at 00:00 EST" in dash.line("source")
+
+    async def test_a_ticker_without_data_says_why_on_its_line(self) -> None:
+        unknown = TickerView(ticker="APPL", note="unknown to [b]Alpha\x1b[31m Vantage")
+        async with running(FakeLink(samples.snapshot(tickers=[samples.ticker("AAPL"), unknown])), SMALL) as dash:
+            assert "unknown to [b]Alpha Vantage" in dash.row("APPL")
+            await dash.press("j")
+            assert "170.38" in dash.row("AAPL")
+
+    def test_status_tells_it_in_words(self) -> None:
+        text = describe(samples.snapshot(budgets=[samples.budget()]))
+        assert "Alpha Vantage: 7 of 25 requests used today; next " in text
+        assert " MSFT news; not in the plan: bulk" in text
 
 
 class TestConnection:

@@ -23,17 +23,23 @@ from pipeline.bus.embedded import EmbeddedBus
 from pipeline.clock import SystemClock
 from pipeline.datadir import DataDir
 from pipeline.doctor import configuration, examine, source
+from pipeline.doctor_budget import alpha_vantage
 from pipeline.doctor_finding import Finding, fault, is_utf8, ok, warning, written
 from pipeline.documents import Document
 from pipeline.options import Where
 from pipeline.settings import (
+    AlphaVantageSettings,
     KafkaSettings,
     Loaded,
     PipelineSettings,
     Settings,
 )
+from pipeline.sources.alpha_vantage import budget_of, memory_of
 from pipeline.store.embedded import EmbeddedStore
 from tests.engines.process import free_port
+from tests.fakes import FakeClock
+
+KEY = "PLANTEDKEY"
 
 
 def loaded_with(path: Path, **sections: object) -> Loaded:
@@ -348,3 +354,48 @@ class TestSettings:
         absent = loaded_with(tmp_path, pipeline=PipelineSettings(source=f"replay:{tmp_path}/absent"))
         assert source(absent).level == "fault"
         assert source(loaded_with(tmp_path)).level == "ok"
+
+
+class TestBudget:
+    """From what the last run remembers: no request is made."""
+
+    @pytest.fixture(autouse=True)
+    def at_ten(self, tmp_path: Path) -> None:
+        self.clock = FakeClock()
+        self.path = tmp_path
+        settings = AlphaVantageSettings(api_key=KEY)
+        self.budget = budget_of(settings, tmp_path, self.clock)
+        self.memory = memory_of(settings, tmp_path)
+
+    def findings(self, **options: object) -> list[Finding]:
+        settings = AlphaVantageSettings(api_key=KEY, **options)  # type: ignore[arg-type]
+        return alpha_vantage(loaded_with(self.path, alpha_vantage=settings), self.clock)
+
+    def test_a_key_that_was_never_used_is_said_to_be_so_and_not_shown(self) -> None:
+        key, budget = self.findings()
+        assert (key.level, budget.level) == ("ok", "ok")
+        assert "first request" in key.what and KEY not in key.what
+        assert budget.what.startswith("0 of 25")
+        assert not list(self.path.iterdir())
+
+    async def test_what_is_left_of_the_day_is_told(self) -> None:
+        await self.budget.permit()
+        assert self.findings()[1].what == "1 of 25 Alpha Vantage requests are used today"
+        spent = self.findings(requests_per_day=1)[1]
+        assert spent.level == "warning" and "goes on at 00:00 EST" in spent.mend
+
+    def test_a_refused_key_is_a_fault(self) -> None:
+        self.memory.facts.key_refused = self.clock.now().timestamp()
+        self.memory.save()
+        (found,) = self.findings()
+        assert found.level == "fault" and "ALPHA_VANTAGE_API_KEY" in found.mend
+
+    def test_a_reached_limit_a_lesser_plan_and_an_unknown_symbol_are_warnings(self) -> None:
+        self.budget.refuse_today()
+        now = self.clock.now().timestamp()
+        self.memory.facts.lacking["bulk"] = now
+        self.memory.facts.unknown["APPL"] = now
+        self.memory.save()
+        _, budget, plan, symbol = self.findings(plan="premium")
+        assert {budget.level, plan.level, symbol.level} == {"warning"}
+        assert "another program" in budget.cause and "bulk" in plan.cause and "APPL" in symbol.mend

@@ -1,0 +1,77 @@
+"""Initial loads within a budget."""
+
+import asyncio
+from collections import Counter
+from contextlib import aclosing
+
+import pytest
+
+from pipeline.sources.base import HistoryChunk, SourceError
+from tests.fake_provider import Bench, new_york
+
+DAY, NEXT = "2026-03-04", "2026-03-05"
+
+
+async def load(bench: Bench, ticker: str, chunks: list[HistoryChunk]) -> None:
+    async with aclosing(bench.source.history(ticker)) as history:
+        async for chunk in history:
+            chunks.append(chunk)  # noqa: PERF401 - what a load that is cancelled has said counts as well
+
+
+async def test_a_load_goes_on_tomorrow_and_after_a_restart_where_it_stopped(tmp_path):
+    bench = Bench(new_york(DAY, "09:00"), tmp_path)
+    chunks: list[HistoryChunk] = []
+    task = asyncio.create_task(load(bench, "AAPL", chunks))
+    await bench.until(new_york(DAY, "12:00"))
+    assert len(bench.asked) == 8  # a third of the day's, while the market has not closed
+    assert chunks[-1].note == "8 of 10 requests, goes on at 00:00 EST"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    bench.restart()
+    task = asyncio.create_task(load(bench, "AAPL", chunks))
+    await bench.until(new_york(NEXT, "00:10"))
+    await task
+    assert len({(a.kind, a.subjects) for a in bench.asked}) == len(bench.asked) == 10
+    assert chunks[-1].done == chunks[-1].total
+    assert chunks[-1].note == "the newest 100 daily bars only, no intraday bars: not in the plan"
+
+
+async def test_live_data_keep_their_share_while_a_load_waits(tmp_path):
+    bench = Bench(new_york(DAY, "09:00"), tmp_path)
+    bench.watchlist.add(["AAPL", "MSFT", "TSLA", "JPM", "V"])
+    async with bench.running():
+        task = asyncio.create_task(load(bench, "AAPL", []))
+        await bench.until(new_york(DAY, "23:59"))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert len(bench.asked) == 25
+    assert [a.kind for a in bench.asked if a.at >= new_york(DAY, "16:00")] == ["daily"] * 5
+    assert Counter(a.kind for a in bench.asked)["daily"] == 10  # the load found its bars and news here already
+    assert not [
+        key
+        for key, number in Counter((a.kind, a.subjects) for a in bench.asked).items()
+        if key[0] == "economic" and number > 1
+    ]
+
+
+async def test_a_premium_load_takes_everything_and_learns_what_it_cannot_have(tmp_path):
+    bench = Bench(new_york(DAY, "20:00"), tmp_path, plan="premium")
+    bench.provider.missing = {"full"}
+    chunks: list[HistoryChunk] = []
+    task = asyncio.create_task(load(bench, "AAPL", chunks))
+    await bench.until(new_york(DAY, "20:05"))
+    await task
+    assert Counter(a.kind for a in bench.asked) == {"full": 1, "daily": 1, "month": 1, "news": 1, "economic": 8}
+    assert chunks[-1].note == "the newest 100 daily bars only: not in the plan"
+    await load(bench, "AAPL", chunks)  # there is nothing new
+    assert len(bench.asked) == 12
+
+
+async def test_an_unknown_symbol_fails_its_load(tmp_path):
+    bench = Bench(new_york(DAY, "20:00"), tmp_path)
+    bench.provider.unknown = {"APPL"}
+    task = asyncio.create_task(load(bench, "APPL", []))
+    await bench.until(new_york(DAY, "20:05"))
+    with pytest.raises(SourceError, match="knows no symbol APPL"):
+        await task
+    assert len(bench.asked) == 1
