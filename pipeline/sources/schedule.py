@@ -6,34 +6,19 @@ slower where the rate does not carry it.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo
-
-from msgspec import Struct
 
 from pipeline.sources.base import FeedName
 from pipeline.sources.market_hours import Session
+from pipeline.sources.situation import LIVE_QUOTES, SETTLE, Kind, Situation, Slot, Task, key_of
 
-Kind = Literal["daily", "intraday", "bulk", "quote", "news", "economic"]
-FEED_OF: Final[dict[Kind, FeedName]] = {
-    "daily": "market",
-    "intraday": "market",
-    "bulk": "market",
-    "quote": "market",
-    "news": "news",
-    "economic": "economic",
-}
-LIVE_QUOTES: Final = "live quotes"
-"""What a plan lacks whose quotes are those of the last close: asking for them while the market is open is a waste."""
 BULK: Final = 100
 """Tickers that one request for quotes may name."""
 
-SETTLE: Final = timedelta(hours=2)
-"""After the close, until the day's final bar can be had."""
 LATE: Final = timedelta(hours=12)
 """Until a daily series is asked for again that should have had a newer bar."""
 FINAL: Final = timedelta(minutes=1)
@@ -48,39 +33,6 @@ LOAD_SHARE: Final = 1 / 3
 """The part of a day's requests that initial loads may take while the market has not closed yet."""
 
 
-class Task(NamedTuple):
-    """One request: tickers, or the name of one economic series."""
-
-    kind: Kind
-    subjects: tuple[str, ...]
-
-    @property
-    def feed(self) -> FeedName:
-        return FEED_OF[self.kind]
-
-    def __str__(self) -> str:
-        more = f" +{len(self.subjects) - 1}" if len(self.subjects) > 1 else ""
-        return f"{self.subjects[0]}{more} {self.kind}"
-
-
-class Slot(NamedTuple):
-    at: datetime
-    task: Task
-
-
-class Known(Struct):
-    """What was asked before. Keys are `key_of` a kind and a subject, times are seconds since the epoch.
-
-    `asked` is when the last answer came, `newest` the event time of the newest thing in it, `spread_at` when the last
-    of the evenly spread requests was answered, `loads` the number of requests for initial loads, by ISO date.
-    """
-
-    asked: dict[str, float] = {}
-    newest: dict[str, float] = {}
-    spread_at: float = 0.0
-    loads: dict[str, int] = {}
-
-
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds from one answer to the next question for the same."""
@@ -88,42 +40,6 @@ class Pace:
     stock: float
     news: float
     economy: float
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a plan is made from. `tickers` are those that are worth asking for, `lacking` names the kinds (and
-    `LIVE_QUOTES`) that the provider's plan does not include, `left` is today's rest of the budget; `sessions` are
-    oldest first. `loading` says that an initial load waits for its share."""
-
-    now: datetime
-    tickers: Sequence[str]
-    focus: str | None
-    known: Known
-    sessions: Sequence[Session]
-    lacking: AbstractSet[str] = frozenset()
-    left: int | None = None
-    loading: bool = False
-
-    def since(self, kind: Kind, subject: str) -> datetime | None:
-        """When it was last asked; None for never. A time to come, by a clock set back since, counts as now."""
-        asked = self.known.asked.get(key_of(kind, subject))
-        return None if asked is None else min(datetime.fromtimestamp(asked, self.now.tzinfo), self.now)
-
-
-def key_of(kind: Kind, subject: str) -> str:
-    return f"{kind} {subject}"
-
-
-def nearest(sessions: Sequence[Session], now: datetime) -> Sequence[Session]:
-    """The sessions that a plan needs: the last two that have closed, of which one has settled, and the next two."""
-    closed = sum(session.close <= now for session in sessions)
-    return sessions[max(0, closed - 2) : closed + 2]
-
-
-def last_settled(s: Situation) -> datetime:
-    """Since when no further final daily bar can be had."""
-    return max(at for at in (session.close + SETTLE for session in s.sessions) if at <= s.now)
 
 
 class Planner:

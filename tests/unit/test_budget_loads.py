@@ -75,3 +75,15 @@ async def test_an_unknown_symbol_fails_its_load(tmp_path):
     with pytest.raises(SourceError, match="knows no symbol APPL"):
         await task
     assert len(bench.asked) == 1
+
+
+async def test_live_data_take_up_what_a_load_has_left_at_once(tmp_path):
+    bench = Bench(new_york("2026-03-07", "12:00"), tmp_path)  # a Saturday: the load may take it all
+    bench.watchlist.add(["AAPL"])
+    async with bench.running():
+        await bench.until(new_york("2026-03-07", "12:01"))
+        task = asyncio.create_task(load(bench, "AAPL", []))
+        await bench.until(new_york("2026-03-07", "12:02"))
+        await task
+        await bench.clock.advance(1)
+        assert bench.desk.view().next_what == "AAPL news"

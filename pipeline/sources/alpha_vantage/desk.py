@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -26,7 +27,8 @@ from pipeline.sources.alpha_vantage.errors import (
 from pipeline.sources.alpha_vantage.memory import Memory
 from pipeline.sources.base import FeedName
 from pipeline.sources.market_hours import Hours
-from pipeline.sources.schedule import Planner, Situation, Slot, Task, key_of, nearest
+from pipeline.sources.schedule import Planner
+from pipeline.sources.situation import Situation, Slot, Task, key_of, nearest
 from pipeline.supervisor import Backoff, first_of
 from pipeline.watchlist import Watchlist
 
@@ -68,7 +70,7 @@ class Desk:
         self.memory = memory
         self.clock = clock
         self.look_again = look_again
-        self.loading = False
+        self._loading = False
         self._planner = planner
         self._hours = hours
         self._zone = zone
@@ -117,7 +119,7 @@ class Desk:
             sessions=nearest(await self._hours.sessions(), now),
             lacking=self.lacking,
             left=self.budget.left,
-            loading=self.loading,
+            loading=self._loading,
         )
 
     @property
@@ -138,6 +140,16 @@ class Desk:
         if any(slot.at <= now for slot in self._waiting.values()):
             return now + _LIVE_FIRST
         return self.budget.next_day if self._planner.loads_left(await self.situation()) == 0 else None
+
+    @contextmanager
+    def load(self) -> Iterator[None]:
+        """While an initial load goes on, live data leave it its share."""
+        self._loading = True
+        try:
+            yield
+        finally:
+            self._loading = False
+            self._remember()
 
     def count_load(self) -> None:
         """An initial load is about to make a request."""

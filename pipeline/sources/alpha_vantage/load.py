@@ -9,7 +9,7 @@ from pipeline.sources.alpha_vantage.desk import FULL, Answered, Desk
 from pipeline.sources.alpha_vantage.errors import NAME
 from pipeline.sources.alpha_vantage.series import PERIODS
 from pipeline.sources.base import HistoryChunk, SourceError
-from pipeline.sources.schedule import Kind, Situation, Task, last_settled
+from pipeline.sources.situation import Kind, Situation, Task, last_settled
 
 MONTH: Final = "intraday history"
 """Intraday bars of the last 30 days, told apart from the newest hundred that the live feed asks for."""

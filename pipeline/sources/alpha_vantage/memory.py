@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from pipeline.sources.schedule import Known
+from pipeline.sources.situation import Known
 from pipeline.statefile import StateFile
 
 BUDGET_FILE: Final = "alpha_vantage_budget.json"

@@ -1,6 +1,7 @@
 """Alpha Vantage as a source: three feeds and a history that share one budget."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, cast
@@ -14,7 +15,7 @@ from pipeline.sources.alpha_vantage.errors import NAME
 from pipeline.sources.alpha_vantage.load import InitialLoad
 from pipeline.sources.alpha_vantage.replies import US_EASTERN
 from pipeline.sources.base import Feed, FeedName, HistoryChunk
-from pipeline.sources.schedule import LIVE_QUOTES, Task, key_of
+from pipeline.sources.situation import LIVE_QUOTES, Task, key_of
 from pipeline.watchlist import Watchlist
 
 ARTICLES: Final = 200
@@ -43,12 +44,10 @@ class AlphaVantageSource:
             SourceError: if there is no such symbol.
         """
         load = InitialLoad(ticker, self._client, self._desk, self.answer)
-        self._desk.loading = True
-        try:
-            async for chunk in load.chunks():
-                yield chunk
-        finally:
-            self._desk.loading = False
+        with self._desk.load():
+            async with aclosing(load.chunks()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     def budgets(self) -> Sequence[BudgetView]:
         return [self._desk.view()]

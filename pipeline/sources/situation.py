@@ -1,0 +1,95 @@
+"""What a plan is made from, and of: tasks, what was asked before, how things stand. Pure."""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+from msgspec import Struct
+
+from pipeline.sources.base import FeedName
+from pipeline.sources.market_hours import Session
+
+Kind = Literal["daily", "intraday", "bulk", "quote", "news", "economic"]
+FEED_OF: Final[dict[Kind, FeedName]] = {
+    "daily": "market",
+    "intraday": "market",
+    "bulk": "market",
+    "quote": "market",
+    "news": "news",
+    "economic": "economic",
+}
+LIVE_QUOTES: Final = "live quotes"
+"""What a plan lacks whose quotes are those of the last close: asking for them while the market is open is a waste."""
+SETTLE: Final = timedelta(hours=2)
+"""After the close, until the day's final bar can be had."""
+
+
+class Task(NamedTuple):
+    """One request: tickers, or the name of one economic series."""
+
+    kind: Kind
+    subjects: tuple[str, ...]
+
+    @property
+    def feed(self) -> FeedName:
+        return FEED_OF[self.kind]
+
+    def __str__(self) -> str:
+        more = f" +{len(self.subjects) - 1}" if len(self.subjects) > 1 else ""
+        return f"{self.subjects[0]}{more} {self.kind}"
+
+
+class Slot(NamedTuple):
+    at: datetime
+    task: Task
+
+
+class Known(Struct):
+    """What was asked before. Keys are `key_of` a kind and a subject, times are seconds since the epoch.
+
+    `asked` is when the last answer came, `newest` the event time of the newest thing in it, `spread_at` when the last
+    of the evenly spread requests was answered, `loads` the number of requests for initial loads, by ISO date.
+    """
+
+    asked: dict[str, float] = {}
+    newest: dict[str, float] = {}
+    spread_at: float = 0.0
+    loads: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a plan is made from. `tickers` are those that are worth asking for, `lacking` names the kinds (and
+    `LIVE_QUOTES`) that the provider's plan does not include, `left` is today's rest of the budget; `sessions` are
+    oldest first. `loading` says that an initial load waits for its share."""
+
+    now: datetime
+    tickers: Sequence[str]
+    focus: str | None
+    known: Known
+    sessions: Sequence[Session]
+    lacking: AbstractSet[str] = frozenset()
+    left: int | None = None
+    loading: bool = False
+
+    def since(self, kind: Kind, subject: str) -> datetime | None:
+        """When it was last asked; None for never. A time to come, by a clock set back since, counts as now."""
+        asked = self.known.asked.get(key_of(kind, subject))
+        return None if asked is None else min(datetime.fromtimestamp(asked, self.now.tzinfo), self.now)
+
+
+def key_of(kind: Kind, subject: str) -> str:
+    return f"{kind} {subject}"
+
+
+def nearest(sessions: Sequence[Session], now: datetime) -> Sequence[Session]:
+    """The sessions that a plan needs: the last two that have closed, of which one has settled, and the next two."""
+    closed = sum(session.close <= now for session in sessions)
+    return sessions[max(0, closed - 2) : closed + 2]
+
+
+def last_settled(s: Situation) -> datetime:
+    """Since when no further final daily bar can be had."""
+    return max(at for at in (session.close + SETTLE for session in s.sessions) if at <= s.now)
