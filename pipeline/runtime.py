@@ -274,7 +274,7 @@ class Pipeline:
         now = self._clock.now()
         self._seq += 1
         if focus is not None:
-            self.watchlist.focus = focus
+            self._claimant.tickers.focus = focus  # where the feeds look
         source = self._choice.source
         reporting = source if isinstance(source, Reporting) else None
         notes = reporting.ticker_notes() if reporting else {}

@@ -136,7 +136,8 @@ class Bench:
             await self.until(moment)
 
     async def _run(self, feed: Any) -> None:
-        async with aclosing(feed.stream(self.watchlist)) as stream:
+        held = Watchlist(["economic_general"]) if feed.name == "economic" else self.watchlist  # as the claimant has it
+        async with aclosing(feed.stream(held)) as stream:
             async for batch in stream:
                 self.got += batch
 

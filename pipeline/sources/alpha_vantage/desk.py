@@ -86,7 +86,8 @@ class Desk:
 
     async def turn(self, feed: FeedName, watchlist: Watchlist) -> Task:
         """Wait until it is time for the feed's next request, and return that."""
-        self._watchlist = watchlist
+        if feed != "economic":  # whose list names no tickers
+            self._watchlist = watchlist
         try:
             while True:
                 version = watchlist.version
