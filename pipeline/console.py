@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TextIO
 
-from pipeline.snapshot import Snapshot
+from pipeline.snapshot import LoadView, Snapshot
 
 
 class Aside:
@@ -66,10 +66,16 @@ def status_line(snapshot: Snapshot) -> str:
     ]
     if pipeline.dead_letters:
         parts.append(f"{pipeline.dead_letters} dead letters")
-    for load in loading[:2]:
-        share = f"{100 * load.done // load.total} %" if load.total else load.state
-        parts.append(f"loading {load.ticker} {share}")
+    if len(snapshot.loads) > 1 and loading:
+        parts.append(f"loaded {len(snapshot.loads) - len(loading)} of {len(snapshot.loads)}")
+    parts += [f"loading {load.ticker} {_progress(load)}" for load in loading[:2]]
     return " · ".join(parts + troubled)
+
+
+def _progress(load: LoadView) -> str:
+    if not load.total:
+        return load.note or load.state
+    return f"[{'#' * (10 * load.done // load.total):.<10}] {100 * load.done // load.total} %"
 
 
 @asynccontextmanager

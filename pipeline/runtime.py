@@ -24,12 +24,13 @@ from pipeline.stages.alerts import AlertStage
 from pipeline.stages.claim import Claimant
 from pipeline.stages.consume import Subscription, lag_of
 from pipeline.stages.indicators import IndicatorProcessor
-from pipeline.stages.loader import Loader
+from pipeline.stages.loader import Loader, Pending
 from pipeline.stages.monitor import Monitor
 from pipeline.stages.producer import Producer
 from pipeline.stages.sentiment import SentimentProcessor
 from pipeline.stages.sink import Sink
 from pipeline.stages.view import ViewStage
+from pipeline.statefile import StateFile
 from pipeline.store.base import Store, StoreError
 from pipeline.supervisor import Backoff, Supervisor, first_of, sentence
 from pipeline.topics import INDICATOR_GROUP, READERS, SENTIMENT_GROUP, SINK_GROUP
@@ -105,7 +106,8 @@ class Pipeline:
             )
             for feed in feeds
         }
-        self.loader = Loader(source, self._bus, self._clock, loaded.secrets) if "producer" in roles else None
+        pending = StateFile(data_dir.path / "loads.json", Pending)
+        self.loader = Loader(source, self._bus, self._clock, loaded.secrets, pending) if "producer" in roles else None
         self._to_load = set(self.watchlist) if options.initial_load else set()
         self._sink = Sink(self._bus, self._store, self.watchlist)
         self._indicators = IndicatorProcessor(self._bus, self._store, self.watchlist, zone)

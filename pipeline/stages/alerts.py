@@ -14,6 +14,7 @@ from pipeline.alerts import Alert, Alerts, parse_rule
 from pipeline.clock import Clock, SystemClock
 from pipeline.settings import SECRET_ENV, AlertSettings
 from pipeline.snapshot import MAX_ALERTS, AlertView, RuleView
+from pipeline.statefile import StateFile
 from pipeline.supervisor import Context, first_of
 
 log = logging.getLogger(__name__)
@@ -35,20 +36,21 @@ class _Memory(msgspec.Struct, kw_only=True):
     fired: list[tuple[str, str | None]] = []
     history: list[AlertView] = []
 
+    def __post_init__(self) -> None:
+        for rule in (*self.rules, *(rule for rule, _ in self.fired)):
+            parse_rule(rule)
+
 
 class AlertStage:
-    """Looks twice a second. A value that crosses and comes back between two looks is not seen.
-
-    `file` keeps the memory; one that cannot be read is put aside, so that a damaged file stops no pipeline.
-    """
+    """Looks twice a second; what crosses and comes back between two looks is not seen. `file` keeps the memory."""
 
     def __init__(self, settings: AlertSettings, look: Look, file: Path, clock: Clock | None = None) -> None:
         self._settings = settings
         self._look = look
-        self._file = file
+        self._memory = StateFile(file, _Memory)
         self._clock = clock or SystemClock()
         self._configured = [parse_rule(rule) for rule in settings.rules]
-        memory = _recalled(file)
+        memory = self._memory.load() or _Memory()
         rules = [*self._configured, *map(parse_rule, memory.rules)]
         fired = ((parse_rule(rule), ticker) for rule, ticker in memory.fired)
         self._alerts = Alerts(rules, settings.hysteresis, fired)
@@ -137,18 +139,13 @@ class AlertStage:
                 log.error("the alert command is not run for %s: %d wait for it already", view.rule, _WAITING)
 
     def _remember(self) -> None:
-        """Keep the memory on disk; being unable to is worth a line in the log and no more."""
-        memory = _Memory(
-            rules=[str(rule) for rule in self._alerts.rules if rule not in self._configured],
-            fired=[(str(rule), ticker) for rule, ticker in self._alerts.fired],
-            history=list(self.history),
+        self._memory.save(
+            _Memory(
+                rules=[str(rule) for rule in self._alerts.rules if rule not in self._configured],
+                fired=[(str(rule), ticker) for rule, ticker in self._alerts.fired],
+                history=list(self.history),
+            )
         )
-        temporary = self._file.with_suffix(".new")
-        try:
-            temporary.write_bytes(msgspec.json.encode(memory))
-            temporary.replace(self._file)
-        except OSError as error:
-            log.warning("cannot remember the alerts: %s", error)
 
     async def _run_commands(self) -> None:
         while True:
@@ -191,20 +188,3 @@ async def run_command(command: Sequence[str], alert: AlertView, clock: Clock) ->
         if not ended.done():
             process.kill()
         await ended
-
-
-def _recalled(file: Path) -> _Memory:
-    try:
-        memory = msgspec.json.decode(file.read_bytes(), type=_Memory)
-        for rule in (*memory.rules, *(rule for rule, _ in memory.fired)):
-            parse_rule(rule)
-    except FileNotFoundError:
-        return _Memory()
-    except (OSError, ValueError) as error:
-        log.warning("the alerts of the last run cannot be read from %s and are put aside: %s", file, error)
-        try:
-            file.replace(file.with_suffix(".damaged"))
-        except OSError as failure:
-            log.warning("nor can the file be moved: %s", failure)
-        return _Memory()
-    return memory

@@ -14,7 +14,9 @@ from pipeline.records import records_of
 from pipeline.snapshot import LoadView
 from pipeline.sources.base import Source, SourceError
 from pipeline.stages.producer import taken
+from pipeline.statefile import StateFile
 from pipeline.supervisor import Context, first_of, sentence
+from pipeline.tickers import parse_tickers
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +25,29 @@ _DONE_SHOWN: Final = 30.0
 _FAILED_SHOWN: Final = 600.0
 
 
-class Loader:
-    """Loads one ticker after the other. A failed load of one ticker says so and lets the next go on."""
+class Pending(msgspec.Struct):
+    """The loads that have not ended, in their order: they are gone on with after a restart."""
 
-    def __init__(self, source: Source, bus: Bus, clock: Clock | None = None, secrets: Sequence[str] = ()) -> None:
+    tickers: list[str] = []
+
+    def __post_init__(self) -> None:
+        self.tickers = parse_tickers(self.tickers)
+
+
+class Loader:
+    """Loads one ticker after the other. A failed load of one ticker says so and lets the next go on.
+
+    With a `memory`, loads that a stop interrupts are taken up again by the next process.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        bus: Bus,
+        clock: Clock | None = None,
+        secrets: Sequence[str] = (),
+        memory: StateFile[Pending] | None = None,
+    ) -> None:
         self._source = source
         self._bus = bus
         self._clock = clock or SystemClock()
@@ -34,6 +55,10 @@ class Loader:
         self._requested = asyncio.Event()
         self._ended: dict[str, float] = {}
         self.loads: dict[str, LoadView] = {}
+        self._memory = memory
+        remembered = memory.load() if memory is not None else None
+        if remembered is not None:
+            self.request(remembered.tickers)
 
     def request(self, tickers: Iterable[str]) -> list[str]:
         """Ask for tickers; those already waiting or loading are left out of what is returned."""
@@ -44,6 +69,7 @@ class Loader:
             self.loads[ticker] = LoadView(ticker=ticker, state="waiting")
         if accepted:
             self._requested.set()
+            self._remember()
         return accepted
 
     def views(self) -> list[LoadView]:
@@ -87,14 +113,22 @@ class Loader:
         except SourceError as error:
             log.warning("the history of %s cannot be loaded: %s", ticker, error)
             self._update(ticker, state="failed", note=sentence(error, self._secrets))
-            self._ended[ticker] = self._clock.monotonic()
+            self._end(ticker)
         except Exception as error:
             self._update(ticker, state="waiting", note=sentence(error, self._secrets))
             raise
         else:
             self._update(ticker, state="done")
-            self._ended[ticker] = self._clock.monotonic()
+            self._end(ticker)
             log.info("the history of %s is loaded: %d messages", ticker, self.loads[ticker].done)
+
+    def _end(self, ticker: str) -> None:
+        self._ended[ticker] = self._clock.monotonic()
+        self._remember()
+
+    def _remember(self) -> None:
+        if self._memory is not None:
+            self._memory.save(Pending([ticker for ticker, load in self.loads.items() if _is_active(load)]))
 
     def _update(self, ticker: str, **changes: object) -> None:
         self.loads[ticker] = msgspec.structs.replace(self.loads[ticker], **changes)

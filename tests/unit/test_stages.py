@@ -20,12 +20,13 @@ from pipeline.settings import SupervisorSettings
 from pipeline.sources.base import FeedName, HistoryChunk, SourceError
 from pipeline.stages.consume import lag_of
 from pipeline.stages.indicators import IndicatorProcessor
-from pipeline.stages.loader import Loader
+from pipeline.stages.loader import Loader, Pending
 from pipeline.stages.monitor import Monitor
 from pipeline.stages.producer import Producer
 from pipeline.stages.sentiment import SentimentProcessor
 from pipeline.stages.sink import Sink
 from pipeline.stages.view import ViewStage
+from pipeline.statefile import StateFile
 from pipeline.store.base import Query
 from pipeline.store.embedded import EmbeddedStore
 from pipeline.supervisor import Run, Supervisor
@@ -281,6 +282,15 @@ class TestLoader:
         assert [load.ticker for load in loader.views()] == ["NONE"]
         assert loader.request(["AAPL"]) == ["AAPL"]
         assert [load.state for load in loader.views()] == ["failed", "waiting"]
+
+    async def test_what_a_stop_interrupts_is_taken_up_by_the_next_process(self, bench: Bench, tmp_path: Path) -> None:
+        memory = StateFile(tmp_path / "loads.json", Pending)
+        Loader(History(), bench.bus, memory=memory).request(["NONE", "AAPL"])
+        again = Loader(History(), bench.bus, memory=memory)
+        assert [(load.ticker, load.state) for load in again.views()] == [("NONE", "waiting"), ("AAPL", "waiting")]
+        async with bench.running(loader=again.run):
+            await until(lambda: _now(again.idle))
+        assert Loader(History(), bench.bus, memory=memory).idle
 
 
 async def _now(value: object) -> object:
