@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from itertools import batched
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -85,13 +86,15 @@ class IndicatorProcessor:
             if isinstance(message, Bar):
                 bars[record.source].append(message)
                 firsts.setdefault(record.source, record.offset)
+        rows: list[IndicatorRow] = []
         for partition, group in bars.items():
             state = self._states.get(partition)
             if state is None:
                 state = self._states[partition] = await self._restore(partition, firsts[partition])
-            rows = state.merge(group) if len(group) < _IN_A_THREAD else await asyncio.to_thread(state.merge, group)
-            for start in range(0, len(rows), _CHUNK):
-                await self._bus.publish(records_of(rows[start : start + _CHUNK]))
+            rows += state.merge(group) if len(group) < _IN_A_THREAD else await asyncio.to_thread(state.merge, group)
+        # Of all partitions together: each publication is waited for, and there may be as many partitions as bars.
+        for chunk in batched(rows, _CHUNK):
+            await self._bus.publish(records_of(chunk))
 
     async def _restore(self, partition: TopicPartition, until: int) -> TickerState:
         _, ticker = split_topic(partition.topic)

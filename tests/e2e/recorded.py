@@ -23,12 +23,19 @@ def check_store(product: Product) -> None:
     """Every bar once, with its values; one row of indicators for each, equal to the batch over the whole series."""
     for ticker, count in COUNTS.items():
         truth = recorded_bars(ticker)
-        bars = product.query("stock_data", ticker, "--last", 0, "--interval", "1min")
-        assert len(bars) == count == len(truth)
-        for document, bar in zip(bars, truth, strict=True):
-            assert document["_id"] == f"{ticker}|1min|{document['ts']}"
-            assert all(document[field] == getattr(bar, field) for field in ("open", "high", "low", "close", "volume"))
-        check_rows(product.query("indicators", ticker, "--last", 0, "--interval", "1min"), truth)
+        assert len(truth) == count
+        check_ticker(product, truth)
+
+
+def check_ticker(product: Product, truth: list[Bar]) -> None:
+    """The same of one ticker's 1-minute bars; `truth` is all of them, oldest first."""
+    ticker = truth[0].ticker
+    bars = product.query("stock_data", ticker, "--last", 0, "--interval", "1min")
+    assert len(bars) == len(truth)
+    for document, bar in zip(bars, truth, strict=True):
+        assert document["_id"] == f"{ticker}|1min|{document['ts']}"
+        assert all(document[field] == getattr(bar, field) for field in ("open", "high", "low", "close", "volume"))
+    check_rows(product.query("indicators", ticker, "--last", 0, "--interval", "1min"), truth)
 
 
 def check_rows(rows: list[dict[str, Any]], truth: list[Bar]) -> None:
