@@ -15,7 +15,7 @@ from pipeline.topics import STOCK_DATA, topic_for
 # At 3,000 times real time a ticker has 50 bars a second: the first two tickers make 100 a second, all twenty 1,000.
 SPEED = 3000
 SAMPLED = TICKERS[:2]
-PHASES = {100: (400, 800), 1000: (900, 1300)}
+PHASES = {100: (400, 700), 1000: (750, 1050)}
 """Minutes of the recording in which bars are measured, by bars a second. What comes before is warming up."""
 
 

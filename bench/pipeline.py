@@ -12,13 +12,14 @@ published, until the bar is stored, until its row of indicators is, and until a 
 
 import argparse
 import asyncio
+import logging
 import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import batched
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from tests.engines.mongo import MongoServer
 from tests.engines.process import EngineUnavailableError, ServerProcess
 
 WARM_UP_BARS = 60
-SLOWER = 20
+SLOWER = 40
 """SecantusDB is given so many times fewer bars."""
 
 
@@ -67,17 +68,54 @@ async def upserted(uri: str, count: int) -> float:
     return count / elapsed
 
 
-def measure(engines: Engines, bars: int, runs: int) -> None:
-    """Print throughput and latency."""
-    print(f"\n{engines.name}")
-    figures = [asyncio.run(throughput(engines, bars)) for _ in range(runs)]
+Open = Callable[[], AbstractContextManager[Engines]]
+"""Engines with nothing on them: every figure has its own, for what is on a broker is read by whoever comes next."""
+
+
+@contextmanager
+def embedded() -> Iterator[Engines]:
+    yield Engines()
+
+
+@contextmanager
+def kafka() -> Iterator[Engines]:
+    with started(KRaftKafka) as broker:
+        yield Engines(broker.bootstrap)
+
+
+@contextmanager
+def kafka_and_secantus() -> Iterator[Engines]:
+    with started(KRaftKafka) as broker, started(MongoServer) as mongo:
+        yield Engines(broker.bootstrap, f"{mongo.uri}/bench")
+
+
+@contextmanager
+def started[Server: ServerProcess](kind: Callable[[Path], Server]) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory() as name:
+        server = kind(Path(name))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def print_throughput(opened: Open, bars: int, runs: int) -> None:
+    figures = []
+    for _ in range(runs):
+        with opened() as engines:
+            figures.append(asyncio.run(throughput(engines, bars)))
     spread = f"   ({min(figures):,.0f} to {max(figures):,.0f})" if runs > 1 else ""
-    print(f"  bars a second, {bars:,} bars{statistics.median(figures):>13,.0f}{spread}")
-    if not engines.mongodb:
-        print("  latency, ms (p50 / p99)            stored       row stored         snapshot")
-        for rate, by_what in asyncio.run(latency(engines)).items():
-            cells = "".join(f"{p50:>9.0f} / {p99:<5.0f}" for p50, p99 in map(quantiles, by_what.values()))
-            print(f"  at {rate:>5,} bars a second   {cells}")
+    print(f"  bars a second, of {bars:,}{statistics.median(figures):>12,.0f}{spread}")
+
+
+def print_latencies(opened: Open) -> None:
+    with opened() as engines:
+        by_rate = asyncio.run(latency(engines))
+    print("  latency, ms (p50 / p99)            stored       row stored         snapshot")
+    for rate, by_what in by_rate.items():
+        cells = "".join(f"{p50:>9.0f} / {p99:<5.0f}" for p50, p99 in map(quantiles, by_what.values()))
+        print(f"  at {rate:>5,} bars a second   {cells}")
 
 
 def quantiles(values: list[float]) -> tuple[float, float]:
@@ -86,9 +124,8 @@ def quantiles(values: list[float]) -> tuple[float, float]:
     return cuts[49], cuts[98]
 
 
-def print_shares(engines: Engines, bars: int) -> None:
-    """Print where the CPU time goes."""
-    with tempfile.TemporaryDirectory() as name:
+def print_shares(opened: Open, bars: int) -> None:
+    with tempfile.TemporaryDirectory() as name, opened() as engines:
         for ticker in TICKERS:
             record(Path(name), ticker, 0, bars // len(TICKERS))
         spent = shares(engines, Path(name), TICKERS)
@@ -105,31 +142,21 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     bars = arguments.bars - arguments.bars % len(TICKERS)
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # as a pipeline does
     print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-
-        def started[S: ServerProcess](kind: Callable[[Path], S]) -> S:
-            (folder / kind.__name__).mkdir()
-            server = kind(folder / kind.__name__)
-            stack.callback(server.stop)
-            server.start()
-            return server
-
-        embedded = Engines("embedded bus and store")
-        measure(embedded, bars, arguments.runs)
-        print_shares(embedded, bars)
-        try:
-            broker, mongo = started(KRaftKafka), started(MongoServer)
-        except EngineUnavailableError as reason:
-            print(f"\nKafka and MongoDB are not measured: {reason}")
-            return
-        kafka = Engines("Kafka, embedded store", kafka=broker.bootstrap)
-        measure(kafka, bars, arguments.runs)
-        print_shares(kafka, bars)
-        measure(Engines("Kafka, SecantusDB", broker.bootstrap, f"{mongo.uri}/bench"), bars // SLOWER, 1)
-        alone = asyncio.run(upserted(f"{mongo.uri}/alone", 2 * bars // SLOWER))
+    try:
+        for name, opened in (("embedded bus and store", embedded), ("Kafka, embedded store", kafka)):
+            print(f"\n{name}")
+            print_throughput(opened, bars, arguments.runs)
+            print_latencies(opened)
+            print_shares(opened, bars)
+        print("\nKafka, SecantusDB")
+        print_throughput(kafka_and_secantus, bars // SLOWER, 1)
+        with started(MongoServer) as mongo:
+            alone = asyncio.run(upserted(mongo.uri, 2 * bars // SLOWER))
         print(f"  documents upserted a second by that server alone{alone:>9,.0f}")
+    except EngineUnavailableError as reason:
+        print(f"  not measured: {reason}")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,6 @@ _START = datetime(2019, 2, 4, 9, 31, tzinfo=ZoneInfo("America/New_York"))
 class Engines:
     """A bus and a store, by the addresses of their servers; those without one are embedded."""
 
-    name: str
     kafka: str = ""
     mongodb: str = ""
 
