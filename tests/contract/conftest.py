@@ -9,9 +9,15 @@ from pipeline.store.base import Store
 from tests.contract.engines import BUS_ENGINES, STORE_ENGINES, BusEngine, StoreEngine
 
 
-@pytest.fixture(params=BUS_ENGINES)
-async def bus_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BusEngine]:
-    engine = BUS_ENGINES[request.param](tmp_path)
+@pytest.fixture(params=BUS_ENGINES, scope="session")
+def bus_kind(request: pytest.FixtureRequest) -> str:
+    """Of the session, so that all tests on one engine run together: starting a broker takes seconds."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def bus_engine(bus_kind: str, tmp_path: Path) -> AsyncIterator[BusEngine]:
+    engine = BUS_ENGINES[bus_kind](tmp_path)
     yield engine
     await engine.close()
 

@@ -10,7 +10,7 @@ from pipeline.bus.embedded import EmbeddedBus
 from pipeline.retention import Retention
 from pipeline.store.base import Store
 from pipeline.store.embedded import EmbeddedStore
-from tests.engines.contract import KafkaEngine, MongoEngine
+from tests.engines.contract import KafkaEngine, MongoEngine, ZooKeeperEngine
 
 
 class BusEngine(Protocol):
@@ -72,7 +72,11 @@ class EmbeddedStoreEngine:
 
 
 # Each is given a directory of its own. A factory may skip the test where its servers are out of reach.
-BUS_ENGINES: Final[dict[str, Callable[[Path], BusEngine]]] = {"embedded": EmbeddedBusEngine, "kafka": KafkaEngine}
+BUS_ENGINES: Final[dict[str, Callable[[Path], BusEngine]]] = {
+    "embedded": EmbeddedBusEngine,
+    "kafka": KafkaEngine,
+    "kafka-zookeeper": ZooKeeperEngine,
+}
 STORE_ENGINES: Final[dict[str, Callable[[Path], StoreEngine]]] = {
     "embedded": EmbeddedStoreEngine,
     "mongodb": MongoEngine,

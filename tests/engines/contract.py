@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from pipeline.retention import Retention
 from tests.engines.fixtures import bootstrap, mongodb_uri, unavailable
-from tests.engines.kafka import KRaftKafka
+from tests.engines.kafka import KafkaServer, KRaftKafka, ZooKeeperKafka
 
 if TYPE_CHECKING:  # the client libraries are loaded by the tests that need them
     from pipeline.bus.kafka import KafkaBus
@@ -20,9 +20,11 @@ class KafkaEngine:
     quiet = 1.5  # a member joins and rebalances within
     retention = Retention(ms=None, bytes=300 << 20)
 
+    kind: type[KafkaServer] = KRaftKafka
+
     def __init__(self, directory: Path) -> None:
         _need("aiokafka")
-        self._bootstrap = bootstrap(KRaftKafka)
+        self._bootstrap = bootstrap(self.kind)
         self._bus: KafkaBus | None = None
 
     async def connect(self) -> "KafkaBus":
@@ -37,6 +39,12 @@ class KafkaEngine:
     async def close(self) -> None:
         if self._bus is not None:
             await self._bus.close()
+
+
+class ZooKeeperEngine(KafkaEngine):
+    """The same on a broker of the last line that still knows ZooKeeper."""
+
+    kind = ZooKeeperKafka
 
 
 class MongoEngine:
