@@ -31,6 +31,8 @@ GRACE: Final = 5.0
 """Seconds that a service has to finish its batch when it is restarted."""
 STEADY: Final = 30.0
 """Seconds after which a service that runs is well again, and no longer failing again and again."""
+MIN_PAUSE: Final = 1.0
+"""The least that an error may ask to be tried again after."""
 
 
 class UnknownServiceError(LookupError):
@@ -142,8 +144,9 @@ class Supervisor:
     """Keeps services running.
 
     A service that raises is started again after a backoff; one that raises more than `max_restarts` times within
-    `restart_window` seconds, or an error that says it is `permanent`, has failed and waits for a restart. One that
-    returns has finished; a restart runs it again.
+    `restart_window` seconds, or an error that says it is `permanent`, has failed and waits for a restart. An error
+    that knows when to try again (`retry_after`, in seconds) is no such failure: it is waited for, however often. One
+    that returns has finished; a restart runs it again.
     """
 
     def __init__(
@@ -270,6 +273,8 @@ class Supervisor:
                     return
                 if error is not None and getattr(error, "permanent", False):
                     await self._give_up(service)
+                elif error is not None and (pause := getattr(error, "retry_after", None)) is not None:
+                    await self._back_off(service, max(MIN_PAUSE, pause))
                 elif error is not None:
                     await self._after_failure(service, failures)
                 elif not service.wake.is_set():
@@ -292,11 +297,14 @@ class Supervisor:
         if len(failures) > self._settings.max_restarts:
             await self._give_up(service)
         else:
-            delay = self._backoff.delay(len(failures), self._rng)
-            service.retry_at = now + delay
-            service.became("backing off")
-            log.warning("%s failed, next try in %.1f s: %s", service.name, delay, service.error)
-            await first_of(service.wake.wait(), self._clock.sleep(delay))
+            await self._back_off(service, self._backoff.delay(len(failures), self._rng))
+
+    async def _back_off(self, service: Service, delay: float) -> None:
+        """Wait until the delay is over, or somebody restarts the service."""
+        service.retry_at = self._clock.monotonic() + delay
+        service.became("backing off")
+        log.warning("%s failed, next try in %.1f s: %s", service.name, delay, service.error)
+        await first_of(service.wake.wait(), self._clock.sleep(delay))
 
     async def _give_up(self, service: Service) -> None:
         """Wait until somebody restarts the service."""

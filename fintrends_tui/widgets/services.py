@@ -57,7 +57,9 @@ class Services(Panel):
 
 def _rows(service: ServiceView, group: GroupView | None) -> list[Row]:
     glyph, tone = STATES[service.state]
-    state = f"{glyph} {service.state}" if service.retry_in is None else f"{glyph} retry in {service.retry_in:.0f}s"
+    state = (
+        f"{glyph} {service.state}" if service.retry_in is None else f"{glyph} retry in {fmt.duration(service.retry_in)}"
+    )
     rows = [
         Row(
             service.name,

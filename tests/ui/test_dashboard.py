@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
@@ -7,8 +8,10 @@ from fintrends_tui.link import LinkStatus
 from fintrends_tui.status import describe
 from fintrends_tui.widgets.table import Table
 from fintrends_tui.widgets.watchlist import Watchlist
+from pipeline.messages import Post
 from pipeline.protocol import Add, Focus, GetHistory, GetLog
-from pipeline.snapshot import GroupView, MemberView, TickerView
+from pipeline.sentiment import SentimentScorer
+from pipeline.snapshot import GroupView, HeadlineView, MemberView, TickerView
 from tests.ui import samples
 from tests.ui.fake_link import CONNECTED, FakeLink
 from tests.ui.gallery import LARGE, SMALL
@@ -260,6 +263,29 @@ class TestHostileText:
             assert not {"\u202e", "\x1b"} & set(dash.text)
             assert all(len(line) <= LARGE[0] for line in dash.text.splitlines())
             assert "evil long long" in dash.text
+
+    async def test_a_hostile_post_and_its_feeds_error_are_text(self) -> None:
+        hostile = "\x1b]0;owned\x07\x1b[2J\u202e[@click=app.quit]gone[/] " + "A" * 1_000_000
+        post = Post(ticker="AAPL", ts=datetime.now(UTC), id="1", text=hostile, author="\x1b[2J", source="stocktwits")
+        scored = SentimentScorer().score_item(post)
+        headline = HeadlineView(
+            ts=samples.NOW,
+            kind="post",
+            source=scored.source,
+            text=scored.text,
+            compound=scored.compound,
+            label=scored.label,
+        )
+        blocked = replace(
+            samples.snapshot().services[2], name="social stocktwits", retry_in=1800, error=f"blocked {hostile}"
+        )
+        detail = replace(samples.detail(), headlines=[headline])
+        async with running(FakeLink(samples.snapshot(detail=detail, services=[blocked]))) as dash:
+            assert "[@click=app.quit]gone[/]" in dash.text
+            assert "blocked [@click" in dash.text
+            assert "social stocktwits" in dash.line("retry in 30m")
+            assert not {"\x1b", "\u202e", "\x07"} & set(dash.text)
+            assert all(len(line) <= LARGE[0] for line in dash.text.splitlines())
 
     async def test_a_hostile_error_reaches_the_user_as_text(self) -> None:
         link = FakeLink(samples.snapshot())

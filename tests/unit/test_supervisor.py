@@ -173,6 +173,30 @@ async def test_what_no_second_try_would_mend_is_given_up_at_once() -> None:
     await s.stop(5)
 
 
+async def test_an_error_that_knows_when_to_try_again_is_waited_for_however_often() -> None:
+    class BlockedError(Exception):
+        retry_after = 900.0
+
+    clock = FakeClock()
+    runs: list[float] = []
+
+    async def run(context: Context) -> None:
+        context.ready()
+        runs.append(clock.monotonic())
+        raise BlockedError("come back later")
+
+    s = supervisor(clock)
+    s.add("it", "producer", run)
+    for _ in range(10):
+        await reaches(only(s), "backing off")
+        assert only(s).view().retry_in == 900
+        await clock.advance(900)
+    assert runs[:10] == [900.0 * n for n in range(10)]
+    s.restart("it")
+    await until(lambda: len(runs) == 12)
+    await s.stop(5)
+
+
 async def test_failures_far_apart_are_not_added_up() -> None:
     clock = FakeClock()
     runs = 0
