@@ -35,6 +35,11 @@ MAX_REFUSAL: Final = 4096
 """Bytes kept of what a provider says when it refuses."""
 
 
+Heard = Callable[[Mapping[str, str]], None]
+"""Given the headers of every answer, refusals included: where a provider says how much it still allows. Names in any
+case find them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one request may take. Times in seconds; `body` is the size in bytes once it is decompressed."""
@@ -49,6 +54,10 @@ class Limits:
 
 async def unlimited() -> None:
     """The permit of a provider without a budget."""
+
+
+def unheard(_headers: Mapping[str, str]) -> None:
+    """For answers whose headers say nothing of use."""
 
 
 class Http:
@@ -83,6 +92,7 @@ class Http:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         permit: Permit = unlimited,
+        heard: Heard = unheard,
     ) -> bytes:
         """The body of the answer, decompressed.
 
@@ -93,7 +103,9 @@ class Http:
             RefusedError: for any other status from 400 to 499.
             HttpError: if the answer is too large, cannot be decompressed, or leads elsewhere.
         """
-        return await self._retried(self._client.build_request("GET", url, params=params, headers=headers), permit)
+        return await self._retried(
+            self._client.build_request("GET", url, params=params, headers=headers), permit, heard
+        )
 
     async def post(
         self,
@@ -117,7 +129,7 @@ class Http:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _retried(self, request: httpx.Request, permit: Permit) -> bytes:
+    async def _retried(self, request: httpx.Request, permit: Permit, heard: Heard = unheard) -> bytes:
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             stop=stop_after_attempt(self._limits.attempts),
@@ -125,7 +137,7 @@ class Http:
             retry=retry_if_exception(self._may_help),
             reraise=True,
         )
-        result: bytes = await retrying(self._attempt, request, permit)
+        result: bytes = await retrying(self._attempt, request, permit, heard)
         return result
 
     def _may_help(self, error: BaseException) -> bool:
@@ -139,7 +151,7 @@ class Http:
         log.debug("%s; next attempt in %.1f s", error, pause)
         return pause
 
-    async def _attempt(self, request: httpx.Request, permit: Permit) -> bytes:
+    async def _attempt(self, request: httpx.Request, permit: Permit, heard: Heard) -> bytes:
         provider = request.url.netloc.decode()
         circuit = self._circuits.setdefault(provider, Circuit(provider, self._clock))
         circuit.check()  # a permit is too dear for what will not be sent
@@ -147,7 +159,7 @@ class Http:
         with circuit.attempt():
             try:
                 async with asyncio.timeout(self._limits.total):
-                    return await self._exchange(request, provider)
+                    return await self._exchange(request, provider, heard)
             except TimeoutError as error:
                 raise UnavailableError(provider, f"no complete answer within {self._limits.total:g} s") from error
             except httpx.PoolTimeout as error:
@@ -155,10 +167,11 @@ class Http:
             except httpx.RequestError as error:
                 raise UnavailableError(provider, self._what_broke(error)) from error
 
-    async def _exchange(self, request: httpx.Request, provider: str) -> bytes:
+    async def _exchange(self, request: httpx.Request, provider: str, heard: Heard) -> bytes:
         for _ in range(1 + MAX_REDIRECTS):
             response = await self._client.send(request, stream=True)
             try:
+                heard(response.headers)
                 if response.next_request is None:
                     return await self._body(response, provider)
             finally:

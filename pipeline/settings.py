@@ -16,6 +16,7 @@ import platformdirs
 from msgspec import Meta, Struct
 
 from pipeline.alerts import parse_rule
+from pipeline.settings_sources import REPLAY, RedditSettings, StockTwitsSettings, check_sources
 from pipeline.tickers import parse_tickers
 
 Role = Literal["producer", "processor", "sink"]
@@ -24,7 +25,6 @@ Speed = Annotated[float, Meta(gt=0)] | Literal["max"]
 
 APP_NAME: Final = "fintrends-tui"
 CONFIG_NAME: Final = "config.toml"
-REPLAY: Final = "replay:"
 ENV_PREFIX: Final = "FINTRENDS_"
 KNOWN_ENV: Final[dict[str, tuple[str, str]]] = {
     "ALPHA_VANTAGE_API_KEY": ("alpha_vantage", "api_key"),
@@ -56,9 +56,11 @@ class PipelineSettings(_Section, frozen=True):
         msgspec.structs.force_setattr(self, "tickers", parse_tickers(self.tickers))
         if not self.roles:
             raise ValueError("roles must name at least one of producer, processor, sink")
-        replay = self.source.startswith(REPLAY) and self.source != REPLAY
-        if self.source not in ("auto", "alpha_vantage", "simulator") and not replay:
-            raise ValueError(f"source {self.source!r} must be auto, alpha_vantage, simulator or replay:DIR")
+
+    @property
+    def pace(self) -> float | None:
+        """Times real time; None is as fast as it goes."""
+        return None if self.speed == "max" else self.speed
 
 
 class BusSettings(_Section, frozen=True):
@@ -165,6 +167,7 @@ class ScheduleSettings(_Section, frozen=True):
     stock: Annotated[float, Meta(ge=1)] = 60.0
     news: Annotated[float, Meta(ge=10)] = 1200.0
     economy: Annotated[float, Meta(ge=60)] = 14400.0
+    social: Annotated[float, Meta(ge=10)] = 600.0
 
 
 class Settings(_Section, frozen=True):
@@ -182,6 +185,12 @@ class Settings(_Section, frozen=True):
     mongodb: MongoSettings = MongoSettings()
     alpha_vantage: AlphaVantageSettings = AlphaVantageSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    stocktwits: StockTwitsSettings = StockTwitsSettings()
+    reddit: RedditSettings = RedditSettings()
+    sources: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        check_sources(self.pipeline.source, self.sources)
 
 
 class Loaded(Struct, frozen=True):
@@ -199,7 +208,12 @@ class Loaded(Struct, frozen=True):
         return [value for value in (*values, _password_of(self.settings.mongodb.uri)) if value]
 
 
-SECRETS: Final = (("alpha_vantage", "api_key"), ("kafka", "sasl_password"))
+SECRETS: Final = (
+    ("alpha_vantage", "api_key"),
+    ("kafka", "sasl_password"),
+    ("reddit", "client_id"),
+    ("reddit", "client_secret"),
+)
 """A MongoDB URI is no secret as such, for it may hold none; one that does is caught by `_password_of`."""
 _MAY_HOLD_SECRETS: Final = (*SECRETS, ("mongodb", "uri"))
 SECRET_ENV: Final = frozenset(
@@ -289,7 +303,8 @@ def _environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     for name, text in environ.items():
         section, separator, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
         if name.startswith(ENV_PREFIX) and separator:
-            hints = get_type_hints(sections[section]) if section in sections else {}
+            has_keys = section in sections and section != "sources"  # there the keys are the user's
+            hints = get_type_hints(sections[section]) if has_keys else {}
             layer.setdefault(section, {})[key] = _parse(text, hints.get(key))
     return layer
 
