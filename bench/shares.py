@@ -43,7 +43,7 @@ def shares(engines: Engines, directory: Path, tickers: list[str]) -> dict[str, f
     spent: defaultdict[str, float] = defaultdict(float)
 
     async def main() -> int:
-        chosen = choose_engines(loaded.settings, data_dir)
+        chosen = choose_engines(loaded, data_dir)
         pipeline = Pipeline(loaded, RunOptions(until_idle=True), data_dir, chosen, LogTail([]))
         run = asyncio.create_task(pipeline.run())
         threads: dict[int, tuple[str, float]] = {}

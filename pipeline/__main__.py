@@ -61,7 +61,7 @@ def _run(loaded: Loaded, data_dir: DataDir, flags: RunFlags) -> int:
     async def main() -> int:
         from pipeline.console import report
 
-        pipeline = Pipeline(loaded, options, data_dir, choose_engines(loaded.settings, data_dir), tail)
+        pipeline = Pipeline(loaded, options, data_dir, choose_engines(loaded, data_dir), tail)
         async with AsyncExitStack() as watched:
             if loaded.settings.metrics.port:
                 from pipeline.metrics import served

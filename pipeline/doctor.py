@@ -11,10 +11,11 @@ from pipeline.clock import SystemClock
 from pipeline.datadir import DataDir
 from pipeline.doctor_budget import alpha_vantage
 from pipeline.doctor_finding import Finding, fault, ok, written
-from pipeline.engines import choose_source
+from pipeline.doctor_posts import reddit
 from pipeline.options import Where
 from pipeline.settings import ENV_PREFIX, KNOWN_ENV, Loaded, SettingsError
 from pipeline.sources.base import SourceError
+from pipeline.sources.choice import choose_source
 
 
 async def examine(where: Where, out: TextIO = sys.stdout, environ: Mapping[str, str] = os.environ) -> int:
@@ -61,9 +62,10 @@ async def _of_settings(loaded: Loaded, flags: Sequence[str]) -> AsyncIterator[Fi
             yield finding
     else:
         yield await engines.embedded_store(data_dir)
-    yield source(loaded)
+    yield await source(loaded)
     for finding in alpha_vantage(loaded, SystemClock()):
         yield finding
+    yield reddit(loaded)
 
 
 def configuration(loaded: Loaded, environ: Mapping[str, str]) -> Finding:
@@ -73,10 +75,12 @@ def configuration(loaded: Loaded, environ: Mapping[str, str]) -> Finding:
     return ok(f"{file}, overridden by {', '.join(names)}" if names else file)
 
 
-def source(loaded: Loaded) -> Finding:
+async def source(loaded: Loaded) -> Finding:
     """Whether the source can be used as configured."""
     try:
-        return ok(f"source: {choose_source(loaded.settings).note}")
+        choice = choose_source(loaded)
     except SourceError as error:
         mend = "set pipeline.source to simulator or replay:DIR"
         return fault(f"the source {loaded.settings.pipeline.source} cannot be used", str(error), mend)
+    await choice.source.close()
+    return ok(f"source: {choice.note}")

@@ -4,25 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from pipeline.bus.base import Bus
 from pipeline.bus.embedded import EmbeddedBus
 from pipeline.datadir import DataDir
-from pipeline.settings import REPLAY, Loaded, Settings
-from pipeline.sources.base import Source, SourceError
-from pipeline.sources.replay import ReplaySource
-from pipeline.sources.simulator import SimulatorSource
+from pipeline.settings import Loaded, Settings
+from pipeline.sources.choice import SourceChoice, choose_source
 from pipeline.store.base import Store
 from pipeline.store.embedded import EmbeddedStore
-
-
-@dataclass(frozen=True, slots=True)
-class SourceChoice:
-    """The source, and a sentence on what it is and why."""
-
-    source: Source
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +23,15 @@ class Engines:
     source: SourceChoice
 
 
-def choose_engines(settings: Settings, data_dir: DataDir) -> Engines:
+def choose_engines(loaded: Loaded, data_dir: DataDir) -> Engines:
     """The engines for a run; nothing is opened yet.
 
     Raises:
         SourceError: if the source cannot be used as configured.
     """
+    settings = loaded.settings
     return Engines(
-        bus=choose_bus(settings, data_dir), store=choose_store(settings, data_dir), source=choose_source(settings)
+        bus=choose_bus(settings, data_dir), store=choose_store(settings, data_dir), source=choose_source(loaded)
     )
 
 
@@ -78,34 +68,6 @@ def choose_store(settings: Settings, data_dir: DataDir, *, read_only: bool = Fal
     from pipeline.store.mongo import MongoStore
 
     return MongoStore(settings.mongodb.uri, read_only=read_only)
-
-
-def choose_source(settings: Settings) -> SourceChoice:
-    """The source by its name.
-
-    Raises:
-        SourceError
-    """
-    name = settings.pipeline.source
-    speed = None if settings.pipeline.speed == "max" else settings.pipeline.speed
-    zone = settings.indicators.zone
-    pace = "as fast as it goes" if speed is None else f"at {speed:g} times real time"
-    if name.startswith(REPLAY):
-        directory = Path(name.removeprefix(REPLAY)).expanduser()
-        if not directory.is_dir():
-            raise SourceError(f"there is no directory {directory} to replay from")
-        source = ReplaySource(directory, speed=speed, zone=zone)
-        return SourceChoice(source, f"replay of recorded bars from {directory}, {pace}")
-    if name == "alpha_vantage":
-        raise SourceError("the source alpha_vantage is not available in this version; use simulator or replay:DIR")
-    simulator = SimulatorSource(seed=settings.pipeline.seed, speed=speed, zone=zone)
-    if name == "simulator":
-        return SourceChoice(simulator, f"simulated data, as asked, {pace}")
-    if settings.alpha_vantage.api_key:
-        why = "this version does not fetch from Alpha Vantage yet, though a key is configured"
-    else:
-        why = "no Alpha Vantage key is configured"
-    return SourceChoice(simulator, f"simulated data, for {why}")
 
 
 def open_store_to_read(loaded: Loaded) -> AbstractAsyncContextManager[Store]:

@@ -83,7 +83,7 @@ class RunFlags(Where):
     "Stop in good order after this many seconds."
 
     source: Annotated[str | None, Parameter(group=_PIPELINE)] = None
-    "auto, alpha_vantage, simulator, or replay:DIR for recorded bars (<TICKER>_<interval>.csv)."
+    "auto, alpha_vantage, simulator, replay:DIR for recorded bars (<TICKER>_<interval>.csv), or one of [sources]."
 
     speed: Annotated[float | Literal["max"] | None, Parameter(group=_PIPELINE)] = None
     "Of simulator and replay: times real time, or max."

@@ -14,12 +14,14 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.commands import Commands
 from pipeline.control import ControlServer
 from pipeline.datadir import DataDir
-from pipeline.engines import Engines, SourceChoice
+from pipeline.engines import Engines
 from pipeline.logs import LogTail
 from pipeline.sentiment import SentimentScorer
-from pipeline.settings import REPLAY, Loaded
+from pipeline.settings import Loaded
+from pipeline.settings_sources import REPLAY
 from pipeline.snapshot import PipelineState, PipelineView, Snapshot
-from pipeline.sources.base import Reporting
+from pipeline.sources.base import Reporting, kind_of
+from pipeline.sources.choice import SourceChoice
 from pipeline.stages.alerts import AlertStage
 from pipeline.stages.claim import Claimant
 from pipeline.stages.consume import Subscription, lag_of
@@ -97,12 +99,12 @@ class Pipeline:
         self._claimant = Claimant(
             self._bus,
             self.watchlist,
-            economic=any(feed.name == "economic" for feed in feeds),
+            economic=any(kind_of(feed) == "economic" for feed in feeds),
             on_tickers=self._on_held,
         )
         self._producers = {
             feed.name: Producer(
-                feed, self._bus, self._claimant.economic if feed.name == "economic" else self._claimant.tickers
+                feed, self._bus, self._claimant.economic if kind_of(feed) == "economic" else self._claimant.tickers
             )
             for feed in feeds
         }

@@ -81,6 +81,11 @@ class ServiceView(Struct, kw_only=True, frozen=True):
     failing_since: float | None = None
     spark: list[float] = []
 
+    @property
+    def kind(self) -> str:
+        """The first word of its name: what a producer publishes, as in `social reddit`."""
+        return self.name.partition(" ")[0]
+
 
 class GroupLag(Struct, kw_only=True, frozen=True, omit_defaults=True):
     """How far a consumer group is behind. `since` is when its status began, None while that is OK; `lags` is the lag

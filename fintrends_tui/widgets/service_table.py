@@ -42,9 +42,8 @@ class ServiceTable(CursorTable):
 def state_of(service: ServiceView) -> Cell:
     """The state with its glyph, or when it is tried again."""
     glyph, tone = STATES[service.state]
-    return text(
-        f"{glyph} {service.state}" if service.retry_in is None else f"{glyph} retry in {service.retry_in:.0f}s", tone
-    )
+    state = service.state if service.retry_in is None else f"retry in {fmt.duration(service.retry_in)}"
+    return text(f"{glyph} {state}", tone)
 
 
 def _row(service: ServiceView, now: int, width: int) -> Row:

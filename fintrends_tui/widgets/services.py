@@ -20,22 +20,18 @@ STATES: Final = {
     "stopped": ("■", "dim"),
 }
 _COLUMNS: Final = (
-    Column("Service", 12),
+    Column("Service", 17),
     Column("State", 14),
     Column("/s", 5, right=True),
     Column("Handled", 7, right=True, drop=2),
-    Column("Holds", 16, drop=1, elastic=True),
+    Column("Holds", 19, drop=1, elastic=True),
 )
 _GROUPS: Final = {
-    "market": PRODUCER_GROUP,
-    "news": PRODUCER_GROUP,
-    "social": PRODUCER_GROUP,
-    "economic": PRODUCER_GROUP,
     "indicators": INDICATOR_GROUP,
     "sentiment": SENTIMENT_GROUP,
     "sink": SINK_GROUP,
 }
-"""The group in which a service shares its work with those of other processes."""
+"""The group in which a consumer shares its work with those of other processes; producers have one in common."""
 
 
 class Services(Panel):
@@ -51,21 +47,23 @@ class Services(Panel):
         running = sum(service.state == "running" for service in services)
         self.set_titles("Services", f"{running} of {len(services)} running" if services else "")
         groups = {group.group: group for group in view.snapshot.groups} if view.snapshot else {}
-        rows = [row for service in services for row in _rows(service, groups.get(_GROUPS.get(service.name, "")))]
+        rows = [row for service in services for row in _rows(service, groups.get(_group_of(service)))]
         self.show(rows, view.waiting("No services yet: the supervisor has not started any."))
+
+
+def _group_of(service: ServiceView) -> str:
+    return PRODUCER_GROUP if service.role == "producer" else _GROUPS.get(service.name, "")
 
 
 def _rows(service: ServiceView, group: GroupView | None) -> list[Row]:
     glyph, tone = STATES[service.state]
-    state = (
-        f"{glyph} {service.state}" if service.retry_in is None else f"{glyph} retry in {fmt.duration(service.retry_in)}"
-    )
+    state = service.state if service.retry_in is None else f"retry in {fmt.duration(service.retry_in)}"
     rows = [
         Row(
             service.name,
             (
                 outside(service.name),
-                text(state, tone),
+                text(f"{glyph} {state}", tone),
                 text(fmt.rate(service.rate), "" if service.rate else "dim"),
                 text(fmt.human(service.total)),
                 _holds(service, group),
@@ -83,7 +81,7 @@ def _holds(service: ServiceView, group: GroupView | None) -> Cell:
     here = next((member for member in group.members if member.here), None) if group is not None else None
     if group is None or here is None:
         return text("")
-    if service.name == "economic":
+    if service.role == "producer" and service.kind == "economic":
         return text("") if ECONOMIC in here.general else text("standby", "dim")
     if group.group == PRODUCER_GROUP:
         standby = not here.tickers and any(member.tickers for member in group.members)

@@ -47,7 +47,7 @@ class Feed(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called among the services: a `FeedName`, and beside feeds of others also whose it is."""
+        """What it is called among the services: a `FeedName`, and beside feeds of others then whose it is."""
 
     def stream(self, watchlist: Watchlist) -> AsyncGenerator[Sequence[AnyMessage]]:
         """Batches of messages for the tickers on the watchlist, whose changes it follows while it runs.
@@ -57,6 +57,11 @@ class Feed(Protocol):
         that, and then streams only what it has not handed out yet. Started anew after a failure, it may repeat itself.
         What the provider sent and does not fit is handed out as a dead letter, so that it spoils nothing else.
         """
+
+
+def kind_of(feed: Feed) -> str:
+    """What the feed carries, a `FeedName`."""
+    return feed.name.partition(" ")[0]
 
 
 class Source(Protocol):

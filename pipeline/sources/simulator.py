@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.messages import AnyMessage, Article, Bar, Post, Quote
-from pipeline.sources.base import Feed, FeedName, HistoryChunk
+from pipeline.sources.base import Feed, FeedName, HistoryChunk, Source, SourceContext
 from pipeline.sources.simulator_economy import SERIES, period_of, points
 from pipeline.sources.simulator_path import MINUTE, SOURCE, PricePath, moment
 from pipeline.sources.simulator_text import NewsStream, PostStream, TextStream
@@ -35,6 +35,13 @@ HISTORY_DAYS: Final = 250
 HISTORY_MINUTES: Final = 2 * 1440
 HISTORY_ARTICLES: Final = 40
 HISTORY_POSTS: Final = 80
+
+
+def create(context: SourceContext) -> Source:
+    """The simulator as the settings want it."""
+    settings = context.settings
+    pace, zone = settings.pipeline.pace, settings.indicators.zone
+    return SimulatorSource(seed=settings.pipeline.seed, speed=pace, clock=context.clock, zone=zone)
 
 
 class SimulatorSource:

@@ -25,6 +25,7 @@ from pipeline.datadir import DataDir
 from pipeline.doctor import configuration, examine, source
 from pipeline.doctor_budget import alpha_vantage
 from pipeline.doctor_finding import Finding, fault, is_utf8, ok, warning, written
+from pipeline.doctor_posts import reddit
 from pipeline.documents import Document
 from pipeline.options import Where
 from pipeline.settings import (
@@ -34,6 +35,7 @@ from pipeline.settings import (
     PipelineSettings,
     Settings,
 )
+from pipeline.settings_sources import RedditSettings
 from pipeline.sources.alpha_vantage import budget_of, memory_of
 from pipeline.store.embedded import EmbeddedStore
 from tests.engines.process import free_port
@@ -350,10 +352,19 @@ class TestSettings:
         assert "unknown key pipeline.spede" in cause
         assert [line[0] for line in rest] == ["✓", "✓"]
 
-    def test_a_source_that_cannot_be_used_is_a_fault(self, tmp_path: Path) -> None:
+    async def test_a_source_that_cannot_be_used_is_a_fault(self, tmp_path: Path) -> None:
         absent = loaded_with(tmp_path, pipeline=PipelineSettings(source=f"replay:{tmp_path}/absent"))
-        assert source(absent).level == "fault"
-        assert source(loaded_with(tmp_path)).level == "ok"
+        assert (await source(absent)).level == "fault"
+        assert (await source(loaded_with(tmp_path))).level == "ok"
+
+    def test_half_of_the_reddit_credentials_is_a_warning_and_not_shown(self, tmp_path: Path) -> None:
+        assert reddit(loaded_with(tmp_path)).level == "ok"
+        half = reddit(loaded_with(tmp_path, reddit=RedditSettings(client_id="MY-ID")))
+        assert half.level == "warning"
+        assert "REDDIT_CLIENT_SECRET" in half.mend
+        whole = reddit(loaded_with(tmp_path, reddit=RedditSettings(client_id="MY-ID", client_secret="MY-SECRET")))  # noqa: S106
+        assert whole.level == "ok"
+        assert not [s for s in ("MY-ID", "MY-SECRET") if s in written(half, "utf-8") + written(whole, "utf-8")]
 
 
 class TestBudget:
