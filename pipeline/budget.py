@@ -7,9 +7,10 @@ provider's word that the day is used up.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -57,7 +58,7 @@ class Budget:
     so in a refusal, which `refuse_today` believes.
 
     A request is counted, and the count saved, before it is sent: a crash in between loses one request of the
-    allowance, and never sends one too many.
+    allowance, and never sends one too many. One that finds no connection is taken back from the day.
     """
 
     def __init__(
@@ -110,8 +111,10 @@ class Budget:
         held = timedelta(seconds=max(0.0, self._held_until - self._clock.monotonic()))
         return self.next_day if self.left == 0 else self._clock.now() + held
 
-    async def permit(self) -> None:
+    async def permit(self) -> Callable[[], None]:
         """Wait, first come first served, until a request may leave, and count it.
+
+        What is returned takes the count back: for a request that did not leave after all.
 
         Raises:
             BudgetSpentError: at once, if that will not be today.
@@ -124,7 +127,7 @@ class Budget:
                 if wait <= 0:
                     break
                 await self._clock.sleep(wait)
-            self._count()
+            return partial(self._take_back, self._count())
 
     def hold(self, seconds: float) -> None:
         """Let no request leave for that long, for the provider asked for it."""
@@ -146,7 +149,8 @@ class Budget:
         free_at += [self._recent[-rate.count] + rate.seconds for rate in self._rates if len(self._recent) >= rate.count]
         return max(free_at) - now
 
-    def _count(self) -> None:
+    def _count(self) -> str:
+        """Count a request; the day it is counted to."""
         now, mono = self._clock.now().timestamp(), self._clock.monotonic()
         self._recent.append(mono)
         longest = max((rate.seconds for rate in self._rates), default=0.0)
@@ -158,4 +162,9 @@ class Budget:
         while len(days) > DAYS_KEPT:
             del days[next(day for day in days if day != today)]  # that which was first met longest ago
         self._spent.recent = [now - (mono - at) for at in self._recent]
+        self._file.save(self._spent)
+        return today
+
+    def _take_back(self, day: str) -> None:
+        self._spent.days[day] = max(0, self._spent.days.get(day, 0) - 1)
         self._file.save(self._spent)

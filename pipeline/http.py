@@ -24,8 +24,9 @@ from pipeline.supervisor import Backoff
 
 log = logging.getLogger(__name__)
 
-Permit = Callable[[], Awaitable[None]]
-"""Awaited before each attempt that leaves the house, retries included: where a budget counts and holds back."""
+Permit = Callable[[], Awaitable[Callable[[], None] | None]]
+"""Awaited before each attempt that leaves the house, retries included: where a budget counts and holds back. What it
+returns, if anything, is called when there was no connection, so that the provider never heard of the attempt."""
 
 USER_AGENT: Final = f"fintrends-tui/{__version__}"
 MAX_REDIRECTS: Final = 3
@@ -155,7 +156,7 @@ class Http:
         provider = request.url.netloc.decode()
         circuit = self._circuits.setdefault(provider, Circuit(provider, self._clock))
         circuit.check()  # a permit is too dear for what will not be sent
-        await permit()
+        take_back = await permit()
         with circuit.attempt():
             try:
                 async with asyncio.timeout(self._limits.total):
@@ -165,6 +166,8 @@ class Http:
             except httpx.PoolTimeout as error:
                 raise HttpError(provider, "not asked, for too many requests are under way") from error
             except httpx.RequestError as error:
+                if take_back is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                    take_back()
                 raise UnavailableError(provider, self._what_broke(error)) from error
 
     async def _exchange(self, request: httpx.Request, provider: str, heard: Heard) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import tracemalloc
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from pipeline import circuit
 from pipeline.http import Http, Limits
 from pipeline.http_errors import CircuitOpenError, HttpError, RateLimitedError, RefusedError, UnavailableError
+from tests.engines.process import free_port
 from tests.fakes import FakeClock
 from tests.http_server import Behaviour, HttpServer, answer, gzipped, hang, held, reset, trickle, truncated
 
@@ -22,9 +24,14 @@ class Permits:
 
     def __init__(self) -> None:
         self.given = 0
+        self.taken_back = 0
 
-    async def __call__(self) -> None:
+    async def __call__(self) -> Callable[[], None]:
         self.given += 1
+        return self._take_back
+
+    def _take_back(self) -> None:
+        self.taken_back += 1
 
 
 @pytest.fixture
@@ -80,6 +87,12 @@ class TestRetries:
         server.on(failure, failure, OK)
         assert await http.get(server.url, permit=permit) == b"ok"
         assert len(server.requests) == permit.given == 3
+        assert permit.taken_back == 0  # all of them were heard
+
+    async def test_without_a_connection_the_permit_is_taken_back(self, http: Http, permit: Permits) -> None:
+        with pytest.raises(UnavailableError, match="no connection, the host refuses it"):
+            await http.get(f"http://127.0.0.1:{free_port()}", permit=permit)
+        assert permit.given == permit.taken_back == 3
 
     async def test_a_compressed_answer_that_ends_early_is_tried_again(self, server: HttpServer, http: Http) -> None:
         half = bytes.fromhex("1f8b0800000000000203")

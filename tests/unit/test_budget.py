@@ -22,7 +22,7 @@ def budget(path: Path, clock: Clock, *rates: tuple[int, float], per_day: int | N
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     rates=st.lists(st.tuples(st.integers(1, 5), st.sampled_from([1.0, 10.0, 60.0])), min_size=1, max_size=3),
     per_day=st.none() | st.integers(1, 40),
@@ -49,6 +49,17 @@ async def test_no_window_and_no_day_ever_holds_too_many(tmp_path_factory, rates,
             assert beyond - first >= timedelta(seconds=seconds) - slack
     days = [at.astimezone(NEW_YORK).date() for at in left]
     assert per_day is None or max(map(days.count, days)) <= per_day
+
+
+async def test_what_did_not_leave_is_taken_back_from_the_day_also_across_a_restart(tmp_path):
+    clock = FakeClock(EVENING, auto=True)
+    of = budget(tmp_path, clock, per_day=2)
+    take_back = await of.permit()
+    await of.permit()
+    assert of.left == 0
+    take_back()
+    assert (of.used, of.left) == (1, 1)
+    assert budget(tmp_path, clock, per_day=2).used == 1
 
 
 async def test_several_awaiters_leave_one_after_the_other_in_the_order_they_came(tmp_path):
