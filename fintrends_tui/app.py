@@ -1,24 +1,35 @@
 """The application: holds the latest snapshot and repaints what can be seen, a few times a second."""
 
+import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from textual.app import App, SystemCommand
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
+from textual.events import CursorPosition, Event, Key, Paste
+from textual.filter import LineFilter
 from textual.screen import Screen
 
-from fintrends_tui import themes
+from fintrends_tui import keys, themes
+from fintrends_tui.charset import AsciiFilter, ColourlessFilter
 from fintrends_tui.commands import EVERYWHERE, KeyCommand, bindings
 from fintrends_tui.link import Link, LinkError, LinkStatus
 from fintrends_tui.log_feed import LogFeed
+from fintrends_tui.memory import Memory
+from fintrends_tui.pace import Pace
+from fintrends_tui.typeahead import TypeAhead
 from fintrends_tui.view import View
+from fintrends_tui.watch import Groups
 from fintrends_tui.widgets.chart import Look
 from pipeline.protocol import Add, Command, Focus, TickersChanged
-from pipeline.settings import SettingsError
+from pipeline.settings import ScreenSettings, SettingsError
 from pipeline.snapshot import Snapshot
 
 ExitReason = Literal["quit", "detach"]
+
+_WHERE_IS_THE_CURSOR: Final = "\x1b[6n"
+"""Every terminal answers this (DSR 6), once it has come that far."""
 
 
 @runtime_checkable
@@ -39,28 +50,33 @@ class FintrendsApp(App[ExitReason]):
     """The dashboard. `run` returns "quit" or "detach".
 
     `tickers` are added to the watchlist of the pipeline it connects to, where they are missing. Snapshots are never
-    queued: the repaint timer takes the latest.
+    queued: the repaint timer takes the latest, when the terminal is ready for it.
     """
 
     TITLE = "fintrends"
     CSS_PATH = "app.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVERYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVERYWHERE), Binding("ctrl+c", "quit", show=False)]
 
     def __init__(
         self,
         link: Link,
         *,
         tickers: Sequence[str] = (),
-        refresh_per_second: float = 4,
-        theme: str | None = None,
+        settings: ScreenSettings | None = None,
+        keymap: Mapping[str, str] | None = None,
+        memory: Memory | None = None,
+        ascii_only: bool = False,
+        writable: Callable[[], bool] = lambda: True,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """`keymap` is from `keys.keymap`; `writable` tells whether the terminal takes output without waiting.
+
+        Raises:
+            SettingsError: if there is no such theme.
+        """
         super().__init__()
-        self.register_theme(themes.DARK)
-        self.register_theme(themes.LIGHT)
-        if theme and theme not in self.available_themes:
-            raise SettingsError(f"screen.theme: there is no {theme!r}; there are {', '.join(self.available_themes)}")
-        self.theme = theme or themes.DARK.name
+        self.settings = settings or ScreenSettings()
+        self.memory = memory or Memory()
         self.link = link
         self.log_feed = LogFeed(link.ask)
         self.selected: str | None = None
@@ -70,18 +86,48 @@ class FintrendsApp(App[ExitReason]):
         self._snapshot: Snapshot | None = None
         self._requested = tuple(tickers)
         self._to_add = list(tickers)
+        self._asked_for_tickers = bool(tickers)
         self._focused_ticker: str | None = None
-        self._interval = 1 / refresh_per_second
+        self._interval = 1 / self.settings.refresh_per_second
+        self._pace = Pace(self._interval)
+        self._writable = writable
         self._now = now
         self._painted: tuple[View, Screen[Any]] | None = None
+        self._type_ahead = TypeAhead(self, super().on_event)
+        self._keys = dict(keymap or {})
+        self._our_filters: list[LineFilter] = [
+            *([ColourlessFilter()] if self.no_color else []),
+            *([AsciiFilter()] if ascii_only else []),
+        ]
+        for theme in themes.OURS:
+            self.register_theme(theme)
+        self.theme = self._first_theme()
+        self.set_keymap(self._keys)
 
     @property
     def current_view(self) -> View:
         """What there is to show now."""
-        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested)
+        slowed = self._pace.slowed_to
+        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, slowed)
+
+    @property
+    def groups(self) -> Groups:
+        """Named parts of the watchlist: those of the settings, then those made on the screen."""
+        return self.settings.groups | self.memory.now.groups
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.FALLBACK
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *self._our_filters]
+
+    def get_key_display(self, binding: Binding) -> str:
+        return binding.key_display or keys.shown(binding.key)
+
+    def keys_of(self, command: KeyCommand) -> str:
+        """The command's keys as people read them."""
+        mine = self._keys.get(command.name)
+        return keys.shown(mine) if mine else command.shown
 
     def get_default_screen(self) -> Screen[None]:
         from fintrends_tui.screens.dashboard import Dashboard
@@ -90,7 +136,31 @@ class FintrendsApp(App[ExitReason]):
 
     def on_mount(self) -> None:
         self.run_worker(self.link.run(self._on_status, self._on_snapshot), group="link", name="link")
-        self.set_interval(self._interval, self.repaint)
+        self.set_interval(self._interval, self._tick)
+        if self.memory.problem:
+            self.notify(self.memory.problem, severity="warning", markup=False, timeout=10)
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key | Paste) and not event.is_forwarded:
+            self._type_ahead.add(event)
+        else:
+            await super().on_event(event)
+
+    def on_cursor_position(self, event: CursorPosition) -> None:
+        """The terminal has shown the last paint."""
+        del event
+        self._pace.answered()
+
+    def watch_theme(self, theme: str) -> None:
+        if self.is_running and theme != self.settings.theme:
+            self.remember(theme=theme)
+
+    def remember(self, **choices: object) -> None:
+        """Keep choices for the next start."""
+        try:
+            self.memory.keep(**choices)
+        except OSError as error:
+            self.notify(f"This choice cannot be kept: {error}", severity="warning", markup=False)
 
     async def on_unmount(self) -> None:
         await self.link.close()
@@ -101,7 +171,7 @@ class FintrendsApp(App[ExitReason]):
         self._follow(view)
         if not self.screen.is_mounted:
             return  # on a busy machine the timer can be quicker than the screen's parts
-        if self._painted is not None and self._painted[0] == view and self._painted[1] is self.screen:
+        if self._is_shown(view):
             return
         self._painted = (view, self.screen)
         for screen in reversed(self.screen_stack):
@@ -117,8 +187,8 @@ class FintrendsApp(App[ExitReason]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         own = screen.KEYS if isinstance(screen, Commanded) else ()
         for command in (*own, *EVERYWHERE):
-            if command.label:
-                yield SystemCommand(command.label, command.help, self._runner(command.action, screen))
+            title = command.label or command.name.replace("-", " ").capitalize()
+            yield SystemCommand(title, command.help, self._runner(command.action, screen))
         yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys"))
 
     def action_help(self) -> None:
@@ -136,6 +206,19 @@ class FintrendsApp(App[ExitReason]):
             self.push_screen(StoppingScreen(self.link))
         else:
             self.exit("quit")
+
+    def _is_shown(self, view: View) -> bool:
+        return self._painted is not None and self._painted[0] == view and self._painted[1] is self.screen
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if self._is_shown(self.current_view) or not self._pace.due(now, writable=self._writable()):
+            return
+        self.repaint()
+        self._pace.painted(now)
+        if self._driver is not None and not self.is_headless:
+            # Not before the paint itself, which Textual sends when it is idle.
+            self.call_after_refresh(self._driver.write, _WHERE_IS_THE_CURSOR)
 
     def _on_status(self, status: LinkStatus) -> None:
         # After a reconnection the pipeline knows nothing of what this screen has selected.
@@ -155,9 +238,31 @@ class FintrendsApp(App[ExitReason]):
             self._to_add = []
             if missing:
                 self.command(Add(missing))
+        elif not self._asked_for_tickers:
+            self._asked_for_tickers = True
+            if not view.snapshot.tickers:
+                self._greet()
         if view.selected != self._focused_ticker:
             self._focused_ticker = view.selected
             self.run_worker(self._focus(view.selected), group="focus", exclusive=True)
+
+    def _greet(self) -> None:
+        from fintrends_tui.screens.dashboard import Dashboard
+
+        if isinstance(self.screen, Dashboard):
+            self.screen.ask_for_tickers("Welcome to fintrends. Which tickers do you want to watch?")
+
+    def _first_theme(self) -> str:
+        """Of the settings, else the one chosen last, else ours for a dark or a light terminal.
+
+        Raises:
+            SettingsError: if the settings name one that there is not.
+        """
+        wanted = self.settings.theme
+        if wanted and wanted not in self.available_themes:
+            raise SettingsError(f"screen.theme: there is no {wanted!r}; there are {', '.join(self.available_themes)}")
+        chosen = self.memory.now.theme
+        return wanted or (chosen if chosen in self.available_themes else themes.preferred(os.environ))
 
     async def _focus(self, ticker: str | None) -> None:
         try:

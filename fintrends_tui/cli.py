@@ -70,13 +70,9 @@ def dashboard(
     loaded = load(flags.config, flags.with_tickers(tickers))
     link = PipelineLink(DataDir(loaded.data_dir), flags.arguments(), symbols)
     # Imported here, so that the other commands answer at once.
-    from fintrends_tui.app import FintrendsApp
-    from fintrends_tui.terminal import run_app
+    from fintrends_tui.terminal import dashboard_app, run_app
 
-    screen = loaded.settings.screen
-    return run_app(
-        FintrendsApp(link, tickers=symbols, refresh_per_second=screen.refresh_per_second, theme=screen.theme or None)
-    )
+    return run_app(dashboard_app(link, loaded, symbols))
 
 
 @app.command

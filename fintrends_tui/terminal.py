@@ -2,17 +2,46 @@
 
 import asyncio
 import os
+import select
 import signal
+import sys
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Final
 
+from fintrends_tui import keys
 from fintrends_tui.app import FintrendsApp
+from fintrends_tui.charset import speaks_utf8
+from fintrends_tui.link import Link
+from fintrends_tui.memory import Memory
+from pipeline.datadir import DataDir
+from pipeline.settings import Loaded
 
 _GONE_SECONDS: Final = 3.0
 """What a screen has to end in once its terminal has gone."""
 _QUIT_SECONDS: Final = 75.0
 """What a quit by signal may take: the pipeline drains meanwhile."""
+
+
+def dashboard_app(link: Link, loaded: Loaded, tickers: Sequence[str]) -> FintrendsApp:
+    """The dashboard as the settings, the user's last choices and this terminal want it.
+
+    Raises:
+        SettingsError: for an unknown theme, or keys that cannot be.
+    """
+    settings = loaded.settings
+    where = str(loaded.path) if loaded.path else "the environment"
+    return FintrendsApp(
+        link,
+        tickers=tickers,
+        settings=settings.screen,
+        keymap=keys.keymap(settings.keys, where),
+        memory=Memory(DataDir(loaded.data_dir).screen),
+        ascii_only=settings.screen.characters == "ascii"
+        or (settings.screen.characters == "auto" and not speaks_utf8(os.environ)),
+        writable=_is_writable,
+    )
 
 
 def run_app(app: FintrendsApp) -> int:
@@ -46,3 +75,9 @@ def _end_after(seconds: float, status: int) -> None:
     timer = threading.Timer(seconds, os._exit, (status,))
     timer.daemon = True
     timer.start()
+
+
+def _is_writable() -> bool:
+    """Whether the terminal takes output now; one whose other end has stopped reading does not."""
+    # Textual draws on the standard error stream.
+    return sys.__stderr__ is None or bool(select.select([], [sys.__stderr__.fileno()], [], 0)[1])

@@ -1,5 +1,6 @@
-"""The dashboard's own themes. Rising and falling are teal and vermilion, which colour-blind eyes can tell apart."""
+"""The dashboard's own themes. Rising and falling are teal and vermilion, or blue and orange, not red and green."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from textual.theme import Theme
@@ -60,5 +61,42 @@ LIGHT: Final = Theme(
     },
 )
 
+# The palette of Okabe and Ito (2008): the sky blue and the orange stay apart in every kind of colour blindness.
+COLOUR_BLIND: Final = Theme(
+    name="fintrends-colour-blind",
+    primary="#56b4e9",
+    secondary="#8b93a7",
+    accent="#f0e442",
+    success="#56b4e9",
+    warning="#f0e442",
+    error="#e69f00",
+    foreground="#e4e6ea",
+    background="#101114",
+    surface="#101114",
+    panel="#1a1c21",
+    dark=True,
+    variables={
+        "up": "#56b4e9",
+        "down": "#e69f00",
+        "rule": "#343841",
+        "faint": "#8d93a0",
+        "cursor": "#26303c",
+        "footer-background": "#1a1c21",
+        "footer-key-foreground": "#f0e442",
+        "footer-description-foreground": "#b4b9c4",
+        "scrollbar": "#343841",
+        "scrollbar-background": "#101114",
+        "scrollbar-corner-color": "#101114",
+    },
+)
+
+OURS: Final = (DARK, LIGHT, COLOUR_BLIND)
+
 # For themes that are not ours: every variable that app.tcss uses and Textual does not define.
 FALLBACK: Final = {name: DARK.variables[name] for name in ("up", "down", "rule", "faint", "cursor")}
+
+
+def preferred(environ: Mapping[str, str]) -> str:
+    """Our theme for this terminal: the light one where COLORFGBG, which some terminals set, says that it is light."""
+    background = environ.get("COLORFGBG", "").rpartition(";")[2]
+    return LIGHT.name if background in ("7", "15") else DARK.name

@@ -9,13 +9,15 @@ from pipeline.snapshot import Snapshot, TickerDetail
 @dataclass(frozen=True)
 class View:
     """The input of every panel. `now` is in whole seconds since the epoch, so that ages change once a second at most;
-    `requested` are the tickers to show before the first snapshot comes."""
+    `requested` are the tickers to show before the first snapshot comes; `slowed_to` is how many paints a second a slow
+    terminal gets, None for one that keeps up."""
 
     status: LinkStatus
     snapshot: Snapshot | None = None
     selected: str | None = None
     now: int = 0
     requested: tuple[str, ...] = ()
+    slowed_to: float | None = None
 
     @property
     def detail(self) -> TickerDetail | None:
@@ -31,4 +33,6 @@ class View:
 
     def waiting(self, sentence: str) -> str:
         """What an empty panel says: `sentence` while snapshots arrive, else why none do."""
-        return sentence if self.snapshot is not None else self.status.note
+        if self.snapshot is None:
+            return self.status.note
+        return f"{sentence} The producers are paused (p)." if self.snapshot.pipeline.paused else sentence

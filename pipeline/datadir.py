@@ -50,6 +50,11 @@ class DataDir:
         return self.path / "store.sqlite"
 
     @property
+    def screen(self) -> Path:
+        """What the screen remembers."""
+        return self.path / "screen.json"
+
+    @property
     def socket(self) -> Path:
         """Where the control socket is: in the directory, or, when that path is too long for a socket, in a private
         directory of the user's under a name derived from it."""

@@ -4,6 +4,7 @@ Imports nothing heavy: the screen reads settings before its first paint.
 """
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ Speed = Annotated[float, Meta(gt=0)] | Literal["max"]
 
 APP_NAME: Final = "fintrends-tui"
 CONFIG_NAME: Final = "config.toml"
+_GROUP_NAME: Final = re.compile(r"[\w-]{1,16}")
 ENV_PREFIX: Final = "FINTRENDS_"
 KNOWN_ENV: Final[dict[str, tuple[str, str]]] = {
     "ALPHA_VANTAGE_API_KEY": ("alpha_vantage", "api_key"),
@@ -93,8 +95,28 @@ class SupervisorSettings(_Section, frozen=True):
 
 
 class ScreenSettings(_Section, frozen=True):
+    """`stale_after` is in seconds, 0 for never; `groups` are names for parts of the watchlist."""
+
     refresh_per_second: Annotated[float, Meta(gt=0, le=4)] = 4.0
     theme: str = ""
+    characters: Literal["auto", "unicode", "ascii"] = "auto"
+    flash: bool = True
+    stale_after: Annotated[float, Meta(ge=0)] = 300.0
+    groups: dict[str, list[str]] = {}
+
+    def __post_init__(self) -> None:
+        for name in self.groups:
+            check_group_name(name)
+        groups = {name: parse_tickers(tickers) for name, tickers in self.groups.items()}
+        msgspec.structs.force_setattr(self, "groups", groups)
+
+
+def check_group_name(name: str) -> None:
+    """Raise ValueError, with what is allowed, for a name that a group of tickers cannot have."""
+    if not _GROUP_NAME.fullmatch(name) or name == "all":
+        raise ValueError(
+            f"groups: {name!r} is no name for a group; use letters, digits, - and _, at most 16, other than 'all'"
+        )
 
 
 class LogSettings(_Section, frozen=True):
@@ -171,7 +193,7 @@ class ScheduleSettings(_Section, frozen=True):
 
 
 class Settings(_Section, frozen=True):
-    """Everything that can be set. `path` is the file it came from, None where there was none."""
+    """Everything that can be set. `keys` gives commands of the screen, which alone knows them, other keys."""
 
     pipeline: PipelineSettings = PipelineSettings()
     bus: BusSettings = BusSettings()
@@ -188,6 +210,7 @@ class Settings(_Section, frozen=True):
     stocktwits: StockTwitsSettings = StockTwitsSettings()
     reddit: RedditSettings = RedditSettings()
     sources: dict[str, str] = {}
+    keys: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         check_sources(self.pipeline.source, self.sources)

@@ -1,50 +1,27 @@
 """The question which tickers to add."""
 
-from typing import ClassVar
-
-from textual import on
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Input, Static
-
+from fintrends_tui.screens.ask import AskScreen
 from pipeline.tickers import InvalidTickerError, parse_tickers
 
 
-class AddScreen(ModalScreen[list[str] | None]):
+class AddScreen(AskScreen[list[str]]):
     """Returns the tickers, in upper case, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Cancel"),
-        Binding("ctrl+c", "app.quit", "Quit", show=False),
-    ]
+    def __init__(self, title: str = "Add tickers") -> None:
+        super().__init__(
+            title,
+            "Several at once, separated by spaces or commas.",
+            verb="add",
+            placeholder="AAPL, BRK.B ^GSPC BTC-USD",
+        )
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog") as dialog:
-            dialog.border_title = "Add tickers"
-            dialog.border_subtitle = "⏎ add   Esc cancel"
-            yield Input(placeholder="AAPL, BRK.B ^GSPC BTC-USD", id="tickers")
-            yield Static("Several at once, separated by spaces or commas.", id="hint")
-
-    @on(Input.Changed)
-    def _clear_error(self) -> None:
-        self._hint("Several at once, separated by spaces or commas.", error=False)
-
-    @on(Input.Submitted)
-    def _submit(self, event: Input.Submitted) -> None:
+    def answered(self, text: str) -> None:
         try:
-            tickers = parse_tickers([event.value])
+            tickers = parse_tickers([text])
         except InvalidTickerError as error:
-            self._hint(f"✗ {error}", error=True)
+            self.refuse(str(error))
             return
         if tickers:
             self.dismiss(tickers)
         else:
-            self._hint("✗ Type at least one ticker.", error=True)
-
-    def _hint(self, sentence: str, *, error: bool) -> None:
-        hint = self.query_one("#hint", Static)
-        hint.update(Content(sentence))
-        hint.set_class(error, "-error")
+            self.refuse("Type at least one ticker.")

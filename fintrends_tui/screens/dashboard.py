@@ -1,23 +1,29 @@
 """The main screen: the watchlist, and around it everything else."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
+from textual.containers import Container, Vertical
 from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Tab, Tabs
+from textual.widgets import Input, Tab, Tabs
 
 from fintrends_tui.commands import DASHBOARD, MOVING, bindings
 from fintrends_tui.screens.breakpoints import HEIGHTS, WIDTHS
 from fintrends_tui.view import View
+from fintrends_tui.watch import ALL, Arrangement
 from fintrends_tui.widgets.chart import Chart
+from fintrends_tui.widgets.filter_input import FilterInput
+from fintrends_tui.widgets.group_strip import GroupStrip
 from fintrends_tui.widgets.header import Header
 from fintrends_tui.widgets.headlines import Headlines
 from fintrends_tui.widgets.indicators import Indicators
+from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.loads import Loads
 from fintrends_tui.widgets.log_pane import LogPane
 from fintrends_tui.widgets.panel import Panel
@@ -36,7 +42,8 @@ if TYPE_CHECKING:
 class Dashboard(Screen[None]):
     """On a wide and tall terminal a grid of all panels; otherwise the watchlist above one panel, chosen by tabs.
 
-    Both are the same widgets: app.tcss hides all but the `-active` one where there is no room for all.
+    Both are the same widgets: app.tcss hides all but the `-active` one where there is no room for all. A zoomed panel
+    has the screen to itself.
     """
 
     KEYS = DASHBOARD
@@ -71,10 +78,18 @@ class Dashboard(Screen[None]):
         yield Header()
         yield TroubleLine()
         with Container(id="body"):
-            yield Watchlist()
+            with Vertical(id="watch"):
+                yield GroupStrip()
+                yield FilterInput()
+                yield self._watchlist()
             yield tabs
             yield from panels
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
+
+    def _watchlist(self) -> Watchlist:
+        settings, chosen = self.fintrends.settings, self.fintrends.memory.now
+        arrangement = Arrangement(chosen.sort, chosen.reverse, chosen.group or ALL)
+        return Watchlist(arrangement, flash=settings.flash, stale_after=settings.stale_after)
 
     def on_mount(self) -> None:
         self._show_loads(False)
@@ -89,6 +104,9 @@ class Dashboard(Screen[None]):
         self._show_loads(bool(view.snapshot and view.snapshot.loads))
         self.query_one(Header).update_view(view)
         self.query_one(TroubleLine).update_view(view)
+        watchlist = self.query_one(Watchlist)
+        watchlist.groups = self.fintrends.groups
+        self.query_one(GroupStrip).show((ALL, *watchlist.groups), watchlist.group)
         for panel in self.query(".panel").results(Widget):
             if panel.display and isinstance(panel, Panel | Chart | Watchlist):
                 panel.update_view(view)
@@ -125,6 +143,57 @@ class Dashboard(Screen[None]):
         if event.widget.has_class("panel") and event.widget.id not in ("watchlist", None):
             self.show_panel(str(event.widget.id))
 
+    @on(Watchlist.Arranged)
+    def _arranged(self) -> None:
+        arrangement = self.query_one(Watchlist).arrangement
+        self.fintrends.remember(sort=arrangement.sort, reverse=arrangement.reverse, group=arrangement.group)
+        self.refresh_bindings()
+        self._update_now()
+
+    @on(Watchlist.TitleClicked)
+    def _title_clicked(self, event: Watchlist.TitleClicked) -> None:
+        self.query_one(Watchlist).sort_by(event.title)
+
+    @on(GroupStrip.Chosen)
+    def _group_chosen(self, event: GroupStrip.Chosen) -> None:
+        self._rearrange(group=event.group)
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        self._rearrange(filter=event.value.strip().upper())
+
+    @on(FilterInput.Left)
+    def _filter_left(self, event: FilterInput.Left) -> None:
+        field = self.query_one(FilterInput)
+        if event.clear:
+            field.value = ""
+        field.display = False
+        self.query_one(Watchlist).focus()
+
+    def action_filter(self) -> None:
+        field = self.query_one(FilterInput)
+        field.value = self.query_one(Watchlist).arrangement.filter
+        field.display = True
+        field.focus()
+
+    def action_sort(self) -> None:
+        self.query_one(Watchlist).sort_by_next()
+
+    def action_reverse(self) -> None:
+        self._rearrange(reverse=not self.query_one(Watchlist).arrangement.reverse)
+
+    def action_zoom(self) -> None:
+        """Give the panel that has the focus the whole screen, or let the others come back."""
+        on_watchlist = self.query_one(Watchlist).has_focus
+        zoomed = bool({"-zoomed-watch", "-zoomed-panel"} & self.classes)
+        self.set_class(not zoomed and on_watchlist, "-zoomed-watch")
+        self.set_class(not zoomed and not on_watchlist, "-zoomed-panel")
+        self.call_after_refresh(self._update_now)
+
+    def _rearrange(self, **changes: Any) -> None:
+        watchlist = self.query_one(Watchlist)
+        watchlist.rearrange(replace(watchlist.arrangement, **changes))
+
     def action_panel(self, step: int) -> None:
         """Move the focus to the next panel, or the one before."""
         loading = self.has_class("-loading")
@@ -137,13 +206,16 @@ class Dashboard(Screen[None]):
         self.call_after_refresh(target.focus)
 
     def action_add(self) -> None:
+        self.ask_for_tickers("Add tickers")
+
+    def ask_for_tickers(self, question: str) -> None:
         from fintrends_tui.screens.add import AddScreen
 
         def added(tickers: list[str] | None) -> None:
             if tickers:
                 self.fintrends.command(Add(tickers))
 
-        self.app.push_screen(AddScreen(), added)
+        self.app.push_screen(AddScreen(question), added)
 
     def action_remove(self) -> None:
         from fintrends_tui.screens.choose import Choice, ChooseScreen
@@ -214,6 +286,37 @@ class Dashboard(Screen[None]):
         from fintrends_tui.screens.log import LogScreen
 
         self.app.push_screen(LogScreen(self.fintrends.log_feed))
+
+    def action_groups(self) -> None:
+        from fintrends_tui.screens.groups import GroupsScreen
+
+        def changed(groups: dict[str, list[str]] | None) -> None:
+            if groups is not None:
+                self.fintrends.remember(groups=groups)
+                self._update_now()
+
+        if self.selected is not None:
+            made, fixed = self.fintrends.memory.now.groups, self.fintrends.settings.groups
+            self.app.push_screen(GroupsScreen(self.selected, made, fixed), changed)
+
+    def action_copy(self) -> None:
+        from fintrends_tui import export
+
+        ticker = next((t for t in self.query_one(Watchlist).shown if t.ticker == self.selected), None)
+        if ticker is not None:
+            line = export.line(ticker)
+            self.app.copy_to_clipboard(line)
+            self.notify(f"Copied: {line}", markup=False)
+
+    def action_write(self) -> None:
+        from fintrends_tui.screens.write import WriteScreen
+
+        def written(path: Path | None) -> None:
+            if path is not None:
+                self.notify(f"Written: {path}", markup=False)
+
+        view = self.fintrends.current_view
+        self.app.push_screen(WriteScreen(self.query_one(Watchlist).shown, view.now), written)
 
     def _show_loads(self, loading: bool) -> None:
         if loading == self.has_class("-loading") and self.is_mounted:

@@ -1,41 +1,25 @@
 """All keys."""
 
-from typing import ClassVar, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from fintrends_tui.commands import (
-    DASHBOARD,
-    DETAIL,
-    EVERYWHERE,
-    LOG,
-    MESSAGES,
-    MOVING,
-    SERVICES,
-    TOPICS,
-    KeyCommand,
-)
+from fintrends_tui.commands import SECTIONS
 from fintrends_tui.widgets.cells import Column, Row, text
 from fintrends_tui.widgets.table import Table
 
-_IN_LISTS: Final = (
-    KeyCommand("", "↑ ↓ k j", "", "", "Move by one line"),
-    KeyCommand("", "PgUp PgDn", "", "", "Move by a page"),
-    KeyCommand("", "Home End g G", "", "", "Move to the start, to the end"),
+if TYPE_CHECKING:
+    from fintrends_tui.app import FintrendsApp
+
+_MOUSE: Final = (
+    ("Click", "Select a row, a tab, a group, a key; sort by a column"),
+    ("Drag", "Select text; Ctrl+C copies it, and quits where none is selected"),
+    ("Shift+drag", "Select as the terminal itself does (Option on macOS)"),
 )
-_PALETTE: Final = (KeyCommand("", "Ctrl+P", "", "", "Command palette: all of this by name, and themes"),)
-_SECTIONS: Final = (
-    ("Dashboard", (*DASHBOARD, *MOVING)),
-    ("Lists", _IN_LISTS),
-    ("Detail of a ticker", DETAIL),
-    ("Topics", TOPICS),
-    ("Messages of a topic", MESSAGES),
-    ("Services", SERVICES),
-    ("Log", LOG),
-    ("Everywhere", (*EVERYWHERE, *_PALETTE)),
-)
+_PALETTE: Final = ("Ctrl+P", "Command palette: all of this by name, and themes")
 
 
 class HelpScreen(ModalScreen[None]):
@@ -47,15 +31,23 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def compose(self) -> ComposeResult:
-        yield Table((Column("", 14), Column("", 40, elastic=True)), header=False, id="help", classes="dialog")
+        columns = (Column("", 13), Column("", 40, elastic=True), Column("", 14, drop=1))
+        yield Table(columns, header=False, id="help", classes="dialog")
 
     def on_mount(self) -> None:
         rows: list[Row] = []
-        for title, commands in _SECTIONS:
-            if rows:
-                rows.append(Row(f"above {title}", (text(""),)))
-            rows.append(Row(title, (text(title, "accent"),)))
-            rows += [Row(f"{title} {c.shown}", (text(c.shown, "strong"), text(c.help))) for c in commands]
+        app = cast("FintrendsApp", self.app)
+        for title, commands in SECTIONS:
+            rows += _section(title, [(app.keys_of(command), command.help, command.name) for command in commands])
+        rows += [_row(*_PALETTE), *_section("Mouse", [(keys, help_, "") for keys, help_ in _MOUSE])]
         table = self.query_one(Table)
-        table.set_titles("Keys", "Esc closes")
-        table.show(rows)
+        table.set_titles("Keys", "right: their names for [keys] in config.toml   Esc closes")
+        table.show(rows[1:])
+
+
+def _section(title: str, lines: Sequence[tuple[str, str, str]]) -> list[Row]:
+    return [Row("", (text(""),)), Row(title, (text(title, "accent"),)), *(_row(*line) for line in lines)]
+
+
+def _row(keys: str, help_: str, name: str = "") -> Row:
+    return Row(f"{keys} {help_}", (text(keys, "strong"), text(help_), text(name, "dim")))

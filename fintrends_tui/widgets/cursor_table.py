@@ -25,6 +25,13 @@ class CursorTable(Table):
     class Opened(Message):
         """A row was double-clicked."""
 
+    class TitleClicked(Message):
+        """The title of a column was clicked."""
+
+        def __init__(self, title: str) -> None:
+            super().__init__()
+            self.title = title
+
     _cursor = 0
 
     @property
@@ -65,8 +72,12 @@ class CursorTable(Table):
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
-        index = None if offset is None else self.row_at(offset.y)
-        if index is not None:
+        if offset is None:
+            return
+        index = self.row_at(offset.y)
+        if self._header and offset.y == 0 and (column := self.column_at(offset.x)) is not None:
+            self.post_message(self.TitleClicked(column.title))
+        elif index is not None:
             self.move_to(index)
             if event.chain == 2:
                 self.post_message(self.Opened())

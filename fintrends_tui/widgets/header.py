@@ -17,7 +17,9 @@ class Header(Table, can_focus=False):
 
     def update_view(self, view: View) -> None:
         pipeline = view.snapshot.pipeline if view.snapshot else None
+        slow = view.slowed_to is not None and view.slowed_to <= 1
         clocks = (
+            Span(f"slow terminal {view.slowed_to:.2g}/s  " if slow else "", "warn"),
             Span(fmt.clock(view.now), "strong"),
             Span(" UTC  ", "dim"),
             Span(fmt.local_clock(view.now)),

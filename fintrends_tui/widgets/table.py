@@ -7,13 +7,14 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from fintrends_tui.commands import LISTS, bindings
 from fintrends_tui.widgets.cells import TONES, Cell, Column, Row, Slot, Span, arrange, fit, text
 
 
@@ -28,14 +29,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     """Cells kept free at the start of each line."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--empty", *(f"tone--{tone}" for tone in TONES)}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "up", "Up", show=False),
-        Binding("down,j", "down", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("home,g", "first", "First", show=False),
-        Binding("end,G", "last", "Last", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(LISTS)]
 
     def __init__(
         self,
@@ -109,6 +103,19 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         del index
         return self.rich_style
 
+    def title_cell(self, column: Column) -> Cell:
+        """What stands above the column."""
+        return text(column.title)
+
+    def column_at(self, x: int) -> Column | None:
+        """The column at cell `x` of the widget's content."""
+        end = self.GUTTER
+        for slot in self._slots:
+            end += slot.gap + slot.width
+            if x < end:
+                return self._columns[slot.column]
+        return None
+
     def row_at(self, y: int) -> int | None:
         """The index of the row on line `y` of the widget's content."""
         index = y - self._header + self.scroll_offset.y
@@ -176,6 +183,8 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self._strips.pop(index, None)
         x, y = self.GUTTER, index + self._header - self.scroll_offset.y
+        if not self._header <= y < self.size.height:
+            return
         changed = []
         for slot in self._slots:
             x += slot.gap
@@ -191,7 +200,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _header_line(self, width: int) -> Strip:
         style = self.get_component_rich_style("table--header")
-        return self._line(tuple(text(column.title) for column in self._columns), width, style)
+        return self._line(tuple(self.title_cell(column) for column in self._columns), width, style)
 
     def _empty_line(self, y: int, width: int) -> Strip:
         lines = textwrap.wrap(self._empty, max(8, width - 2))

@@ -1,65 +1,138 @@
 """The watchlist: one line a ticker."""
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, Final
+
+from textual.binding import BindingType
+from textual.message import Message
 
 from fintrends_tui import format as fmt
+from fintrends_tui.commands import WATCHLIST, bindings
 from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, outside, text
+from fintrends_tui.watch import ALL, ORDERS, Arrangement, Groups, pick
+from fintrends_tui.widgets.cells import Cell, Column, text
 from fintrends_tui.widgets.cursor_table import CursorTable
+from fintrends_tui.widgets.watch_rows import COLUMNS, Flashes, row
 from pipeline.snapshot import TickerView
 
-_COLUMNS: Final = (
-    Column("Ticker", 8),
-    Column("Price", 10, right=True),
-    Column("Change", 10, right=True),
-    Column("%", 7, right=True),
-    Column("Volume", 6, right=True, drop=2),
-    Column("Trend", 7, drop=4, elastic=True),
-    Column("RSI", 3, right=True, drop=1),
-    Column("MACD", 4, right=True, drop=3),
-    Column("Sent.", 6, right=True, drop=1),
-    Column("Age", 4, right=True),
-)
+_RESORT: Final = 2
+"""Seconds that an order by moving values is kept: a list that never rests cannot be read."""
 
 
 class Watchlist(CursorTable):
-    """What every ticker does now."""
+    """What every ticker of the group does now, in the order that was asked for.
 
-    def __init__(self) -> None:
-        super().__init__(_COLUMNS, id="watchlist", classes="panel")
+    `arrangement` is how it is shown; `groups` are set from outside; `shown` are the tickers there are.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(WATCHLIST)]
+
+    class Arranged(Message):
+        """The arrangement has changed."""
+
+    def __init__(self, arrangement: Arrangement, *, flash: bool, stale_after: float) -> None:
+        super().__init__(COLUMNS, id="watchlist", classes="panel")
+        self.arrangement = arrangement
+        self.groups: Groups = {}
+        self.shown: list[TickerView] = []
+        self._flashes = Flashes() if flash else None
+        self._stale_after = stale_after
+        self._order: tuple[object, list[str]] = (None, [])
+
+    @property
+    def group(self) -> str:
+        """The group that is shown; one that is no more gives way to all."""
+        return self.arrangement.group if self.arrangement.group in self.groups else ALL
 
     def update_view(self, view: View) -> None:
         tickers = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
-        simulated = any(ticker.simulated for ticker in tickers)
-        self.set_titles(f"Watchlist {len(tickers)}" if tickers else "Watchlist", "~ simulated" if simulated else "")
+        self.shown = self._in_order(tickers, view.now)
+        trend = self.width_of("Trend")
+        if self._flashes is not None:
+            self._flashes.see(tickers, view.now)
+        self._show_titles(tickers)
         self.show(
-            [_row(ticker, view.now, self.width_of("Trend")) for ticker in tickers],
-            view.waiting("The watchlist is empty. Press a to add tickers, such as AAPL or BTC-USD."),
+            [
+                row(
+                    ticker,
+                    view.now,
+                    trend,
+                    stale=self._is_stale(ticker, view),
+                    flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
+                )
+                for ticker in self.shown
+            ],
+            view.waiting(self._why_empty(tickers)),
         )
 
+    def rearrange(self, arrangement: Arrangement) -> None:
+        """Show it in another way."""
+        if arrangement != self.arrangement:
+            self.arrangement = arrangement
+            self.refresh_line(0)
+            self.post_message(self.Arranged())
 
-def _row(ticker: TickerView, now: int, trend: int) -> Row:
-    if ticker.note and ticker.price is None:
-        return Row(ticker.ticker, ((*text(f"{ticker.ticker:<8} ", "strong"), *outside(ticker.note, "warn")),))
-    decimals = fmt.price_decimals(ticker.price)
-    change = fmt.direction(ticker.change, decimals)
-    moved = fmt.UNKNOWN
-    if ticker.change is not None:
-        moved = f"{fmt.arrow(ticker.change, decimals)} {fmt.number(abs(ticker.change), decimals)}"
-    rsi = "warn" if ticker.rsi is not None and not 30 <= ticker.rsi <= 70 else ""
-    macd = fmt.UNKNOWN if ticker.macd_hist is None else f"{fmt.arrow(ticker.macd_hist, 4)} "
-    return Row(
-        ticker.ticker,
-        (
-            (*text(ticker.ticker, "strong"), *text("~" if ticker.simulated else "", "warn")),
-            text(fmt.price(ticker.price)),
-            text(moved, change),
-            text(fmt.percent(ticker.change_percent), fmt.direction(ticker.change_percent)),
-            text(fmt.human(ticker.volume)),
-            text(fmt.sparkline(ticker.spark, trend), change),
-            text(fmt.number(ticker.rsi, 0), rsi),
-            text(macd, fmt.direction(ticker.macd_hist, 4)),
-            text(fmt.signed(ticker.sentiment), fmt.direction(ticker.sentiment)),
-            text(fmt.age(ticker.updated_at, now), "dim"),
-        ),
-    )
+    def sort_by(self, title: str) -> None:
+        """Sort by this column; by the same again, turn round."""
+        now = self.arrangement
+        again = title == now.sort
+        self.rearrange(replace(now, sort=title, reverse=not now.reverse if again else False))
+
+    def sort_by_next(self) -> None:
+        """Sort by the next column that can be seen; after the last, the watchlist's own order."""
+        titles = ["", *(title for title in ORDERS if self.width_of(title))]
+        here = titles.index(self.arrangement.sort) if self.arrangement.sort in titles else 0
+        self.rearrange(replace(self.arrangement, sort=titles[(here + 1) % len(titles)], reverse=False))
+
+    def title_cell(self, column: Column) -> Cell:
+        """The title, cut where the mark would not fit: ``% ▼``."""
+        if column.title != self.arrangement.sort:
+            return text(column.title)
+        mark = fmt.DOWN if self.arrangement.descending else fmt.UP
+        return text(f"{column.title[: self.width_of(column.title) - 1]}{mark}", "accent")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without groups Tab moves between panels, and without a filter there is none to clear."""
+        if action == "group":
+            return bool(self.groups)
+        if action == "clear_filter":
+            return bool(self.arrangement.filter)
+        return super().check_action(action, parameters)
+
+    def action_group(self, step: int) -> None:
+        names = [ALL, *self.groups]
+        self.rearrange(replace(self.arrangement, group=names[(names.index(self.group) + step) % len(names)]))
+
+    def action_clear_filter(self) -> None:
+        self.rearrange(replace(self.arrangement, filter=""))
+
+    def _in_order(self, tickers: Sequence[TickerView], now: int) -> list[TickerView]:
+        arrangement = self.arrangement
+        if not arrangement.sort:
+            return pick(tickers, arrangement, self.groups)
+        members = self.groups.get(arrangement.group)
+        basis = (arrangement, members, tuple(ticker.ticker for ticker in tickers), now // _RESORT)
+        if self._order[0] != basis:
+            self._order = (basis, [ticker.ticker for ticker in pick(tickers, arrangement, self.groups)])
+        by_name = {ticker.ticker: ticker for ticker in tickers}
+        return [by_name[name] for name in self._order[1]]
+
+    def _is_stale(self, ticker: TickerView, view: View) -> bool:
+        if view.stale:
+            return True
+        return bool(self._stale_after and ticker.updated_at and view.now - ticker.updated_at >= self._stale_after)
+
+    def _show_titles(self, tickers: Sequence[TickerView]) -> None:
+        count = f"{len(self.shown)} of {len(tickers)}" if len(self.shown) < len(tickers) else f"{len(tickers) or ''}"
+        matching = f" /{self.arrangement.filter}" if self.arrangement.filter else ""
+        simulated = any(ticker.simulated for ticker in tickers)
+        self.set_titles(f"Watchlist {count}".rstrip() + matching, "~ simulated" if simulated else "")
+
+    def _why_empty(self, tickers: Sequence[TickerView]) -> str:
+        if not tickers:
+            return "The watchlist is empty. Press a to add tickers, such as AAPL or BTC-USD."
+        if self.arrangement.filter:
+            return f"No ticker here contains {self.arrangement.filter}. Esc shows all."
+        members = ", ".join(self.groups.get(self.arrangement.group, ()))
+        return f"Nothing of the group {self.arrangement.group} is watched ({members}). Press a to add, Tab for another."

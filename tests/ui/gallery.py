@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from fintrends_tui.app import ExitReason, FintrendsApp
 from fintrends_tui.link import LinkStatus
 from pipeline.protocol import TopicMessage
+from pipeline.settings import ScreenSettings
 from pipeline.snapshot import Snapshot
 from tests.ui import samples
 from tests.ui.fake_link import CONNECTED, FakeLink, FakeTopic
@@ -51,7 +52,7 @@ async def shoot(
     link = FakeLink(snapshot, status, started_here=started_here)
     if messages is not None:
         link.topic = FakeTopic(messages)
-    app = FintrendsApp(link, theme=theme, now=lambda: samples.NOW)
+    app = FintrendsApp(link, settings=ScreenSettings(theme=theme or ""), now=lambda: samples.NOW)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
         app.repaint()

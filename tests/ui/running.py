@@ -2,10 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from fintrends_tui.app import ExitReason, FintrendsApp
+from fintrends_tui.widgets.table import Table
+from pipeline.settings import ScreenSettings
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink
 from tests.ui.gallery import LARGE, settled
@@ -38,6 +42,9 @@ class Dash:
         """The first line with `part` in it."""
         return next(line for line in self.text.splitlines() if part in line)
 
+    def table(self, selector: str) -> Table:
+        return self.app.screen.query_one(selector, Table)
+
     def row(self, ticker: str) -> str:
         """The ticker's line on the watchlist."""
         return next(line for line in self.text.splitlines() if line[1:].lstrip("▌ ").startswith(ticker))
@@ -45,10 +52,16 @@ class Dash:
 
 @asynccontextmanager
 async def running(
-    link: FakeLink, size: tuple[int, int] = LARGE, *, tickers: tuple[str, ...] = ()
+    link: FakeLink,
+    size: tuple[int, int] = LARGE,
+    *,
+    tickers: tuple[str, ...] = (),
+    settings: ScreenSettings | None = None,
+    **options: Any,
 ) -> AsyncIterator[Dash]:
     """The dashboard, painted once. Its own timer is so slow that only the test repaints."""
-    app = FintrendsApp(link, tickers=tickers, now=lambda: samples.NOW, refresh_per_second=0.001)
+    settings = replace(settings or ScreenSettings(), refresh_per_second=0.001)
+    app = FintrendsApp(link, tickers=tickers, settings=settings, now=lambda: samples.NOW, **options)
     async with app.run_test(size=size, notifications=True) as pilot:
         dash = Dash(app, link, pilot)
         await dash.repaint()

@@ -1,7 +1,18 @@
 import pytest
 from msgspec.structs import replace
 
-from fintrends_tui.commands import DASHBOARD, DETAIL, EVERYWHERE, LOG, MESSAGES, SERVICES, TOPICS, KeyCommand
+from fintrends_tui.commands import (
+    DASHBOARD,
+    DETAIL,
+    EVERYWHERE,
+    LISTS,
+    LOG,
+    MESSAGES,
+    SERVICES,
+    TOPICS,
+    WATCHLIST,
+    KeyCommand,
+)
 from fintrends_tui.screens.add import AddScreen
 from fintrends_tui.screens.choose import ChooseScreen
 from fintrends_tui.screens.dashboard import Dashboard
@@ -11,7 +22,6 @@ from fintrends_tui.screens.log import LogScreen
 from fintrends_tui.screens.stopping import StoppingScreen
 from fintrends_tui.widgets.chart import Chart
 from fintrends_tui.widgets.log_pane import LogPane
-from fintrends_tui.widgets.table import Table
 from pipeline.protocol import Add, GetHistory, GetLog, Load, Pause, Remove, Restart, Resume
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink
@@ -66,7 +76,7 @@ class TestRemove:
 
     async def test_there_is_nothing_to_remove_from_an_empty_watchlist(self) -> None:
         async with running(FakeLink(samples.snapshot(tickers=[], detail=None))) as dash:
-            await dash.press("x")
+            await dash.press("escape", "x")
             assert isinstance(dash.app.screen, Dashboard)
 
 
@@ -274,29 +284,45 @@ class TestEverywhere:
         async with running(link) as dash:
             await dash.press("question_mark")
             assert isinstance(dash.app.screen, HelpScreen)
-            shown = "\n".join(span.text for row in dash.app.screen.query_one(Table).rows for (span,) in row.cells)
-            for command in (*DASHBOARD, *DETAIL, *TOPICS, *MESSAGES, *SERVICES, *LOG, *EVERYWHERE):
-                assert command.help in shown
+            rows = [["".join(span.text for span in cell) for cell in row.cells] for row in dash.table("#help").rows]
+            for command in (*DASHBOARD, *WATCHLIST, *LISTS, *DETAIL, *TOPICS, *MESSAGES, *SERVICES, *LOG, *EVERYWHERE):
+                assert [command.shown, command.help, command.name] in rows
             await dash.press("escape")
             assert isinstance(dash.app.screen, Dashboard)
 
+    async def test_the_footer_shows_every_key_on_a_large_terminal(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            for command in (*DASHBOARD, *EVERYWHERE):
+                assert not command.label or f"{command.shown} {command.label} " in " ".join(dash.text.split("\n")[-2:])
+
+    async def test_on_a_small_one_it_shows_the_first_and_how_to_see_the_rest(self, link: FakeLink) -> None:
+        async with running(link, SMALL) as dash:
+            footer = dash.text.splitlines()[-1]
+            assert footer.startswith("a Add x Remove ⏎ Detail / Filter o Sort")
+            assert footer.rstrip().endswith("? Help q Quit")
+
+    async def test_a_click_on_a_hint_is_its_key(self, link: FakeLink) -> None:
+        async with running(link, SMALL) as dash:
+            await dash.pilot.click("#keys", offset=(dash.text.splitlines()[-1].index("? Help"), 0))
+            await dash.repaint()
+            assert isinstance(dash.app.screen, HelpScreen)
+
     @pytest.mark.parametrize(
-        ("keys", "commands"),
-        [([], DASHBOARD), (["t"], TOPICS), (["e"], MESSAGES), (["s"], SERVICES), (["l"], LOG)],
+        ("keys", "commands"), [(["t"], TOPICS), (["e"], MESSAGES), (["s"], SERVICES), (["l"], LOG)]
     )
-    async def test_the_footer_fits_a_small_terminal(
+    async def test_the_footer_of_the_other_screens_fits_a_small_terminal(
         self, link: FakeLink, keys: list[str], commands: tuple[KeyCommand, ...]
     ) -> None:
         async with running(link, SMALL) as dash:
             await dash.press(*keys)
             footer = dash.text.splitlines()[-1]
-            for command in (*commands, *EVERYWHERE):
-                assert not command.footer or f"{command.shown} {command.label}" in footer
+            for command in commands:
+                assert f"{command.shown} {command.label}" in footer
 
     async def test_the_palette_runs_commands_by_name(self, link: FakeLink) -> None:
         async with running(link) as dash:
             titles = {command.title for command in dash.app.get_system_commands(dash.app.screen)}
-            assert {command.label for command in (*DASHBOARD, *EVERYWHERE)} <= titles
+            assert {command.label or command.name.capitalize() for command in (*DASHBOARD, *EVERYWHERE)} <= titles
             pause = next(c for c in dash.app.get_system_commands(dash.app.screen) if c.title == "Pause")
             await pause.callback()
             await dash.repaint()

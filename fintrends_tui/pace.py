@@ -1,0 +1,63 @@
+"""How often a terminal can be painted. Pure; knows no terminal."""
+
+from typing import Final
+
+_SLOWEST: Final = 4.0
+"""Seconds between two paints of a terminal that hardly keeps up."""
+_LOST: Final = 10.0
+"""Seconds after which an answer is taken to be lost."""
+_RECOVERY: Final = 5
+"""Paints in time, one after the other, that allow for twice as many."""
+
+
+class Pace:
+    """Lets one paint at a time be under way: the next is not due before the terminal has shown the last.
+
+    A paint ends with a question, which a terminal answers when it has come that far; that counts what lies in the
+    buffers of a slow connection. Each time one is still under way when the next would be due, the interval doubles;
+    after some in time it halves. A terminal that never answers is judged by whether it takes output at all.
+    """
+
+    def __init__(self, interval: float) -> None:
+        """`interval`: the least seconds between two paints."""
+        self._least = interval
+        self._interval = interval
+        self._painted_at = float("-inf")
+        self._asked_at: float | None = None
+        self._answers = False
+        self._in_time = 0
+        self._held = False
+
+    @property
+    def slowed_to(self) -> float | None:
+        """Paints per second, while they are fewer than they could be."""
+        return 1 / self._interval if self._interval > self._least else None
+
+    def due(self, now: float, *, writable: bool) -> bool:
+        """Whether to paint now."""
+        if now - self._painted_at < self._interval - 1e-3:
+            return False
+        waiting = self._answers and self._asked_at is not None and now - self._asked_at < _LOST
+        if waiting or not writable:
+            if not self._held:
+                self._held = True
+                self._in_time = 0
+                self._interval = min(max(_SLOWEST, self._least), self._interval * 2)
+            return False
+        return True
+
+    def painted(self, now: float) -> None:
+        """A paint was sent, with its question."""
+        if self._held:
+            self._held = False
+        else:
+            self._in_time += 1
+            if self._in_time >= _RECOVERY:
+                self._in_time = 0
+                self._interval = max(self._least, self._interval / 2)
+        self._painted_at = self._asked_at = now
+
+    def answered(self) -> None:
+        """The terminal has answered: the paint is seen."""
+        self._answers = True
+        self._asked_at = None

@@ -1,0 +1,30 @@
+"""The field that the watchlist's filter is typed into."""
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Input
+
+
+class FilterInput(Input):
+    """One line above the watchlist, there while it is typed into."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,down", "leave(False)", "Keep"),
+        Binding("escape", "leave(True)", "Show all"),
+    ]
+
+    class Left(Message):
+        """The field is done with."""
+
+        def __init__(self, clear: bool) -> None:
+            super().__init__()
+            self.clear = clear
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="part of a ticker; ⏎ keeps the filter, Esc shows all", id="filter", compact=True)
+        self.display = False
+
+    def action_leave(self, clear: bool) -> None:
+        self.post_message(self.Left(clear))
