@@ -215,8 +215,7 @@ class FintrendsApp(App[ExitReason]):
         if self._is_shown(self.current_view) or not self._pace.due(now, writable=self._writable()):
             return
         self.repaint()
-        self._pace.painted(now)
-        if self._driver is not None and not self.is_headless:
+        if self._pace.painted(now) and self._driver is not None and not self.is_headless:
             # Not before the paint itself, which Textual sends when it is idle.
             self.call_after_refresh(self._driver.write, _WHERE_IS_THE_CURSOR)
 

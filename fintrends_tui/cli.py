@@ -65,8 +65,8 @@ def dashboard(
         _become_pipeline([*symbols, *flags.arguments()])
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         return _fail("this is no terminal; run the pipeline alone with --no-ui", 2)
-    if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
-        return _fail("this terminal cannot show a screen (TERM=dumb); run the pipeline alone with --no-ui", 2)
+    if (term := os.environ.get("TERM") or "dumb") in ("dumb", "unknown"):
+        return _fail(f"this terminal cannot show a screen (TERM={term}); run the pipeline alone with --no-ui", 2)
     loaded = load(flags.config, flags.with_tickers(tickers))
     link = PipelineLink(DataDir(loaded.data_dir), flags.arguments(), symbols)
     # Imported here, so that the other commands answer at once.

@@ -13,8 +13,8 @@ _RECOVERY: Final = 5
 class Pace:
     """Lets one paint at a time be under way: the next is not due before the terminal has shown the last.
 
-    A paint ends with a question, which a terminal answers when it has come that far; that counts what lies in the
-    buffers of a slow connection. Each time one is still under way when the next would be due, the interval doubles;
+    A paint is followed by a question, which a terminal answers when it has come that far; so what lies in the buffers
+    of a slow connection counts, too. Each time one is still under way when the next would be due, the interval doubles;
     after some in time it halves. A terminal that never answers is judged by whether it takes output at all.
     """
 
@@ -46,8 +46,8 @@ class Pace:
             return False
         return True
 
-    def painted(self, now: float) -> None:
-        """A paint was sent, with its question."""
+    def painted(self, now: float) -> bool:
+        """A paint was sent; whether to send the question, too: there is one under way at most."""
         if self._held:
             self._held = False
         else:
@@ -55,7 +55,11 @@ class Pace:
             if self._in_time >= _RECOVERY:
                 self._in_time = 0
                 self._interval = max(self._least, self._interval / 2)
-        self._painted_at = self._asked_at = now
+        self._painted_at = now
+        if self._asked_at is not None and now - self._asked_at < _LOST:
+            return False
+        self._asked_at = now
+        return True
 
     def answered(self) -> None:
         """The terminal has answered: the paint is seen."""

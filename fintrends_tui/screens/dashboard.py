@@ -184,10 +184,16 @@ class Dashboard(Screen[None]):
 
     def action_zoom(self) -> None:
         """Give the panel that has the focus the whole screen, or let the others come back."""
-        on_watchlist = self.query_one(Watchlist).has_focus
-        zoomed = bool({"-zoomed-watch", "-zoomed-panel"} & self.classes)
-        self.set_class(not zoomed and on_watchlist, "-zoomed-watch")
-        self.set_class(not zoomed and not on_watchlist, "-zoomed-panel")
+        self._zoom(None if self._zoomed else self.query_one(Watchlist).has_focus)
+
+    @property
+    def _zoomed(self) -> bool:
+        return bool({"-zoomed-watch", "-zoomed-panel"} & self.classes)
+
+    def _zoom(self, on_watchlist: bool | None) -> None:
+        """Show the watchlist alone, or the other panel that is active; None shows both."""
+        self.set_class(on_watchlist is True, "-zoomed-watch")
+        self.set_class(on_watchlist is False, "-zoomed-panel")
         self.call_after_refresh(self._update_now)
 
     def _rearrange(self, **changes: Any) -> None:
@@ -202,6 +208,8 @@ class Dashboard(Screen[None]):
         target = panels[(here + step) % len(panels)]
         if target.id != "watchlist":
             self.show_panel(str(target.id))
+        if self._zoomed:
+            self._zoom(target.id == "watchlist")
         # Not before its class has taken effect: what is hidden cannot be focused.
         self.call_after_refresh(target.focus)
 
@@ -306,7 +314,7 @@ class Dashboard(Screen[None]):
         if ticker is not None:
             line = export.line(ticker)
             self.app.copy_to_clipboard(line)
-            self.notify(f"Copied: {line}", markup=False)
+            self.notify(f"Copied, where the terminal allows it: {line}", markup=False)
 
     def action_write(self) -> None:
         from fintrends_tui.screens.write import WriteScreen

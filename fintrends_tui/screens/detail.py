@@ -6,13 +6,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from fintrends_tui.commands import DETAIL, bindings
 from fintrends_tui.screens.breakpoints import WIDTHS
 from fintrends_tui.view import View
 from fintrends_tui.widgets.chart import Chart, Look
 from fintrends_tui.widgets.header import Header
+from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.headlines import Headlines
 from fintrends_tui.widgets.indicators import IndicatorTable
 
@@ -42,7 +42,7 @@ class DetailScreen(Screen[None]):
         with Horizontal(id="below"):
             yield IndicatorTable()
             yield Headlines(reasons=True)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.update_view(self.fintrends.current_view)

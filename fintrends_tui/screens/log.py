@@ -5,13 +5,14 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from fintrends_tui.commands import LOG, bindings
 from fintrends_tui.log_feed import LogFeed
 from fintrends_tui.screens.searching import SearchingScreen
 from fintrends_tui.view import View
 from fintrends_tui.widgets.header import Header
+from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.log_pane import LogPane
 from fintrends_tui.widgets.search_bar import SearchBar
 
@@ -31,7 +32,7 @@ class LogScreen(SearchingScreen):
         yield Header()
         yield LogPane(self._feed, wrapped=True)
         yield SearchBar("a text to find")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def update_view(self, view: View) -> None:
         super().update_view(view)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from textual import on
+from textual.widgets import Input
+
 from fintrends_tui import export
 from fintrends_tui.screens.ask import AskScreen
 from pipeline.snapshot import TickerView
@@ -22,6 +25,11 @@ class WriteScreen(AskScreen[Path]):
         )
         self._tickers = tuple(tickers)
         self._refused = ""
+
+    @on(Input.Changed)
+    def _ask_again(self, event: Input.Changed) -> None:
+        if event.value != self._refused:
+            self._refused = ""
 
     def answered(self, text: str) -> None:
         try:

@@ -11,7 +11,8 @@ class FilterInput(Input):
     """One line above the watchlist, there while it is typed into."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "leave(False)", "Keep"),
+        Binding("enter", "leave(False)", "Keep"),
+        Binding("down", "leave(False)", show=False),
         Binding("escape", "leave(True)", "Show all"),
     ]
 

@@ -17,7 +17,20 @@ ROOT = Path(__file__).parents[2]
 
 def environment(**more: str) -> dict[str, str]:
     """The test's environment without what would change the product's settings."""
-    changing = ("FINTRENDS_", "ALPHA_VANTAGE_", "KAFKA_", "MONGODB_", "REDDIT_", "COLUMNS", "LINES", "XDG_", "NO_COLOR")
+    changing = (
+        "FINTRENDS_",
+        "ALPHA_VANTAGE_",
+        "KAFKA_",
+        "MONGODB_",
+        "REDDIT_",
+        "COLUMNS",
+        "LINES",
+        "XDG_",
+        "NO_COLOR",
+        "LC_",
+        "LANG",
+        "PYTHONUTF8",
+    )
     return {name: value for name, value in os.environ.items() if not name.startswith(changing)} | more
 
 

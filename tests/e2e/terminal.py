@@ -23,7 +23,10 @@ _CLEANUP = ("\x1b[?1049l", "\x1b[?25h", "\x1b[?1000l")
 class Terminal:
     """The dashboard in a pty of its own."""
 
-    def __init__(self, directory: Path, *arguments: object, columns: int = 140, lines: int = 45) -> None:
+    def __init__(
+        self, directory: Path, *arguments: object, columns: int = 140, lines: int = 45, **variables: str
+    ) -> None:
+        """`variables` are of the environment, beside those of a terminal that can show everything."""
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.output = b""
@@ -34,7 +37,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [COMMAND, *map(str, arguments)],
             cwd=directory,
-            env=environment(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8"),
+            env=environment(**{"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"} | variables),
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -22,6 +22,7 @@ class Dash:
         self.app = app
         self.link = link
         self.pilot = pilot
+        self.now = samples.NOW
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
@@ -61,9 +62,11 @@ async def running(
 ) -> AsyncIterator[Dash]:
     """The dashboard, painted once. Its own timer is so slow that only the test repaints."""
     settings = replace(settings or ScreenSettings(), refresh_per_second=0.001)
-    app = FintrendsApp(link, tickers=tickers, settings=settings, now=lambda: samples.NOW, **options)
+    clock = [lambda: samples.NOW]
+    app = FintrendsApp(link, tickers=tickers, settings=settings, now=lambda: clock[0](), **options)
     async with app.run_test(size=size, notifications=True) as pilot:
         dash = Dash(app, link, pilot)
+        clock[0] = lambda: dash.now
         await dash.repaint()
         await dash.repaint()
         yield dash

@@ -37,6 +37,12 @@ def test_lists_in_the_environment_are_separated_by_commas(config) -> None:
     assert (settings.tickers, settings.roles) == (["AAPL", "BRK.B"], ("sink",))
 
 
+def test_groups_and_keys_are_tables(config) -> None:
+    settings = load(config('[screen.groups]\ntech = ["aapl", "MSFT"]\n[keys]\nadd = "n"'), None, {}).settings
+    assert settings.screen.groups == {"tech": ["AAPL", "MSFT"]}
+    assert settings.keys == {"add": "n"}
+
+
 def test_names_known_from_elsewhere_are_honoured_and_are_secrets(config) -> None:
     loaded = load(config(""), None, {"ALPHA_VANTAGE_API_KEY": "K3Y"})
     assert loaded.settings.alpha_vantage.api_key == "K3Y"
@@ -57,6 +63,13 @@ def test_names_known_from_elsewhere_are_honoured_and_are_secrets(config) -> None
         ('[pipeline]\nsource = "crystal ball"', ["source", "replay:DIR"]),
         ('[indicators]\nexchange_timezone = "Mars/Base"', ["exchange_timezone", "America/New_York"]),
         ('[logging]\nlevel = "loud"', ["logging.level", "'debug', 'info', 'warning', 'error'"]),
+        ('[screen]\ngroups = ["AAPL"]', ["screen.groups", "object"]),
+        ('[screen.groups]\nall = ["AAPL"]', ["screen", "'all' is no name for a group"]),
+        ('[screen.groups]\n"my cars" = ["F"]', ["screen", "'my cars' is no name for a group"]),
+        ('[screen.groups]\ncars = ["NOT A TICKER!"]', ["screen", "not a ticker symbol"]),
+        ("[screen]\nstale_after = -1", ["screen.stale_after", ">= 0"]),
+        ('[screen]\ncharacters = "latin"', ["screen.characters", "'auto', 'unicode', 'ascii'"]),
+        ("[keys]\nadd = 3", ["keys", "str"]),
         ("pipeline = 3", ["pipeline", "object"]),
         ("[pipeline", ["config.toml"]),
     ],

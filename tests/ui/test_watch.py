@@ -1,0 +1,50 @@
+import pytest
+
+from fintrends_tui.watch import ORDERS, Arrangement, pick
+from fintrends_tui.widgets.watch_rows import COLUMNS
+from pipeline.snapshot import TickerView
+
+TICKERS = [
+    TickerView(ticker="MSFT", price=10.0, change_percent=-2.0, spark=[10.0, 11.0], updated_at=5.0),
+    TickerView(ticker="NVDA"),
+    TickerView(ticker="AAPL", price=30.0, change_percent=1.0, spark=[10.0, 9.0], updated_at=9.0),
+    TickerView(ticker="AA", price=20.0, change_percent=3.0, spark=[0.0, 9.0], updated_at=7.0),
+]
+
+
+def names(arrangement: Arrangement, groups: dict[str, list[str]] | None = None) -> list[str]:
+    return [ticker.ticker for ticker in pick(TICKERS, arrangement, groups or {})]
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("", ["MSFT", "NVDA", "AAPL", "AA"]),
+        ("Ticker", ["AA", "AAPL", "MSFT", "NVDA"]),
+        ("Price", ["AAPL", "AA", "MSFT", "NVDA"]),
+        ("%", ["AA", "AAPL", "MSFT", "NVDA"]),
+        ("Trend", ["MSFT", "AAPL", "NVDA", "AA"]),
+        ("Age", ["MSFT", "AA", "AAPL", "NVDA"]),
+        ("RSI", ["MSFT", "NVDA", "AAPL", "AA"]),
+    ],
+)
+def test_letters_go_up_and_numbers_down_and_what_is_unknown_comes_last(sort: str, order: list[str]) -> None:
+    assert names(Arrangement(sort)) == order
+
+
+def test_reversed_what_is_unknown_still_comes_last() -> None:
+    assert names(Arrangement("Price", reverse=True)) == ["MSFT", "AA", "AAPL", "NVDA"]
+    assert names(Arrangement("Ticker", reverse=True)) == ["NVDA", "MSFT", "AAPL", "AA"]
+    assert names(Arrangement(reverse=True)) == ["AA", "AAPL", "NVDA", "MSFT"]
+
+
+def test_every_column_can_be_sorted_by() -> None:
+    assert [column.title for column in COLUMNS] == list(ORDERS)
+
+
+def test_filter_and_group_both_hold() -> None:
+    groups = {"tech": ["AAPL", "MSFT", "ORCL"]}
+    assert names(Arrangement(filter="aa"), groups) == ["AAPL", "AA"]
+    assert names(Arrangement(group="tech"), groups) == ["MSFT", "AAPL"]
+    assert names(Arrangement(group="tech", filter="A"), groups) == ["AAPL"]
+    assert len(names(Arrangement(group="gone"), groups)) == 4
