@@ -12,9 +12,9 @@ from fintrends_tui.screens.breakpoints import WIDTHS
 from fintrends_tui.view import View
 from fintrends_tui.widgets.chart import Chart, Look
 from fintrends_tui.widgets.header import Header
-from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.headlines import Headlines
 from fintrends_tui.widgets.indicators import IndicatorTable
+from fintrends_tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
     from fintrends_tui.app import FintrendsApp
