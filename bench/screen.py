@@ -3,7 +3,7 @@
     uv run python -m bench.screen
 
 Medians of five starts for the times; ten seconds each for the rest, in a pty of 140x45 and of 80x24, with 30 tickers
-of which ten change in each of the four snapshots a second (40 updates a second).
+of which ten change in each of the four snapshots a second (40 updates a second), and with 200 of which fifty do.
 """
 
 import asyncio
@@ -26,29 +26,30 @@ from tests.e2e.terminal import Terminal
 
 STARTS = 5
 SECONDS = 10.0
-TICKERS = [f"T{number:02d}" for number in range(30)]
-CHANGING = 10
+LOADS = ((30, 0), (30, 10), (200, 50))
+"""Tickers, and how many of them change in a snapshot."""
 PRICE = re.compile(r"AAPL~? +([\d,]+\.\d+)")
 
 
 class Market:
     """A control server whose snapshots change by as much as is asked for."""
 
-    def __init__(self, changing: int) -> None:
+    def __init__(self, tickers: int, changing: int) -> None:
         self._changing = changing
+        self._tickers = [f"T{number:02d}" for number in range(tickers)]
         self._rng = random.Random(1)
         self._seq = 0
         now = time.time()
         self._views = {
             t: TickerView(ticker=t, price=100.0, change=1.0, change_percent=1.0, volume=1e6, spark=[1.0, 2.0] * 16,
                           rsi=50.0, macd_hist=0.1, sentiment=0.1, updated_at=now)
-            for t in TICKERS
+            for t in self._tickers
         }  # fmt: skip
 
     def snapshot(self, _: str | None = None) -> Snapshot:
         self._seq += 1
         now = time.time()
-        for ticker in self._rng.sample(TICKERS, self._changing):
+        for ticker in self._rng.sample(self._tickers, self._changing):
             price = self._rng.uniform(90, 110)
             view = self._views[ticker]
             self._views[ticker] = TickerView(
@@ -72,9 +73,9 @@ class Market:
                 return None
 
 
-def serve(data_dir: DataDir, changing: int, done: threading.Event) -> None:
+def serve(data_dir: DataDir, tickers: int, changing: int, done: threading.Event) -> None:
     async def main() -> None:
-        market = Market(changing)
+        market = Market(tickers, changing)
         server = ControlServer(market.execute, market.snapshot)
         await server.start(data_dir.prepare_socket())
         await asyncio.to_thread(done.wait)
@@ -89,12 +90,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def traffic(columns: int, lines: int, changing: int) -> tuple[float, float]:
+def traffic(columns: int, lines: int, tickers: int, changing: int) -> tuple[float, float]:
     """KiB a second to the terminal and percent of a core, once the screen has settled."""
     with tempfile.TemporaryDirectory() as name:
         data_dir = DataDir(Path(name))
         done = threading.Event()
-        server = threading.Thread(target=serve, args=(data_dir, changing, done))
+        server = threading.Thread(target=serve, args=(data_dir, tickers, changing, done))
         server.start()
         terminal = Terminal(Path(name), "--data-dir", name, columns=columns, lines=lines)
         try:
@@ -135,10 +136,11 @@ def main() -> None:
     print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores\n")
     print(f"first paint        {statistics.median(paints):.2f} s   ({min(paints):.2f} to {max(paints):.2f})")
     print(f"first live price   {statistics.median(prices):.2f} s   ({min(prices):.2f} to {max(prices):.2f})\n")
-    print("terminal   load                KiB/s   CPU %")
+    print("terminal   tickers, updates    KiB/s   CPU %")
     for columns, lines in ((80, 24), (140, 45)):
-        for changing, load in ((0, "idle"), (CHANGING, "40 updates/s")):
-            kib, cpu = traffic(columns, lines, changing)
+        for tickers, changing in LOADS:
+            kib, cpu = traffic(columns, lines, tickers, changing)
+            load = f"{tickers}, {4 * changing}/s" if changing else f"{tickers}, idle"
             print(f"{columns}x{lines:<7} {load:<18} {kib:>6.1f} {cpu:>7.1f}")
 
 

@@ -64,9 +64,9 @@ LIGHT: Final = Theme(
 # The palette of Okabe and Ito (2008): the sky blue and the orange stay apart in every kind of colour blindness.
 COLOUR_BLIND: Final = Theme(
     name="fintrends-colour-blind",
-    primary="#56b4e9",
+    primary="#b8c4dd",
     secondary="#8b93a7",
-    accent="#f0e442",
+    accent="#b8c4dd",
     success="#56b4e9",
     warning="#f0e442",
     error="#e69f00",
@@ -82,7 +82,7 @@ COLOUR_BLIND: Final = Theme(
         "faint": "#8d93a0",
         "cursor": "#26303c",
         "footer-background": "#1a1c21",
-        "footer-key-foreground": "#f0e442",
+        "footer-key-foreground": "#b8c4dd",
         "footer-description-foreground": "#b4b9c4",
         "scrollbar": "#343841",
         "scrollbar-background": "#101114",

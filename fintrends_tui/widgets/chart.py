@@ -68,6 +68,7 @@ class Chart(Widget, can_focus=True):
         """Show the chart of the view's ticker, fetching its bars if they are others than those shown."""
         if self.history is not None and self.history.ticker != view.selected:
             self.history = None
+            self._fetched = None
         if view.snapshot is None or view.selected is None:
             self._fetched = None
             self._say(view.waiting("Select a ticker on the watchlist to see its chart."))

@@ -77,6 +77,7 @@ def main(directory: Path, names: list[str]) -> None:
     empty = samples.snapshot(tickers=[], services=[], topics=[], topics_total=0, collections=[], detail=None)
     letters = samples.snapshot(pipeline=samples.pipeline(dead_letters=2, dead_letter_at=samples.NOW - 12))
     stalled = samples.snapshot(topics=samples.stalled_topics())
+    stale = samples.snapshot(tickers=[samples.ticker(t, i * 40) for i, t in enumerate(("AAPL", "MSFT", "TSLA"))])
     shots = {
         "small": shoot(SMALL, full),
         "small-sim": shoot(SMALL, simulated),
@@ -84,6 +85,14 @@ def main(directory: Path, names: list[str]) -> None:
         "large-loads": shoot(LARGE, samples.snapshot(loads=samples.loads())),
         "small-loads": shoot(SMALL, samples.snapshot(loads=samples.loads())),
         "large-light": shoot(LARGE, simulated, theme="fintrends-light"),
+        "small-light": shoot(SMALL, simulated, theme="fintrends-light"),
+        "large-colour-blind": shoot(LARGE, full, theme="fintrends-colour-blind"),
+        "sorted": shoot(SMALL, stale, steps=keys("o", "o", "o", "o")),
+        "zoomed": shoot(SMALL, full, steps=keys("z")),
+        "filter": shoot(SMALL, full, steps=keys("slash", *"us")),
+        "groups": shoot(SMALL, full, steps=keys("m", *"tech cars", "enter", "tab")),
+        "write": shoot(SMALL, full, steps=keys("w")),
+        "welcome": shoot(SMALL, empty),
         "huge": shoot((200, 60), full),
         "starting": shoot(LARGE, None, starting),
         "failed": shoot(SMALL, None, failed),

@@ -346,3 +346,9 @@ class TestRepaint:
             link.push(samples.snapshot(seq=3, pipeline=samples.pipeline(log_seq=25)))
             await dash.repaint()
             assert link.asked_for(GetLog)[1] == GetLog(after=20)
+
+
+async def test_a_chart_whose_bars_are_not_there_yet_waits_for_those_of_its_own_ticker() -> None:
+    async with running(FakeLink(samples.snapshot()), SMALL) as dash:
+        await dash.press("j")  # the pipeline still sends the detail of AAPL
+        assert "Waiting for the bars of MSFT" in dash.text
