@@ -33,9 +33,7 @@ DASHBOARD: Final = (
     KeyCommand("x", "x", "remove", "Remove", "Remove the selected ticker; what is stored stays"),
     KeyCommand("enter", "⏎", "detail", "Detail", "Open the selected ticker"),
     KeyCommand("slash", "/", "filter", "Filter", "Show only tickers that contain what is typed; Esc shows all"),
-    KeyCommand(
-        "o", "o", "sort(1)", "Sort", "Sort the watchlist by the next column (a click on its title, too)", "sort"
-    ),
+    KeyCommand("o", "o", "sort", "Sort", "Sort the watchlist by the next column (a click on its title, too)"),
     KeyCommand("O", "O", "reverse", "", "Reverse the order of the watchlist"),
     KeyCommand("z", "z", "zoom", "Zoom", "Give the focused panel all the room, or take it back"),
     KeyCommand("t", "t", "topics", "Topics", "Open the topics: lag, retention, messages"),

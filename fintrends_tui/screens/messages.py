@@ -6,7 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from fintrends_tui.commands import MESSAGES, bindings
 from fintrends_tui.message_feed import MessageFeed
@@ -14,6 +14,7 @@ from fintrends_tui.screens.breakpoints import WIDTHS
 from fintrends_tui.screens.searching import SearchingScreen
 from fintrends_tui.view import View
 from fintrends_tui.widgets.header import Header
+from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.message_pane import MessagePane
 from fintrends_tui.widgets.message_table import MessageTable
 from fintrends_tui.widgets.search_bar import SearchBar
@@ -37,7 +38,7 @@ class MessagesScreen(SearchingScreen):
             yield MessageTable(MessageFeed(self.fintrends.link.ask, self._topic))
             yield MessagePane()
         yield SearchBar("a text to look for; Enter looks through the topic")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def update_view(self, view: View) -> None:
         super().update_view(view)

@@ -6,12 +6,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from fintrends_tui.commands import SERVICES, bindings
 from fintrends_tui.screens.breakpoints import HEIGHTS
 from fintrends_tui.view import View
 from fintrends_tui.widgets.header import Header
+from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.service_pane import ServicePane
 from fintrends_tui.widgets.service_table import ServiceTable
 from fintrends_tui.widgets.writes import Writes
@@ -46,7 +46,7 @@ class ServicesScreen(Screen[None]):
         yield ServiceTable()
         yield ServicePane()
         yield Writes()
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.update_view(self.fintrends.current_view)

@@ -5,12 +5,13 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from fintrends_tui.commands import TOPICS, bindings
 from fintrends_tui.screens.searching import SearchingScreen
 from fintrends_tui.view import View
 from fintrends_tui.widgets.header import Header
+from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.search_bar import SearchBar
 from fintrends_tui.widgets.topic_table import TopicTable
 
@@ -26,7 +27,7 @@ class TopicsScreen(SearchingScreen):
         yield Header()
         yield TopicTable(self.fintrends.link.ask)
         yield SearchBar("part of a topic's name, such as aapl or sentiment")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def update_view(self, view: View) -> None:
         super().update_view(view)
