@@ -227,7 +227,7 @@ class TestWatchlist:
 class TestWhoDoesWhat:
     async def test_each_service_says_what_this_process_holds(self) -> None:
         async with running(FakeLink(samples.snapshot()), SMALL) as dash:
-            await dash.press(*["tab"] * 5)
+            await dash.press(*["tab"] * 5, "z")
             assert "AAPL MSFT" in _service(dash, "market")
             assert "standby" in _service(dash, "economic")
             assert "10 of 17 partitions" in _service(dash, "sink")
