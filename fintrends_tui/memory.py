@@ -26,7 +26,10 @@ class Remembered(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
 
 class Memory:
-    """A small JSON file. Without a path, as in tests, nothing outlives the process."""
+    """A small JSON file. Without a path, as in tests, nothing outlives the process.
+
+    Not a `pipeline.statefile.StateFile`: that reports to the log, which this process has not, and its user is present.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -54,6 +57,6 @@ class Memory:
             return Remembered()
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Remembered)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: no JSON, of another shape, or no UTF-8
             self.problem = f"{self._path} is damaged and left aside: {error}"
             return Remembered()

@@ -19,10 +19,11 @@ def test_choices_outlive_the_process(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"theme": 3}', '{"colour": ""}', '{"groups": {"t": ["no ticker!"]}}', "\0"]
+    "text",
+    ["{", "[]", '{"theme": 3}', '{"colour": ""}', '{"groups": {"t": ["no ticker!"]}}', "\0", '{"theme": "\xff"}'],
 )
 def test_a_damaged_file_is_left_aside_and_told(path: Path, text: str) -> None:
-    path.write_text(text)
+    path.write_text(text, "latin-1")
     memory = Memory(path)
     assert memory.now == Remembered()
     assert f"{path} is damaged" in memory.problem
