@@ -63,8 +63,9 @@ def dashboard(
     hand_over(flags)
     if no_ui:
         _become_pipeline([*symbols, *flags.arguments()])
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
-        return _fail("this is no terminal; run the pipeline alone with --no-ui", 2)
+    # The screen is drawn on stderr, so that one that is redirected would leave the terminal blank.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        return _fail("this is no terminal (stdin, stdout and stderr must be); run the pipeline alone with --no-ui", 2)
     if (term := os.environ.get("TERM") or "dumb") in ("dumb", "unknown"):
         return _fail(f"this terminal cannot show a screen (TERM={term}); run the pipeline alone with --no-ui", 2)
     loaded = load(flags.config, flags.with_tickers(tickers))

@@ -1,14 +1,17 @@
 """Terminals that can do less, or are slow, with a real pipeline behind the dashboard."""
 
+import os
+import pty
 import re
 import select
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.run import Product
+from tests.e2e.run import COMMAND, Product, environment
 from tests.e2e.terminal import Terminal
 
 COLOUR = re.compile(rb"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9]+)*m")
@@ -46,6 +49,26 @@ def test_without_utf8_every_byte_is_ascii(product: Product, locale: dict[str, st
         assert "+- Watchlist" in terminal.text
     finally:
         terminal.close()
+
+
+def test_a_redirected_stderr_is_refused_and_not_a_blank_screen(product: Product) -> None:
+    """Where the screen is drawn."""
+    master, slave = pty.openpty()
+    try:
+        result = subprocess.run(
+            [COMMAND, "AAPL", "--data-dir", product.data_dir],
+            env=environment(TERM="xterm-256color"),
+            stdin=slave,
+            stdout=slave,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert result.returncode == 2
+    assert b"stdin, stdout and stderr must be" in result.stderr
 
 
 def test_without_colours_none_is_sent(product: Product) -> None:
