@@ -78,7 +78,10 @@ def dashboard(
 
 @app.command
 def status(
-    *, json: Annotated[bool, Parameter(negative="", show_default=False)] = False, where: Where = WHERE_DEFAULTS
+    *,
+    json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    schema: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    where: Where = WHERE_DEFAULTS,
 ) -> int:
     """Say how the pipeline is; exit with 0 if it runs and nothing has failed, 1 if something has, 3 if none runs.
 
@@ -86,7 +89,12 @@ def status(
     ----------
     json
         Everything the dashboard knows, as one JSON document.
+    schema
+        The JSON Schema of that document, which says what every field means.
     """
+    if schema:
+        print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Snapshot))).decode())
+        return 0
     try:
         snapshot: Snapshot = asyncio.run(_ask(where, GetSnapshot()))
     except NotRunningError:

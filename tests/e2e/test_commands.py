@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.e2e.run import COMMAND, ROOT, Product, environment
@@ -36,6 +37,9 @@ def is_gone(pid: int) -> bool:
 def test_a_simulated_pipeline_lives_through_every_command(product: Product) -> None:
     with product.running("AAPL", *SIMULATED) as process:
         status = product.wait_for(lambda s: s["tickers"][0]["price"])
+        schema = json.loads(product.run("status", "--schema").stdout)
+        jsonschema.validate(status, schema)
+        assert "against the previous close" in schema["$defs"]["TickerView"]["description"]
         assert status["pipeline"]["simulated"]
         assert status["tickers"][0]["simulated"]
         product.wait_for(lambda s: {service["state"] for service in s["services"]} == {"running"})
