@@ -12,6 +12,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from fintrends_tui import keys, themes
+from fintrends_tui.alerts import NewAlerts
 from fintrends_tui.charset import AsciiFilter, ColourlessFilter
 from fintrends_tui.commands import EVERYWHERE, KeyCommand, bindings
 from fintrends_tui.link import Link, LinkError, LinkStatus
@@ -22,14 +23,19 @@ from fintrends_tui.typeahead import TypeAhead
 from fintrends_tui.view import View
 from fintrends_tui.watch import Groups
 from fintrends_tui.widgets.chart import Look
+from pipeline.alerts import sentence_of
 from pipeline.protocol import Add, Command, Focus, TickersChanged
 from pipeline.settings import ScreenSettings, SettingsError
 from pipeline.snapshot import Snapshot
+from pipeline.text import clean
 
 ExitReason = Literal["quit", "detach"]
 
 _WHERE_IS_THE_CURSOR: Final = "\x1b[6n"
 """Every terminal answers this (DSR 6), once it has come that far."""
+_TOASTS: Final = 3
+"""New alerts that are shown each, where many come at once."""
+_TOAST_SECONDS: Final = 10
 
 
 @runtime_checkable
@@ -84,6 +90,7 @@ class FintrendsApp(App[ExitReason]):
         """Of the detail screen, as it was last left."""
         self._status = LinkStatus("connecting", "connecting to the pipeline…")
         self._snapshot: Snapshot | None = None
+        self._new_alerts = NewAlerts()
         self._requested = tuple(tickers)
         self._to_add = list(tickers)
         self._asked_for_tickers = bool(tickers)
@@ -174,6 +181,8 @@ class FintrendsApp(App[ExitReason]):
         if self._is_shown(view):
             return
         self._painted = (view, self.screen)
+        if view.snapshot is not None:
+            self._tell_alerts(view.snapshot)
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Repaintable):
                 screen.update_view(view)
@@ -244,6 +253,19 @@ class FintrendsApp(App[ExitReason]):
         if view.selected != self._focused_ticker:
             self._focused_ticker = view.selected
             self.run_worker(self._focus(view.selected), group="focus", exclusive=True)
+
+    def _tell_alerts(self, snapshot: Snapshot) -> None:
+        """Show and sound what has fired since the last paint: one bell, and a few toasts at most."""
+        new, more = self._new_alerts.take(snapshot)
+        if not new:
+            return
+        sentences = [clean(sentence_of(alert)) for alert in new[-_TOASTS:]]
+        if more := more + len(new[:-_TOASTS]):
+            sentences.append(f"and {more} more; they are on the screen of alerts")
+        for sentence in sentences:
+            self.notify(sentence, title="Alert", severity="warning", markup=False, timeout=_TOAST_SECONDS)
+        if self.settings.bell:
+            self.bell()
 
     def _greet(self) -> None:
         from fintrends_tui.screens.dashboard import Dashboard

@@ -40,6 +40,7 @@ DASHBOARD: Final = (
     KeyCommand("s", "s", "services", "Services", "Open the services and the writes to the store"),
     KeyCommand("l", "l", "log", "Log", "Open the log"),
     KeyCommand("e", "e", "dead_letters", "Dead letters", "Open what could not be processed"),
+    KeyCommand("A", "A", "alerts", "Alerts", "Open the alerts: rules, and what has fired"),
     KeyCommand("i", "i", "load", "Load", "Load the history of the selected ticker, or of all"),
     KeyCommand("p", "p", "pause", "Pause", "Pause the producers, or let them run on"),
     KeyCommand("r", "r", "restart", "Restart", "Restart a service, or all of them"),
@@ -112,6 +113,12 @@ LOG: Final = (
     KeyCommand("w", "w", "wrap", "Wrap", "Show long lines whole, or cut them"),
     KeyCommand("escape,l", "Esc", "back", "Back", "Drop what is looked for, or go back"),
 )
+ALERTS: Final = (
+    KeyCommand("a", "a", "add_rule", "Add", "Add a rule"),
+    KeyCommand("x", "x", "remove_rule", "Remove", "Remove the selected rule"),
+    KeyCommand("tab,shift+tab", "Tab", "app.focus_next", "Pane", "Go to the history, and back to the rules"),
+    KeyCommand("escape,A", "Esc", "back", "Back", "Go back"),
+)
 
 SECTIONS: Final = (
     ("Dashboard", (*DASHBOARD, *WATCHLIST, *MOVING)),
@@ -121,6 +128,7 @@ SECTIONS: Final = (
     ("Messages of a topic", MESSAGES),
     ("Services", SERVICES),
     ("Log", LOG),
+    ("Alerts", ALERTS),
     ("Everywhere", EVERYWHERE),
 )
 TOGETHER: Final = (
@@ -130,6 +138,7 @@ TOGETHER: Final = (
     (*LISTS, *MESSAGES, *EVERYWHERE),
     (*LISTS, *SERVICES, *EVERYWHERE),
     (*LISTS, *LOG, *EVERYWHERE),
+    (*LISTS, *ALERTS, *EVERYWHERE),
 )
 """The commands that are bound at the same time, one tuple a screen. Those of one name on several screens are remapped
 together."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from pipeline.messages import INDICATOR_FIELDS
+from pipeline.snapshot import AlertView
 from pipeline.tickers import InvalidTickerError, parse_ticker
 
 PIPELINE_METRICS: Final = ("lag", "dead_letters")
@@ -90,6 +91,12 @@ class Alert(NamedTuple):
     rule: Rule
     ticker: str | None
     value: float
+
+
+def sentence_of(alert: AlertView) -> str:
+    """The alert in words, such as "AAPL price is 251.3 (AAPL price > 250)"."""
+    value = f"{alert.value:.6g}" if abs(alert.value) < 1e6 else f"{alert.value:.0f}"
+    return f"{alert.ticker} {alert.metric} is {value} ({alert.rule})".lstrip()
 
 
 class Alerts:

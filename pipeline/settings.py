@@ -101,6 +101,7 @@ class ScreenSettings(_Section, frozen=True):
     theme: str = ""
     characters: Literal["auto", "unicode", "ascii"] = "auto"
     flash: bool = True
+    bell: bool = True
     stale_after: Annotated[float, Meta(ge=0)] = 300.0
     groups: dict[str, list[str]] = {}
 

@@ -295,6 +295,11 @@ class Dashboard(Screen[None]):
 
         self.app.push_screen(LogScreen(self.fintrends.log_feed))
 
+    def action_alerts(self) -> None:
+        from fintrends_tui.screens.alerts import AlertsScreen
+
+        self.app.push_screen(AlertsScreen())
+
     def action_groups(self) -> None:
         from fintrends_tui.screens.groups import GroupsScreen
 

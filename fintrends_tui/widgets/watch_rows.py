@@ -8,7 +8,7 @@ from fintrends_tui.widgets.cells import Cell, Column, Row, outside, text
 from pipeline.snapshot import TickerView
 
 COLUMNS: Final = (
-    Column("Ticker", 8),
+    Column("Ticker", 9),
     Column("Price", 11, right=True),
     Column("Change", 10, right=True),
     Column("%", 7, right=True),
@@ -44,8 +44,9 @@ class Flashes:
         return self._seen[ticker][0] if ticker in self._seen else 0
 
 
-def row(ticker: TickerView, now: int, trend: int, *, stale: bool, flash: int) -> Row:
-    """`trend` is the width of the sparkline; a stale ticker is dim and its age has an exclamation mark."""
+def row(ticker: TickerView, now: int, trend: int, *, stale: bool, flash: int, alerted: bool) -> Row:
+    """`trend` is the width of the sparkline; a stale ticker is dim and its age has an exclamation mark, and so has the
+    name of one for which an alert rule has fired."""
     if ticker.note and ticker.price is None:
         return Row(ticker.ticker, ((*text(f"{ticker.ticker:<8} ", "strong"), *outside(ticker.note, "warn")),))
     decimals = fmt.price_decimals(ticker.price)
@@ -64,7 +65,11 @@ def row(ticker: TickerView, now: int, trend: int, *, stale: bool, flash: int) ->
     return Row(
         ticker.ticker,
         (
-            (*text(ticker.ticker, "strong"), *text("~" if ticker.simulated else "", "warn")),
+            (
+                *text(ticker.ticker, "strong"),
+                *text("!" if alerted else "", "badge"),
+                *text("~" if ticker.simulated else "", "warn"),
+            ),
             live(f"{fmt.price(ticker.price)}{tick}", tone),
             live(moved, change),
             live(fmt.percent(ticker.change_percent), fmt.direction(ticker.change_percent)),

@@ -8,6 +8,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from fintrends_tui import format as fmt
+from fintrends_tui.alerts import fired_tickers
 from fintrends_tui.commands import WATCHLIST, bindings
 from fintrends_tui.view import View
 from fintrends_tui.watch import ALL, ORDERS, Arrangement, Groups, pick
@@ -49,6 +50,7 @@ class Watchlist(CursorTable):
         tickers = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
         self.shown = self._in_order(tickers, view.now)
         trend = self.width_of("Trend")
+        alerted = fired_tickers(view.snapshot) if view.snapshot else ()
         if self._flashes is not None:
             self._flashes.see(tickers, view.now)
         self._show_titles(tickers)
@@ -59,6 +61,7 @@ class Watchlist(CursorTable):
                     view.now,
                     trend,
                     stale=self._is_stale(ticker, view),
+                    alerted=ticker.ticker in alerted,
                     flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
                 )
                 for ticker in self.shown

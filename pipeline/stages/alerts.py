@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.alerts import Alert, Alerts, parse_rule
+from pipeline.alerts import Alert, Alerts, parse_rule, sentence_of
 from pipeline.clock import Clock, SystemClock
 from pipeline.settings import SECRET_ENV, AlertSettings
 from pipeline.snapshot import MAX_ALERTS, AlertView, RuleView
@@ -150,11 +150,6 @@ class AlertStage:
     async def _run_commands(self) -> None:
         while True:
             await run_command(self._settings.command, await self._commands.get(), self._clock)
-
-
-def sentence_of(alert: AlertView) -> str:
-    """The alert in words, such as "AAPL price is 251.3 (AAPL price > 250)"."""
-    return f"{alert.ticker} {alert.metric} is {alert.value:.6g} ({alert.rule})".lstrip()
 
 
 async def run_command(command: Sequence[str], alert: AlertView, clock: Clock) -> None:

@@ -8,6 +8,7 @@ from fintrends_tui.link import LinkError, LinkStatus
 from pipeline.protocol import (
     Add,
     Command,
+    GetAlerts,
     GetHistory,
     GetLog,
     GetMessages,
@@ -18,7 +19,7 @@ from pipeline.protocol import (
     TickersChanged,
     TopicMessage,
 )
-from pipeline.snapshot import Snapshot
+from pipeline.snapshot import AlertView, Snapshot
 from tests.ui import samples
 
 CONNECTED = LinkStatus("connected", "connected to the pipeline (pid 4711)")
@@ -57,6 +58,7 @@ class FakeLink:
         self.may_stop = asyncio.Event()
         self.closed = asyncio.Event()
         self.topic = FakeTopic(samples.messages(120))
+        self.alerts: list[AlertView] = []
         self._first = (status, snapshot)
         self._log = samples.log_lines(log_lines)
         self._on_status: Callable[[LinkStatus], None] | None = None
@@ -91,6 +93,8 @@ class FakeLink:
                 return samples.topics(history=True)
             case GetMessages():
                 return self.topic.page(command)
+            case GetAlerts():
+                return list(self.alerts)
             case Add(tickers=tickers) | Remove(tickers=tickers) | Load(tickers=tickers):
                 return TickersChanged(tickers, f"done: {', '.join(tickers)}")
         return None

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 from textual.pilot import Pilot
 
@@ -29,6 +30,14 @@ def keys(*names: str) -> Steps:
     return press
 
 
+async def fire(pilot: Pilot[ExitReason]) -> None:
+    """Two alerts fire."""
+    link = cast("FintrendsApp", pilot.app).link
+    cast("FakeLink", link).push(samples.snapshot(seq=2, rules=samples.rules(), alerts=samples.alerts(9)))
+    cast("FintrendsApp", pilot.app).repaint()
+    await settled(pilot)
+
+
 async def settled(pilot: Pilot[ExitReason]) -> None:
     """Wait until what the last event led to is on the screen."""
     await pilot.pause()
@@ -52,6 +61,7 @@ async def shoot(
     link = FakeLink(snapshot, status, started_here=started_here)
     if messages is not None:
         link.topic = FakeTopic(messages)
+    link.alerts = snapshot.alerts if snapshot is not None else []
     app = FintrendsApp(link, settings=ScreenSettings(theme=theme or ""), now=lambda: samples.NOW)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
@@ -72,6 +82,7 @@ def main(directory: Path, names: list[str]) -> None:
         ),
         tickers=[samples.ticker(t, i, simulated=True) for i, t in enumerate(("AAPL", "MSFT", "TSLA"))],
     )
+    alerting = samples.snapshot(rules=samples.rules(), alerts=samples.alerts(7))
     starting = LinkStatus("starting", "starting the pipeline (pid 4711)…")
     failed = LinkStatus("failed", "pipeline exited with status 2: kafka localhost:9092 cannot be reached")
     empty = samples.snapshot(tickers=[], services=[], topics=[], topics_total=0, collections=[], detail=None)
@@ -124,6 +135,12 @@ def main(directory: Path, names: list[str]) -> None:
         "topics": shoot(SMALL, full, steps=keys(*["tab"] * 4)),
         "store": shoot(SMALL, full, steps=keys(*["tab"] * 5)),
         "services": shoot(SMALL, full, steps=keys(*["tab"] * 6)),
+        "alerts": shoot(LARGE, alerting, steps=keys("A")),
+        "alerts-small": shoot(SMALL, alerting, steps=keys("A")),
+        "alerts-empty": shoot(SMALL, full, steps=keys("A")),
+        "alerts-add": shoot(SMALL, alerting, steps=keys("A", "a", *"prize", "greater_than_sign", "5", "enter")),
+        "alerts-remove": shoot(SMALL, alerting, steps=keys("A", "x")),
+        "alert": shoot(SMALL, alerting, steps=fire),
         "palette": shoot(SMALL, full, steps=keys("ctrl+p")),
     }
     directory.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from pipeline.protocol import BarPoint, History, LogLine, TopicMessage
 from pipeline.retention import Retention
 from pipeline.snapshot import (
+    AlertView,
     BudgetView,
     CollectionView,
     GroupLag,
@@ -22,6 +23,7 @@ from pipeline.snapshot import (
     LoadView,
     MemberView,
     PipelineView,
+    RuleView,
     ServiceView,
     Snapshot,
     TickerDetail,
@@ -140,6 +142,25 @@ def pipeline(**changes: object) -> PipelineView:
         log_seq=12,
     )
     return replace(view, **changes)
+
+
+def rules() -> list[RuleView]:
+    """One of the configuration that is quiet, one of the screen that has fired for TSLA, one of the pipeline."""
+    return [
+        RuleView(rule="AAPL price > 250", origin="config"),
+        RuleView(rule="price > 300", origin="screen", fired=["TSLA"]),
+        RuleView(rule="lag > 1000", origin="screen", fired=[""]),
+    ]
+
+
+def alert(seq: int = 1, ticker: str = "TSLA", **changes: object) -> AlertView:
+    view = AlertView(seq=seq, at=NOW - 10, rule="price > 300", ticker=ticker, metric="price", value=300.0 + seq)
+    return replace(view, **changes)
+
+
+def alerts(count: int) -> list[AlertView]:
+    """Oldest first, numbered from 1, a minute apart."""
+    return [alert(seq, at=NOW - 60 * (count - seq)) for seq in range(1, count + 1)]
 
 
 def loads() -> list[LoadView]:
