@@ -63,7 +63,7 @@ async def shoot(
         link.topic = FakeTopic(messages)
     link.alerts = snapshot.alerts if snapshot is not None else []
     app = FintrendsApp(link, settings=ScreenSettings(theme=theme or ""), now=lambda: samples.NOW)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         await settled(pilot)
         app.repaint()
         await settled(pilot)
