@@ -1,121 +1,54 @@
-"""What the screen costs: time to first paint and first live price, bytes to the terminal, CPU of its process.
+"""What the screen costs: times to the first paint and from a key to its effect, bytes to the terminal, CPU, memory.
 
     uv run python -m bench.screen
 
-Medians of five starts for the times; ten seconds each for the rest, in a pty of 140x45 and of 80x24, with 30 tickers
-of which ten change in each of the four snapshots a second (40 updates a second), and with 200 of which fifty do.
+The product in a pty, medians of several runs. First paint and first price are of a pipeline started with it; all else
+is on a control socket whose snapshots, four a second, change as many tickers as is asked for (see `bench.market`).
+Linux only. Takes three minutes on an idle machine.
 """
 
-import asyncio
 import os
 import random
 import re
 import statistics
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from pipeline.control import ControlServer
-from pipeline.datadir import DataDir
-from pipeline.protocol import Command, GetHistory, GetLog, History
-from pipeline.snapshot import PipelineView, Snapshot, TickerView
+from bench.market import serving
 from tests.e2e.run import Product
 from tests.e2e.terminal import Terminal
 
+SIZES = ((80, 24), (140, 45))
 STARTS = 5
-SECONDS = 10.0
-LOADS = ((30, 0), (30, 10), (200, 50))
-"""Tickers, and how many of them change in a snapshot."""
 PRICE = re.compile(r"AAPL~? +([\d,]+\.\d+)")
 
+LOADS = ((30, 0), (30, 10), (200, 50), (250, 250))
+"""Tickers, and how many of them change in a snapshot."""
+WINDOWS = 3
+WINDOW_SECONDS = 5.0
+SETTLE_SECONDS = 2.0
 
-class Market:
-    """A control server whose snapshots change by as much as is asked for."""
+KEYS = 100
+KEY_RUNS = 3
 
-    def __init__(self, tickers: int, changing: int) -> None:
-        self._changing = changing
-        self._tickers = [f"T{number:02d}" for number in range(tickers)]
-        self._rng = random.Random(1)
-        self._seq = 0
-        now = time.time()
-        self._views = {
-            t: TickerView(ticker=t, price=100.0, change=1.0, change_percent=1.0, volume=1e6, spark=[1.0, 2.0] * 16,
-                          rsi=50.0, macd_hist=0.1, sentiment=0.1, updated_at=now)
-            for t in self._tickers
-        }  # fmt: skip
-
-    def snapshot(self, _: str | None = None) -> Snapshot:
-        self._seq += 1
-        now = time.time()
-        for ticker in self._rng.sample(self._tickers, self._changing):
-            price = self._rng.uniform(90, 110)
-            view = self._views[ticker]
-            self._views[ticker] = TickerView(
-                ticker=ticker, price=price, change=price - 99, change_percent=price - 99, volume=view.volume,
-                spark=[*view.spark[1:], price], rsi=self._rng.uniform(20, 80), macd_hist=price - 100,
-                sentiment=view.sentiment, updated_at=now,
-            )  # fmt: skip
-        pipeline = PipelineView(
-            pid=os.getpid(), version="0", state="running", started_at=0, source="bench", source_note="bench",
-            simulated=False, bus="embedded", store="embedded", roles=[],
-        )  # fmt: skip
-        return Snapshot(seq=self._seq, at=now, pipeline=pipeline, tickers=list(self._views.values()))
-
-    async def execute(self, command: Command) -> object:
-        match command:
-            case GetHistory(ticker):
-                return History(ticker, None, [], [])
-            case GetLog():
-                return []
-            case _:
-                return None
+DAY = 4 * 86_400
+"""Snapshots in a day."""
+DAY_TICKERS = 10
 
 
-def serve(data_dir: DataDir, tickers: int, changing: int, done: threading.Event) -> None:
-    async def main() -> None:
-        market = Market(tickers, changing)
-        server = ControlServer(market.execute, market.snapshot)
-        await server.start(data_dir.prepare_socket())
-        await asyncio.to_thread(done.wait)
-        await server.close()
-
-    asyncio.run(main())
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process; Linux only."""
+def process_figures(pid: int) -> tuple[float, float]:
+    """Seconds of CPU, user and system, and resident MiB of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def traffic(columns: int, lines: int, tickers: int, changing: int) -> tuple[float, float]:
-    """KiB a second to the terminal and percent of a core, once the screen has settled."""
-    with tempfile.TemporaryDirectory() as name:
-        data_dir = DataDir(Path(name))
-        done = threading.Event()
-        server = threading.Thread(target=serve, args=(data_dir, tickers, changing, done))
-        server.start()
-        terminal = Terminal(Path(name), "--data-dir", name, columns=columns, lines=lines)
-        try:
-            terminal.wait_for(lambda text: "T00" in text and "T04" in text)
-            settle = time.monotonic() + 2
-            while time.monotonic() < settle:
-                terminal.read()
-            sent, cpu, begun = len(terminal.output), cpu_seconds(terminal.process.pid), time.monotonic()
-            while time.monotonic() < begun + SECONDS:
-                terminal.read()
-            elapsed = time.monotonic() - begun
-            spent = cpu_seconds(terminal.process.pid) - cpu
-            return (len(terminal.output) - sent) / elapsed / 1024, 100 * spent / elapsed
-        finally:
-            terminal.close()
-            done.set()
-            server.join()
-
-
-def start() -> tuple[float, float]:
+def first_paint() -> tuple[float, float]:
     """Seconds from the command to the first paint, and to the first live price."""
     with tempfile.TemporaryDirectory() as name:
         product = Product(Path(name))
@@ -131,17 +64,117 @@ def start() -> tuple[float, float]:
             product.run("stop")
 
 
+@contextmanager
+def market(tickers: int, changing: int, size: tuple[int, int], **options: Any) -> Iterator[tuple[Terminal, Any]]:
+    """A screen that has settled, and the count of its snapshots, as `value`. The options are those of `serving`."""
+    with tempfile.TemporaryDirectory() as name, serving(Path(name), tickers, changing, **options) as sent:
+        terminal = Terminal(Path(name), "--data-dir", name, columns=size[0], lines=size[1])
+        try:
+            terminal.wait_for(lambda text: "T00" in text and "T04" in text)
+            read_for(SETTLE_SECONDS, terminal)
+            yield terminal, sent
+        finally:
+            terminal.close()
+
+
+def read_for(seconds: float, *terminals: Terminal) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for terminal in terminals:
+            terminal.read(0.02)
+
+
+def traffic(tickers: int, changing: int) -> list[tuple[float, float]]:
+    """KiB a second to the terminal and percent of a core, of each size; both are looked at together."""
+    windows = []
+    with ExitStack() as stack:
+        terminals = [stack.enter_context(market(tickers, changing, size))[0] for size in SIZES]
+
+        def figures() -> list[tuple[float, int, float]]:
+            return [(time.monotonic(), len(t.output), process_figures(t.process.pid)[0]) for t in terminals]
+
+        for _ in range(WINDOWS):
+            before = figures()
+            read_for(WINDOW_SECONDS, *terminals)
+            windows.append(
+                [
+                    ((sent - sent0) / 1024 / (at - at0), 100 * (cpu - cpu0) / (at - at0))
+                    for (at0, sent0, cpu0), (at, sent, cpu) in zip(before, figures(), strict=True)
+                ]
+            )
+    return [
+        (statistics.median(kib for kib, _ in runs), statistics.median(cpu for _, cpu in runs))
+        for runs in zip(*windows, strict=True)
+    ]
+
+
+def key_to_paint(tickers: int, changing: int) -> list[float]:
+    """Milliseconds from a key to the bytes of its effect, sorted: the cursor moves down a row, and up again.
+
+    The keys come at random moments, so some meet the screen in the middle of painting a snapshot.
+    """
+    rng = random.Random(1)
+    taken = []
+    with market(tickers, changing, SIZES[-1]) as (terminal, _):
+        for number in range(KEYS):
+            key, row = ("j", "T01") if number % 2 == 0 else ("k", "T00")
+            effect = re.compile(rb"\xe2\x96\x8c(?:\x1b\[[0-9;]*m)*" + row.encode())  # the cursor's bar
+            read_for(rng.uniform(0.02, 0.12), terminal)
+            taken.append(1000 * seconds_until(terminal, key, effect.search))
+    return sorted(taken)
+
+
+def seconds_until(terminal: Terminal, key: str, condition: Callable[[bytes], object]) -> float:
+    """From the key to the moment at which what was written since meets the condition."""
+    written = b""
+    begun = time.perf_counter()
+    terminal.press(key)
+    while time.perf_counter() < begun + 30:
+        for data in terminal.chunks(0.05):
+            written += data
+            if condition(written):
+                taken = time.perf_counter() - begun
+                terminal.show(data)
+                return taken
+            terminal.show(data)
+    raise AssertionError(f"{key!r} has no effect; the screen is\n{terminal.text}")
+
+
+def day() -> tuple[float, float, float]:
+    """Resident MiB of the screen after a tenth of a day's snapshots and after all, and the seconds it took."""
+    begun = time.monotonic()
+    with market(DAY_TICKERS, DAY_TICKERS, SIZES[-1], limit=DAY, period=0) as (terminal, sent):
+        resident = []
+        for part in (DAY // 10, DAY):
+            while sent.value < part:
+                terminal.read(0.02)
+            resident.append(process_figures(terminal.process.pid)[1])
+    return resident[0], resident[1], time.monotonic() - begun
+
+
+def spread(values: list[float], unit: str, digits: int) -> str:
+    low, high = min(values), max(values)
+    return f"{statistics.median(values):>7.{digits}f} {unit}   ({low:.{digits}f} to {high:.{digits}f})"
+
+
 def main() -> None:
-    paints, prices = zip(*(start() for _ in range(STARTS)), strict=True)
-    print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores\n")
-    print(f"first paint        {statistics.median(paints):.2f} s   ({min(paints):.2f} to {max(paints):.2f})")
-    print(f"first live price   {statistics.median(prices):.2f} s   ({min(prices):.2f} to {max(prices):.2f})\n")
-    print("terminal   tickers, updates    KiB/s   CPU %")
-    for columns, lines in ((80, 24), (140, 45)):
-        for tickers, changing in LOADS:
-            kib, cpu = traffic(columns, lines, tickers, changing)
-            load = f"{tickers}, {4 * changing}/s" if changing else f"{tickers}, idle"
+    print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
+    starts = [first_paint() for _ in range(STARTS)]
+    print("first paint              " + spread([painted for painted, _ in starts], "s", 2))
+    print("first live price         " + spread([priced for _, priced in starts], "s", 2))
+    tickers, changing = LOADS[-1]
+    runs = [key_to_paint(tickers, changing) for _ in range(KEY_RUNS)]
+    print(f"\nfrom a key to its effect, {tickers} tickers, {4 * changing:,} updates/s")
+    for percent in (50, 99):
+        print(f"p{percent}                      " + spread([run[KEYS * percent // 100 - 1] for run in runs], "ms", 1))
+    print("\nterminal   tickers, updates    KiB/s   CPU %")
+    for tickers, changing in LOADS:
+        for (columns, lines), (kib, cpu) in zip(SIZES, traffic(tickers, changing), strict=True):
+            load = f"{tickers}, {4 * changing:,}/s" if changing else f"{tickers}, idle"
             print(f"{columns}x{lines:<7} {load:<18} {kib:>6.1f} {cpu:>7.1f}")
+    tenth, all_of_it, seconds = day()
+    print(f"\nmemory after a tenth of a day's {DAY:,} snapshots and after all, in {seconds:.0f} s")
+    print(f"{tenth:.1f} MiB, {all_of_it:.1f} MiB")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyte
@@ -58,14 +58,22 @@ class Terminal:
 
     def read(self, seconds: float = 0.05) -> None:
         """Take in what the program writes within the time."""
+        for data in self.chunks(seconds):
+            self.show(data)
+
+    def chunks(self, seconds: float) -> Iterator[bytes]:
+        """What the program writes, as it comes; ends where nothing comes within the time, or no more at once."""
         while select.select([self.master], [], [], seconds)[0]:
             try:
-                data = os.read(self.master, 65536)
+                yield os.read(self.master, 65536)
             except OSError:
                 return
-            self.output += data
-            self._stream.feed(data)
             seconds = 0
+
+    def show(self, data: bytes) -> None:
+        """Draw what the program has written."""
+        self.output += data
+        self._stream.feed(data)
 
     def wait_for(self, condition: Callable[[str], object], patience: float = 30) -> str:
         """The screen's text once it meets the condition."""
