@@ -124,11 +124,6 @@ def moment(ts: float, *, daily: bool = False) -> str:
     return f"{datetime.fromtimestamp(ts, UTC):{'%Y-%m-%d' if daily else '%m-%d %H:%M'}}"
 
 
-def second(at: float) -> str:
-    """A moment to the second, in UTC."""
-    return f"{datetime.fromtimestamp(at, UTC):%m-%d %H:%M:%S}"
-
-
 def sparkline(values: Sequence[float], width: int, *, floor: float | None = None) -> str:
     """The latest values as `width` blocks between their least, or `floor`, and greatest, newest last."""
     values = values[-width:]

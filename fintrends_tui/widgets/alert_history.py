@@ -13,7 +13,7 @@ from pipeline.protocol import Command, GetAlerts
 from pipeline.snapshot import AlertView
 
 _COLUMNS: Final = (
-    Column("Time UTC", 14),
+    Column("Time UTC", 19),
     Column("Ticker", 8),
     Column("Value", 10, right=True),
     Column("Rule", 24, elastic=True),
@@ -59,7 +59,7 @@ def _row(alert: AlertView) -> Row:
     return Row(
         str(alert.seq),
         (
-            text(fmt.second(alert.at), "dim"),
+            text(fmt.moment_seconds(alert.at), "dim"),
             outside(alert.ticker or "pipeline", "strong"),
             text(value_text(alert.metric, alert.value), "warn"),
             outside(alert.rule),

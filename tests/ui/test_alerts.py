@@ -155,7 +155,7 @@ class TestScreen:
             assert words(dash.line("AAPL price")) == "AAPL price > 250 config – 170.38"
             assert words(dash.line("price > 300 ")) == "price > 300 screen ! TSLA BTC-USD 3,637.15"
             assert words(dash.line("lag > 1000")) == "lag > 1000 screen ! the pipeline 1,240"
-            assert words(dash.line("303.00")) == "11-20 15:04:05 TSLA 303.00 price > 300"
+            assert words(dash.line("303.00")) == "2026-11-20 15:04:05 TSLA 303.00 price > 300"
             assert [row.key for row in dash.table("#alerts").rows] == ["3", "2", "1"]
             await dash.press("A")
             assert isinstance(dash.app.screen, Dashboard)
