@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
+from rich.text import Text
 from textual.app import RenderResult
 from textual.color import Color
 from textual.content import Content
+from textual.geometry import Region
 from textual.reactive import reactive
+from textual.strip import Strip
 from textual.widget import Widget
 
 from fintrends_tui import format as fmt
@@ -46,13 +49,14 @@ class Look(NamedTuple):
 class Chart(Widget, can_focus=True):
     """Asks for the bars it needs, when they change and only while it can be seen.
 
-    `interval` is the one to show, None for the finest; `history` is what is shown.
+    `interval` is the one to show, None for the finest; `history` is what is shown. Of a chart that changes only the
+    lines that differ are drawn again: a whole one is some ten kilobytes, and the forming bar moves with every trade.
     """
 
     LABEL = "Chart"
     interval: reactive[str | None] = reactive(None, init=False)
-    history: reactive[History | None] = reactive(None, init=False)
-    look: reactive[Look] = reactive(Look(), init=False)
+    history: reactive[History | None] = reactive(None, init=False, repaint=False)
+    look: reactive[Look] = reactive(Look(), init=False, repaint=False)
 
     def __init__(self, ask: Callable[[Command], Awaitable[Any]], look: Look | None = None) -> None:
         super().__init__(id="chart", classes="panel")
@@ -63,6 +67,7 @@ class Chart(Widget, can_focus=True):
         self._ticker: str | None = None
         self._sentence = ""
         self._titles = ("", "")
+        self._lines: list[Strip] = []
 
     def update_view(self, view: View) -> None:
         """Show the chart of the view's ticker, fetching its bars if they are others than those shown."""
@@ -87,11 +92,49 @@ class Chart(Widget, can_focus=True):
         self._show_titles()
 
     def render(self) -> RenderResult:
+        """What stands there while there is no chart."""
+        no_room = self.history is not None and len(self.history.bars) >= 2
+        return Content("There is no room for a chart here." if no_room else self._sentence)
+
+    def render_line(self, y: int) -> Strip:
+        if not self._lines:
+            self._lines = self._drawn()
+        return self._lines[y] if y < len(self._lines) else super().render_line(y)
+
+    def watch_history(self) -> None:
+        self._redraw()
+
+    def watch_look(self) -> None:
+        self._redraw()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._lines = []
+
+    def on_resize(self) -> None:
+        self._lines = []
+        self.refresh()
+
+    def _redraw(self) -> None:
+        before, self._lines = self._lines, self._drawn()
+        if len(before) != len(self._lines) or not before:
+            self.refresh()
+            return
+        for y, (old, new) in enumerate(zip(before, self._lines, strict=True)):
+            if old != new:
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def _drawn(self) -> list[Strip]:
+        """The lines of the chart; none where there is nothing to draw, or no room for it."""
         history = self.history
         width, height = self.size
         if history is None or len(history.bars) < 2 or width < 20 or height < 4:
-            no_room = history is not None and len(history.bars) >= 2
-            return Content("There is no room for a chart here." if no_room else self._sentence or "")
+            return []
+        lines = self._plot(history, width, height).split()
+        strips = (Strip(line.render(self.app.console)) for line in lines)
+        return [strip.adjust_cell_length(width).apply_style(self.rich_style) for strip in strips]
+
+    def _plot(self, history: History, width: int, height: int) -> Text:
         rising = history.bars[-1].close >= history.bars[0].close
         return plot.draw(
             history.bars,
