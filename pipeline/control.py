@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 PUSH_PERIOD: Final = 0.25
 _MAX_REQUEST: Final = 256 * 1024
 _HELLO_SECONDS: Final = 5.0
-_MAX_CLIENTS: Final = 32
+_MAX_CLIENTS: Final = 128
+"""Many more than a user has terminals, so that a command finds room beside any that hang, and fewer than the file
+handles that a process may have (256 on macOS)."""
 _MAX_PENDING: Final = 16
 
 

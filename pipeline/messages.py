@@ -22,7 +22,7 @@ INTERVALS: Final[tuple[Interval, ...]] = ("1min", "5min", "15min", "30min", "60m
 Price = Annotated[float, Meta(gt=0)]
 Volume = Annotated[float, Meta(ge=0)]
 Ts = Annotated[datetime, Meta(tz=True)]
-Valence = Annotated[float, Meta(ge=-1000, le=1000)]
+Valence = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
 Score = Annotated[float, Meta(ge=-1, le=1)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=256)]
 Tag = Literal["bullish", "bearish"]

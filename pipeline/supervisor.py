@@ -104,11 +104,13 @@ class Service:
         self.task: asyncio.Task[None] | None = None
         self._clock = clock
         self.since = clock.now().timestamp()
+        self._since_monotonic = clock.monotonic()
 
     def became(self, state: ServiceState) -> None:
         if state != self.state:
             self.state = state
             self.since = self._clock.now().timestamp()
+            self._since_monotonic = self._clock.monotonic()
             log.debug("%s is %s", self.name, state)
 
     def failed(self, error: str) -> None:
@@ -121,7 +123,7 @@ class Service:
     @property
     def _steady(self) -> bool:
         well = ("running", "draining", "finished", "stopped")
-        return self.state in well and self._clock.now().timestamp() - self.since >= STEADY
+        return self.state in well and self._clock.monotonic() - self._since_monotonic >= STEADY
 
     def view(self) -> ServiceView:
         retry_in = None if self.retry_at is None else max(0.0, self.retry_at - self._clock.monotonic())

@@ -7,6 +7,23 @@ import pytest
 from tests.engines.fixtures import require
 from tests.engines.kafka import KafkaServer, KRaftKafka
 from tests.engines.mongo import MongoServer
+from tests.faults.ledger import Ledger
+
+_LEDGER = pytest.StashKey[Ledger]()
+
+
+@pytest.fixture(scope="session")
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """What every fault has cost, for the table at the end of the run."""
+    return request.config.stash.setdefault(_LEDGER, Ledger())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    ledger = config.stash.get(_LEDGER, None)
+    if ledger is not None and ledger.entries:
+        terminalreporter.section("faults")
+        for line in ledger.lines():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="module")

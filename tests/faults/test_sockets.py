@@ -1,0 +1,136 @@
+"""Clients that misbehave at the control socket of a pipeline that works, and what many of them leave behind."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fintrends_tui.client import Connection, connect
+from pipeline.datadir import DataDir
+from pipeline.protocol import Add, Focus, GetSnapshot, Remove, Restart
+from pipeline.snapshot import Snapshot
+from tests.e2e.run import Product
+from tests.faults.inside import running
+from tests.faults.ledger import Ledger
+from tests.faults.recording import Recording, record
+from tests.faults.watching import STOP_SECONDS, audit, settled, total, watch
+
+HELLO = b'{"type":"hello","protocol":1,"client":"test","snapshots":true}\n'
+GARBAGE = [b"\x00\xff\n", b"GET / HTTP/1.1\r\n\r\n", HELLO + b"{}\n"]
+HALF = [HELLO[:20], HELLO + b'{"type":"requ']
+TOO_LONG = [b"x" * 600_000, HELLO + b"[" * 600_000]
+CLIENTS = 100
+CYCLES = 50
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Product:
+    return Product(tmp_path)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Recording:
+    return record(tmp_path / "recording", ["AAPL", "TSLA"], minutes=600)
+
+
+@contextmanager
+def clients(path: Path, *firsts: bytes) -> Iterator[None]:
+    """A client for each of the texts, which says it, reads nothing and stays."""
+    with contextlib.ExitStack() as opened:
+        for first in firsts:
+            client = opened.enter_context(socket.socket(socket.AF_UNIX))
+            client.settimeout(5)
+            client.connect(str(path))
+            with contextlib.suppress(OSError):  # hung up on in the middle of it
+                client.sendall(first)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("name", "firsts"),
+    [
+        pytest.param("garbage, half and oversized frames", [*GARBAGE, *HALF, *TOO_LONG], id="frames"),
+        pytest.param(f"{CLIENTS} clients that do not read", [HELLO] * CLIENTS, id="many"),
+    ],
+)
+def test_status_answers_and_the_replay_goes_on(
+    product: Product, recording: Recording, ledger: Ledger, name: str, firsts: list[bytes]
+) -> None:
+    source = ("--source", f"replay:{recording.directory}", "--speed", 6000)
+    with product.running(*recording.tickers, *source) as process:
+        with clients(DataDir(product.data_dir).socket, *firsts):
+            status = product.run("status", "--json")
+            assert status.returncode == 0, status.stderr
+            assert watch(product, process, lambda s: settled(s) and total(s, "stock_data") == len(recording.live))
+        assert product.run("stop").returncode == 0
+        _, errors = process.communicate(timeout=STOP_SECONDS)
+        assert process.returncode == 0 and "Traceback" not in errors
+    ledger.enter(f"control socket: {name}", audit(product, recording.live))
+
+
+async def work(path: Path, cycles: int) -> None:
+    """Attach, look at a ticker, add and remove one, restart a service, detach: so many times."""
+    for cycle in range(cycles):
+        snapshots: asyncio.Queue[Snapshot] = asyncio.Queue()
+        async with connect(path, snapshots.put_nowait) as connection:
+            await connection.ask(Focus("AAPL"))
+            await snapshots.get()
+            await connection.ask(Add(["NVDA"]))
+            await connection.ask(Remove(["NVDA"]))
+            if cycle % 10 == 0:
+                await connection.ask(Restart())
+                await _all_well(connection)
+
+
+async def _all_well(connection: Connection) -> None:
+    async with asyncio.timeout(60):
+        while any(s.state not in ("running", "finished") for s in (await connection.ask(GetSnapshot())).services):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_no_handle_and_no_thread_is_left(product: Product, recording: Recording, ledger: Ledger) -> None:
+    source = ("--source", f"replay:{recording.directory}", "--speed", "max")
+    with product.running(*recording.tickers, *source) as process:
+        snapshot = watch(product, process, settled)
+        assert snapshot is not None
+        pid = snapshot.pipeline.pid
+        path = DataDir(product.data_dir).socket
+        asyncio.run(work(path, 10))
+        handles, threads = _count(pid, "fd"), _count(pid, "task")
+        asyncio.run(work(path, CYCLES))
+        _until(lambda: _count(pid, "fd") <= handles, lambda: f"{_count(pid, 'fd')} handles, {handles} before")
+        # The event loop's pool of threads grows to its limit, which is less than one for each cycle.
+        assert _count(pid, "task") <= threads + (os.cpu_count() or 1) + 4
+        assert product.run("stop").returncode == 0
+        process.communicate(timeout=STOP_SECONDS)
+    ledger.enter("attached, changed and restarted over and over", audit(product, recording.live))
+
+
+def _count(pid: int, what: str) -> int:
+    return sum(1 for _ in Path(f"/proc/{pid}/{what}").iterdir())
+
+
+def _until(condition: Callable[[], bool], say: Callable[[], str], patience: float = 10) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, say()
+        time.sleep(0.01)
+
+
+async def test_no_task_is_left(tmp_path: Path, recording: Recording) -> None:
+    async with running(tmp_path, recording) as inside:
+        await inside.wait_for(settled)
+        await work(inside.socket, 10)
+        before = len(asyncio.all_tasks())
+        await work(inside.socket, CYCLES)
+        async with asyncio.timeout(10):
+            while len(asyncio.all_tasks()) > before:
+                await asyncio.sleep(0.01)
