@@ -132,6 +132,8 @@ class Commands:
         gone = self._watchlist.remove(tickers)
         if not gone:
             raise CommandError(f"{', '.join(tickers)} not watched")
+        if self._loader is not None:
+            self._loader.cancel(gone)
         log.info("no longer watching %s", ", ".join(gone))
         return TickersChanged(gone, f"no longer watching {', '.join(gone)}; what is stored stays")
 

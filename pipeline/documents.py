@@ -67,7 +67,7 @@ def _identity(message: AnyMessage) -> tuple[str, str, str]:
         case Bar(ticker=ticker, interval=interval):
             return "stock_data", f"{ticker}|{interval}|{ts}", f"{bar_rank(message):024x}"
         case Quote(ticker=ticker):
-            return "stock_data", f"{ticker}|quote|{ts}", _digest(message)
+            return "stock_data", f"{ticker}|quote|{ts}", _revised(message)
         case IndicatorRow(ticker=ticker, interval=interval):
             return "indicators", f"{ticker}|{interval}|{ts}", message.lineage
         case Article(ticker=ticker):
@@ -77,7 +77,7 @@ def _identity(message: AnyMessage) -> tuple[str, str, str]:
         case ScoredItem(ticker=ticker):
             return "sentiment", f"{ticker}|{message.source}|{message.kind}|{message.id}", _newer_score(message)
         case EconomicPoint():
-            return "economic", f"{message.series}|{message.interval}|{ts}", _digest(message)
+            return "economic", f"{message.series}|{message.interval}|{ts}", _revised(message)
         case DeadLetter():
             return (
                 "dead_letter",
@@ -90,6 +90,11 @@ def stamp(ts: datetime) -> str:
     """The instant as text, such as ``2019-02-15T21:00:00Z``; fractions of a second only where there are any."""
     text = ts.astimezone(UTC).isoformat(timespec="microseconds" if ts.microsecond else "seconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+def _revised(message: Quote | EconomicPoint) -> str:
+    """A version by which the later observation wins."""
+    return f"r{message.revision:016d}-{_digest(message)}"  # "r" sorts after a digest, where none was recorded
 
 
 def _later(message: AnyMessage) -> str:

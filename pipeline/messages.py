@@ -23,6 +23,9 @@ Price = Annotated[float, Meta(gt=0)]
 Volume = Annotated[float, Meta(ge=0)]
 Ts = Annotated[datetime, Meta(tz=True)]
 Valence = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
+Revision = Annotated[int, Meta(ge=0, lt=1 << 52)]
+"""Orders observations of the same thing: a higher one supersedes (milliseconds since the epoch of the observation, for
+providers that correct; 0 for those that speak once)."""
 Score = Annotated[float, Meta(ge=-1, le=1)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=256)]
 Tag = Literal["bullish", "bearish"]
@@ -55,8 +58,7 @@ class TickerMessage(Message, frozen=True, kw_only=True):
 class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
     """Open, high, low, close and volume of one interval. `ts` is the provider's label of the bar.
 
-    `revision` orders observations of the same bar: a higher one supersedes (milliseconds since the epoch of the
-    observation, for providers that correct; 0 for those that speak once). `closed` is False while the bar forms.
+    `closed` is False while the bar forms.
     """
 
     interval: Interval
@@ -66,11 +68,12 @@ class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
     close: Price
     volume: Volume
     closed: bool = True
-    revision: Annotated[int, Meta(ge=0, lt=1 << 52)] = 0
+    revision: Revision = 0
     source: ShortText = "unknown"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _clean_fields(self, source=256)
         if self.low > self.high:
             raise ValueError("low is above high")
         if not math.isfinite(self.open + self.high + self.low + self.close + self.volume):
@@ -83,7 +86,12 @@ class Quote(TickerMessage, frozen=True, kw_only=True, tag="quote"):
     price: Price
     previous_close: Price | None = None
     volume: Volume | None = None
+    revision: Revision = 0
     source: ShortText = "unknown"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _clean_fields(self, source=256)
 
 
 class IndicatorRow(TickerMessage, frozen=True, kw_only=True, tag="indicators"):
@@ -132,7 +140,7 @@ class Article(TickerMessage, frozen=True, kw_only=True, tag="article"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, id=256, title=512, summary=4096, url=2048, publisher=128)
+        _clean_fields(self, id=256, title=512, summary=4096, url=2048, publisher=128, source=256)
 
 
 class Post(TickerMessage, frozen=True, kw_only=True, tag="post"):
@@ -147,7 +155,7 @@ class Post(TickerMessage, frozen=True, kw_only=True, tag="post"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, id=256, text=4096, author=128, url=2048)
+        _clean_fields(self, id=256, text=4096, author=128, url=2048, source=256)
 
 
 class ScoredItem(TickerMessage, frozen=True, kw_only=True, tag="sentiment"):
@@ -171,7 +179,7 @@ class ScoredItem(TickerMessage, frozen=True, kw_only=True, tag="sentiment"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, id=256, text=512, url=2048)
+        _clean_fields(self, id=256, text=512, url=2048, source=256)
         cleaned = [(clean(word, 64), valence) for word, valence in self.words]
         if cleaned != self.words:
             msgspec.structs.force_setattr(self, "words", cleaned)
@@ -184,7 +192,12 @@ class EconomicPoint(Message, frozen=True, kw_only=True, tag="economic"):
     interval: str
     value: float | None
     unit: str = ""
+    revision: Revision = 0
     source: ShortText = "unknown"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _clean_fields(self, series=256, interval=64, unit=64, source=256)
 
 
 class DeadLetter(Message, frozen=True, kw_only=True, tag="dead_letter"):

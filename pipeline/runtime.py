@@ -110,6 +110,8 @@ class Pipeline:
         }
         pending = StateFile(data_dir.path / "loads.json", Pending)
         self.loader = Loader(source, self._bus, self._clock, loaded.secrets, pending) if "producer" in roles else None
+        if self.loader is not None:
+            self.loader.resume(self.watchlist)
         self._to_load = set(self.watchlist) if options.initial_load else set()
         self._sink = Sink(self._bus, self._store, self.watchlist)
         self._indicators = IndicatorProcessor(self._bus, self._store, self.watchlist, zone)
@@ -320,7 +322,7 @@ class Pipeline:
     def _values(self) -> Mapping[str | None, Mapping[str, float | None]]:
         """What alerts are about."""
         now = self._clock.now()
-        lag = max((group.lag for topic in self._monitor.topics for group in topic.groups), default=0)
+        lag = max((group.lag for topic in self._monitor.topics for group in topic.groups), default=None)
         dead_letters = self._monitor.documents.get("dead_letter")
         return {
             None: {"lag": lag, "dead_letters": dead_letters},

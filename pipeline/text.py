@@ -22,6 +22,8 @@ def clean(text: str, limit: int = 4096) -> str:
 
     At most `limit` characters; a longer text ends in "…". Idempotent.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable() and text == " ".join(text.split()):
+        return text  # as nearly all is that we write ourselves
     # The bound comes first, so that a megabyte of hostile text costs no more than a long one.
     text = _ANSI.sub("", text[: 4 * limit + 64])
     text = "".join(

@@ -50,10 +50,11 @@ class CombinedSource:
 
         Raises:
             SourceError: if the first source has none, after what the others have.
+            Exception: what else the first source raises; at once, if trying again may help.
         """
         done = 0
         notes: list[str] = []
-        refusal: SourceError | None = None
+        refusal: Exception | None = None
         for source in self._sources:
             chunk = HistoryChunk([], 0, 0)
             try:
@@ -62,8 +63,10 @@ class CombinedSource:
                         total = done + chunk.total if chunk.total else 0
                         note = "; ".join(filter(None, [*notes, chunk.note]))
                         yield HistoryChunk(chunk.messages, done + chunk.done, total, note)
-            except SourceError as error:
+            except Exception as error:
                 if source is self._sources[0]:
+                    if not getattr(error, "permanent", False):
+                        raise
                     refusal = error
                 else:
                     log.warning("the history of %s is loaded without %s: %s", ticker, source.name, error)

@@ -1,8 +1,10 @@
 """The alert stage watches the latest of everything by the user's rules, and tells whoever is to be told."""
 
 import asyncio
+import contextlib
 import logging
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -155,7 +157,7 @@ class AlertStage:
 async def run_command(command: Sequence[str], alert: AlertView, clock: Clock) -> None:
     """Run the user's program for an alert: no shell, none of our secrets, at most 30 seconds. Failures are logged."""
     rule = parse_rule(alert.rule)
-    environment = {name: value for name, value in os.environ.items() if name not in SECRET_ENV} | {
+    environment = {name: value for name, value in os.environ.items() if name.upper() not in SECRET_ENV} | {
         "FINTRENDS_ALERT": sentence_of(alert),
         "FINTRENDS_ALERT_RULE": alert.rule,
         "FINTRENDS_ALERT_TICKER": alert.ticker,
@@ -180,6 +182,7 @@ async def run_command(command: Sequence[str], alert: AlertView, clock: Clock) ->
         elif process.returncode:
             log.error("the alert command %s ended with status %d", command[0], process.returncode)
     finally:
-        if not ended.done():
-            process.kill()
+        # The whole session it leads: a script's own children must not outlive it either.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await ended

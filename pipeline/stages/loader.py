@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -56,9 +56,14 @@ class Loader:
         self._ended: dict[str, float] = {}
         self.loads: dict[str, LoadView] = {}
         self._memory = memory
-        remembered = memory.load() if memory is not None else None
+        self._current: str | None = None
+        self._cancelled = asyncio.Event()
+
+    def resume(self, watched: Container[str]) -> None:
+        """Ask again for the loads that the last process could not end, of those tickers that are still watched."""
+        remembered = self._memory.load() if self._memory is not None else None
         if remembered is not None:
-            self.request(remembered.tickers)
+            self.request(ticker for ticker in remembered.tickers if ticker in watched)
 
     def request(self, tickers: Iterable[str]) -> list[str]:
         """Ask for tickers; those already waiting or loading are left out of what is returned."""
@@ -71,6 +76,15 @@ class Loader:
             self._requested.set()
             self._remember()
         return accepted
+
+    def cancel(self, tickers: Iterable[str]) -> None:
+        """Forget the loads of these tickers that have not ended."""
+        for ticker in tickers:
+            if ticker in self.loads and _is_active(self.loads[ticker]):
+                del self.loads[ticker]
+                if ticker == self._current:
+                    self._cancelled.set()
+        self._remember()
 
     def views(self) -> list[LoadView]:
         """The loads that are worth a look: those under way, and for a while those that ended."""
@@ -98,7 +112,9 @@ class Loader:
                 self._requested.clear()
                 await first_of(self._requested.wait(), context.stopping.wait())
             else:
-                await self._load(ticker, context)
+                self._current = ticker
+                self._cancelled.clear()
+                await first_of(self._load(ticker, context), self._cancelled.wait())
 
     async def _load(self, ticker: str, context: Context) -> None:
         self._update(ticker, state="loading", done=0, total=0, note="")

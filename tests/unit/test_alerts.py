@@ -170,6 +170,7 @@ ALERT = AlertView(seq=1, at=5.0, rule="AAPL price > 250", ticker="AAPL", metric=
 async def test_the_command_finds_the_values_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALPHA_VANTAGE_API_KEY", "planted")
     monkeypatch.setenv("FINTRENDS_KAFKA__SASL_PASSWORD", "planted")
+    monkeypatch.setenv("FINTRENDS_reddit__client_secret", "planted")
     found = tmp_path / "found.json"
     script = "import json, os, sys; open(sys.argv[1], 'w').write(json.dumps(dict(os.environ)))"
     await run_command([sys.executable, "-c", script, str(found), "$(touch x); `id`"], ALERT, SystemClock())
@@ -202,6 +203,27 @@ async def test_a_command_that_hangs_is_ended(caplog: pytest.LogCaptureFixture) -
     clock = FakeClock(auto=True)
     await run_command([sys.executable, "-c", "import time; time.sleep(600)"], ALERT, clock)
     assert "took longer than 30 s and is ended" in caplog.text
+
+
+async def test_what_a_command_started_ends_with_it(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"sleep 600 & echo $! > {pids}; wait"
+    running = asyncio.create_task(run_command(["sh", "-c", script], ALERT, clock := FakeClock()))
+    async with asyncio.timeout(20):
+        while not (pids.exists() and pids.read_text().strip()):
+            await asyncio.sleep(0)
+        await clock.advance(31)
+        await running
+        while _is_alive(int(pids.read_text())):
+            await asyncio.sleep(0)
+
+
+def _is_alive(pid: int) -> bool:
+    """Not so if it waits to be reaped only."""
+    try:
+        return "(sleep) Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
 
 
 async def test_an_alert_runs_the_command(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,10 +10,12 @@ from hypothesis import strategies as st
 from pipeline.bus.base import Received
 from pipeline.documents import document_of, stamp
 from pipeline.messages import (
+    AnyMessage,
     Article,
     Bar,
     EconomicPoint,
     Post,
+    Quote,
     ScoredItem,
     UndecodableError,
     bar_rank,
@@ -188,3 +192,45 @@ def test_of_one_item_s_scores_the_newer_scoring_is_kept_and_a_later_edition_befo
     assert unnumbered < after.version
     edited = document_of(scored(text=text, compound=old, ts=TS + timedelta(microseconds=1)))
     assert after.version < edited.version
+
+
+@pytest.mark.parametrize(
+    "observe",
+    [
+        lambda revision, value: EconomicPoint(ts=TS, series="CPI", interval="monthly", value=value, revision=revision),
+        lambda revision, value: Quote(ticker="AAPL", ts=TS, price=value, revision=revision),
+    ],
+    ids=["economic", "quote"],
+)
+def test_of_two_observations_the_later_is_kept_whatever_its_value(observe: Callable[[int, float], AnyMessage]) -> None:
+    versions = [document_of(observe(revision, 100.0 + (7 * revision) % 13)).version for revision in range(50)]
+    assert versions == sorted(versions)
+    assert len(set(versions)) == 50
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "bar", "ticker": "AAPL", "interval": "1min", "open": 1, "high": 1, "low": 1, "close": 1, "volume": 1},
+        {"type": "quote", "ticker": "AAPL", "price": 1},
+        {"type": "article", "ticker": "AAPL", "id": "1", "title": "t"},
+        {"type": "post", "ticker": "AAPL", "id": "1", "text": "t"},
+        {"type": "economic", "series": "CPI", "interval": "monthly", "value": 1},
+    ],
+    ids=lambda message: message["type"],
+)
+def test_no_text_of_any_message_can_steer_a_terminal(message: dict[str, object]) -> None:
+    kinds = {"bar": Bar, "quote": Quote, "article": Article, "post": Post, "economic": EconomicPoint}
+    type_ = kinds[str(message["type"])]
+    checked = {"ticker", "interval"} if message["type"] == "bar" else {"ticker", "tag"}
+    hostile = "\x1b[31mred\u202e \x9b1m"
+    texts = {
+        field.name: hostile
+        for field in msgspec.structs.fields(type_)
+        if field.name not in checked and "str" in str(field.type)
+    }
+    found = msgspec.convert(message | {"ts": "2019-02-11T14:31:00Z"} | texts, type_)
+    assert texts
+    for name in texts:
+        assert getattr(found, name).isprintable(), name
+        assert "red" in getattr(found, name), name

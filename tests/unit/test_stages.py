@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -267,6 +268,12 @@ class History:
     async def close(self) -> None: ...
 
 
+class Endless(History):
+    async def history(self, ticker: str) -> AsyncGenerator[HistoryChunk]:
+        for done in count(1):
+            yield HistoryChunk([bar(done)], done, 0)
+
+
 class TestLoader:
     async def test_progress_and_failure_are_told_by_ticker_and_forgotten_in_time(self, bench: Bench) -> None:
         clock = FakeClock()
@@ -286,11 +293,28 @@ class TestLoader:
     async def test_what_a_stop_interrupts_is_taken_up_by_the_next_process(self, bench: Bench, tmp_path: Path) -> None:
         memory = StateFile(tmp_path / "loads.json", Pending)
         Loader(History(), bench.bus, memory=memory).request(["NONE", "AAPL"])
+        other = Loader(History(), bench.bus, memory=memory)
+        other.resume({"MSFT"})
+        assert other.idle  # nobody watches them now
         again = Loader(History(), bench.bus, memory=memory)
+        again.resume({"NONE", "AAPL"})
         assert [(load.ticker, load.state) for load in again.views()] == [("NONE", "waiting"), ("AAPL", "waiting")]
         async with bench.running(loader=again.run):
             await until(lambda: _now(again.idle))
-        assert Loader(History(), bench.bus, memory=memory).idle
+        last = Loader(History(), bench.bus, memory=memory)
+        last.resume({"NONE", "AAPL"})
+        assert last.idle
+
+    async def test_a_ticker_that_is_removed_is_loaded_no_further(self, bench: Bench) -> None:
+        loader = Loader(Endless(), bench.bus)
+        loader.request(["MSFT", "AAPL"])
+        async with bench.running(loader=loader.run):
+            await until(lambda: _now(loader.loads["MSFT"].done > 0))
+            loader.cancel(["MSFT"])
+            await until(lambda: _now(loader.loads["AAPL"].done > 0))
+            loader.cancel(["AAPL"])
+            await until(lambda: _now(loader.idle))
+        assert loader.views() == []
 
 
 async def _now(value: object) -> object:

@@ -43,6 +43,11 @@ class Answer:
     now: datetime
     secret: str
 
+    @property
+    def revision(self) -> int:
+        """That of what the reply says: when it was seen, in milliseconds since the epoch."""
+        return int(self.now.timestamp() * 1000)
+
     def decode[Shape](self, shape: type[Shape]) -> Shape:
         """The body as `shape`.
 

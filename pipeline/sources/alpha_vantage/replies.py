@@ -108,7 +108,6 @@ def bars(answer: Answer, ticker: str, interval: Interval) -> Reply[Bar]:
         series = msgspec.json.decode(reply[name], type=dict[str, Raw])
     except msgspec.ValidationError as error:
         raise answer.unreadable(str(error)) from error
-    revision = int(answer.now.timestamp() * 1000)
 
     def parse(label: str, raw: bytes) -> Bar:
         row = msgspec.json.decode(raw, type=_BarRow)
@@ -118,7 +117,7 @@ def bars(answer: Answer, ticker: str, interval: Interval) -> Reply[Bar]:
         )
         values = {field: _number(getattr(row, field)) for field in ("open", "high", "low", "close", "volume")}
         identity = {"ticker": ticker, "interval": interval, "source": SOURCE, "ts": ts}
-        return _message(Bar, identity | values | {"closed": over <= answer.now, "revision": revision})
+        return _message(Bar, identity | values | {"closed": over <= answer.now, "revision": answer.revision})
 
     return answer.rows(series.items(), parse)
 
@@ -137,7 +136,7 @@ def quote(answer: Answer, ticker: str) -> Quote:
         if row.symbol != symbol_of(ticker):
             raise ValueError(f"it is about {row.symbol}")
         close = datetime.combine(datetime.fromisoformat(row.day), SESSION_END, US_EASTERN)
-        return _quote(ticker, min(close, answer.now), row.price, row)
+        return _quote(answer, ticker, min(close, answer.now), row.price, row)
     except ValueError as error:
         raise answer.unreadable(str(error)) from error
 
@@ -154,7 +153,7 @@ def bulk_quotes(answer: Answer, tickers: Mapping[str, str]) -> Reply[Quote]:
         if row.symbol not in tickers:
             raise ValueError(f"{row.symbol} was not asked for")
         ts = datetime.fromisoformat(row.timestamp).replace(tzinfo=US_EASTERN)
-        return _quote(tickers[row.symbol], ts, row.close, row)
+        return _quote(answer, tickers[row.symbol], ts, row.close, row)
 
     return answer.rows((("", raw) for raw in answer.decode(_List).data), parse)
 
@@ -197,7 +196,13 @@ def economic_points(answer: Answer) -> Reply[EconomicPoint]:
         AlphaVantageError
     """
     reply = answer.decode(_EconomicReply)
-    shared = {"series": answer.function, "interval": reply.interval, "unit": reply.unit, "source": SOURCE}
+    shared = {
+        "series": answer.function,
+        "interval": reply.interval,
+        "unit": reply.unit,
+        "revision": answer.revision,
+        "source": SOURCE,
+    }
 
     def parse(_: str, raw: bytes) -> EconomicPoint:
         row = msgspec.json.decode(raw, type=_EconomicRow)
@@ -207,13 +212,14 @@ def economic_points(answer: Answer) -> Reply[EconomicPoint]:
     return answer.rows((("", raw) for raw in reply.data), parse)
 
 
-def _quote(ticker: str, ts: datetime, price: _Number, row: _GlobalQuote | _BulkQuote) -> Quote:
+def _quote(answer: Answer, ticker: str, ts: datetime, price: _Number, row: _GlobalQuote | _BulkQuote) -> Quote:
     fields = {
         "ticker": ticker,
         "ts": ts,
         "price": _number(price),
         "previous_close": _number(row.previous_close),
         "volume": _number(row.volume),
+        "revision": answer.revision,
         "source": SOURCE,
     }
     return _message(Quote, fields)
