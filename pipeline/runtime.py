@@ -91,7 +91,7 @@ class Pipeline:
         self._supervisor = Supervisor(settings.supervisor, self._clock, secrets=self._secrets)
         self._view = LiveView(zone)
         self._view_stage = ViewStage(self._bus, self._store, self.watchlist, self._view)
-        self._monitor = Monitor(self._bus, self._store, self.watchlist, self._clock)
+        self._monitor = Monitor(self._bus, self._store, self.watchlist, self._clock, lambda: self._exhausted)
         # A source that never ends has nothing to be idle after but the initial load, which is all to do then.
         endless = not settings.pipeline.source.startswith(REPLAY)
         only_load = endless and options.initial_load and options.until_idle
@@ -297,7 +297,7 @@ class Pipeline:
             store=self._store.description,
             roles=list(self._settings.pipeline.roles),
             paused=self._supervisor.paused,
-            idle=self._exhausted and not any(group.lag for topic in self._monitor.topics for group in topic.groups),
+            idle=self._exhausted and self._monitor.idle,
             log_seq=self._tail.seq,
             dead_letters=self._monitor.documents.get("dead_letter", 0),
             dead_letter_at=self._monitor.dead_letter_at,

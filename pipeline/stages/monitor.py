@@ -3,11 +3,12 @@
 import asyncio
 import math
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
 
-from pipeline.bus.base import Bus, Member
+from pipeline.bus.base import Bus, BusError, Member
 from pipeline.clock import Clock
 from pipeline.lag import LagWindow
 from pipeline.meters import Rate
@@ -41,13 +42,23 @@ _GROUPS: Final = (PRODUCER_GROUP, *_READING)
 
 class Monitor:
     """Looks once a second. `documents` counts what each collection holds; `dead_letter_at` is when the latest dead
-    letter came in, in seconds since the epoch, None before the first."""
+    letter came in, in seconds since the epoch, None before the first. `idle` says that nothing was left to do: that
+    the sources were `exhausted` before a look that found no lag."""
 
-    def __init__(self, bus: Bus, store: Store, watchlist: Watchlist, clock: Clock) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        store: Store,
+        watchlist: Watchlist,
+        clock: Clock,
+        exhausted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._bus = bus
         self._store = store
         self._watchlist = watchlist
         self._clock = clock
+        self._exhausted = exhausted
+        self.idle = False
         self._windows: defaultdict[tuple[str, str], LagWindow] = defaultdict(LagWindow)
         self._rates: dict[str, Rate] = {}
         self._ends: dict[str, int] | None = None
@@ -68,7 +79,13 @@ class Monitor:
         looks = 0
         while not context.stopping.is_set():
             await context.checkpoint()
-            await self.look(await subscription.refresh())
+            exhausted = self._exhausted()  # asked first: what is published after a look would not be in it
+            try:
+                await self.look(await subscription.refresh())
+            except BusError:
+                self.idle = False
+                raise
+            self.idle = exhausted and not any(group.lag for topic in self._views for group in topic.groups)
             if looks % MEMBERS_EVERY == 0:
                 await self._look_at_members()
             looks += 1

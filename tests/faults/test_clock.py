@@ -33,12 +33,14 @@ JUMPS = pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "back"])
 
 
 class FailingStore(EmbeddedStore):
-    """Refuses to write while `failing`."""
+    """Refuses to write once it has been given so many documents, until it is `mended`."""
 
-    failing = False
+    capacity = 100
+    mended = False
 
     async def upsert(self, collection: str, documents: Sequence[Document]) -> UpsertResult:
-        if self.failing:
+        self.capacity -= len(documents)
+        if self.capacity < 0 and not self.mended:
             raise StoreError("the store is out of order")
         return await super().upsert(collection, documents)
 
@@ -49,13 +51,12 @@ async def test_a_pipeline_goes_on(tmp_path: Path, ledger: Ledger, jump: timedelt
     clock = TurnedClock()
     async with running(tmp_path, recording, speed=6000, clock=clock, store=FailingStore) as inside:
         assert isinstance(inside.store, FailingStore)
-        await inside.wait_for(lambda snapshot: total(snapshot, "indicators") > 100)
+        await inside.wait_for(lambda snapshot: total(snapshot, "stock_data") or _sink(snapshot).error)
         clock.turned = jump
-        inside.store.failing = True
         snapshot = await inside.wait_for(lambda s: sane(s) and _sink(s).state == "backing off")
         assert 0 <= (_sink(snapshot).retry_in or 0) <= 30
         assert any("out of order" in trouble.what for trouble in troubles(_view(snapshot)))
-        inside.store.failing = False
+        inside.store.mended = True
         clock.turned = -jump
         await inside.wait_for(lambda s: sane(s) and settled(s))
         ledger.enter("clock turned by an hour, twice", await inside.audit(recording))
