@@ -1,6 +1,6 @@
 """What is wrong with the pipeline, most urgent first: what, for how long, and the key that leads there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from fintrends_tui import format as fmt
@@ -23,13 +23,23 @@ def troubles(view: View) -> list[Trouble]:
     """Nothing while all is well, and nothing of a snapshot that is out of date: the header says so then."""
     if view.snapshot is None or view.stale:
         return []
-    found = (*_engines(view.snapshot), *_services(view), *_groups(view), *_dead_letters(view))
+    snapshot = view.snapshot
+    found = (*_engines(snapshot), *_services(view), *_providers(snapshot), *_groups(view), *_dead_letters(view))
     return sorted(found, key=lambda trouble: trouble.tone != "error")
 
 
 def _engines(snapshot: Snapshot) -> Iterator[Trouble]:
     if snapshot.pipeline.note:
         yield Trouble("error", snapshot.pipeline.note, "l log")
+
+
+def _providers(snapshot: Snapshot) -> Iterator[Trouble]:
+    for budget in snapshot.budgets:
+        if budget.trouble:
+            yield Trouble("warn", f"{budget.name}: {budget.trouble}", "l log")
+    for ticker in snapshot.tickers:
+        if ticker.note and ticker.price is not None:  # without a price its row says it
+            yield Trouble("warn", f"{ticker.ticker}: {ticker.note}", "l log")
 
 
 def _services(view: View) -> Iterator[Trouble]:
@@ -42,12 +52,19 @@ def _services(view: View) -> Iterator[Trouble]:
     what = f"{first.name} {_how(first)}"
     if others:
         what += f", and {len(others)} more fail" if len(others) > 1 else f", and {others[0].name} fails"
+    if others and all(service.error == first.error for service in others):  # which tells more than the names
+        yield Trouble(_tone(failing), f"{first.error} ({len(failing)} services fail)", "s services")
+        return
     how_long = fmt.age(first.failing_since, view.now)
     yield Trouble(
-        "error" if any(service.state == "failed" for service in failing) else "warn",
+        _tone(failing),
         f"{what}, for {how_long}: {first.error}" if how_long != "now" else f"{what}: {first.error}",
         "s services",
     )
+
+
+def _tone(failing: Sequence[ServiceView]) -> str:
+    return "error" if any(service.state == "failed" for service in failing) else "warn"
 
 
 def _how(service: ServiceView) -> str:

@@ -19,7 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from pipeline import __version__
 from pipeline.circuit import Circuit, CircuitView
 from pipeline.clock import Clock, SystemClock
-from pipeline.http_errors import HttpError, RateLimitedError, RefusedError, UnavailableError
+from pipeline.http_errors import HttpError, RateLimitedError, RefusedError, TimedOutError, UnavailableError
 from pipeline.supervisor import Backoff
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ class Limits:
     """What one request may take. Times in seconds; `body` is the size in bytes once it is decompressed."""
 
     connect: float = 10.0
-    silence: float = 20.0
-    total: float = 60.0
+    silence: float = 15.0
+    total: float = 30.0
     body: int = 16 * 1024 * 1024
     attempts: int = 3
     longest_wait: float = 10.0
@@ -99,6 +99,7 @@ class Http:
 
         Raises:
             UnavailableError: if every attempt failed.
+            TimedOutError: if there was no answer in time; not tried again, for others wait meanwhile.
             CircuitOpenError: if the host has failed so often of late that it is left alone.
             RateLimitedError: for status 429; not tried again, for when is for the caller to say.
             RefusedError: for any other status from 400 to 499.
@@ -142,7 +143,9 @@ class Http:
         return result
 
     def _may_help(self, error: BaseException) -> bool:
-        return isinstance(error, UnavailableError) and (error.retry_after or 0.0) <= self._limits.longest_wait
+        if not isinstance(error, UnavailableError) or isinstance(error, TimedOutError):
+            return False
+        return (error.retry_after or 0.0) <= self._limits.longest_wait
 
     def _pause(self, state: RetryCallState) -> float:
         """Seconds until the next attempt: what the provider asks for, and never less than the backoff."""
@@ -162,9 +165,11 @@ class Http:
                 async with asyncio.timeout(self._limits.total):
                     return await self._exchange(request, provider, heard)
             except TimeoutError as error:
-                raise UnavailableError(provider, f"no complete answer within {self._limits.total:g} s") from error
+                raise TimedOutError(provider, f"no complete answer within {self._limits.total:g} s") from error
             except httpx.PoolTimeout as error:
                 raise HttpError(provider, "not asked, for too many requests are under way") from error
+            except httpx.TimeoutException as error:
+                raise TimedOutError(provider, self._what_broke(error)) from error
             except httpx.RequestError as error:
                 if take_back is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
                     take_back()

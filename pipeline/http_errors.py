@@ -21,6 +21,10 @@ class UnavailableError(HttpError):
     """It could not be reached, did not answer in time, broke off, or failed itself (5xx)."""
 
 
+class TimedOutError(UnavailableError):
+    """It did not answer in time. Not tried again at once, for that could take as long while others wait."""
+
+
 class RateLimitedError(HttpError):
     """It was asked too often (429)."""
 

@@ -183,7 +183,7 @@ class BudgetView(Struct, kw_only=True, frozen=True):
     """Requests to a provider: those `used` and `left` of today's `limit` (None: no day has one).
 
     The next one is planned for `next_at`, to ask for `next_what` ("MSFT news"). `not_in_plan` names what the plan of
-    the key does not include; `note` says what it waits for.
+    the key does not include; `note` says what it waits for, `trouble` what is wrong, if anything is.
     """
 
     name: str
@@ -194,6 +194,7 @@ class BudgetView(Struct, kw_only=True, frozen=True):
     next_what: str = ""
     not_in_plan: list[str] = []
     note: str = ""
+    trouble: str = ""
 
 
 class IndicatorsView(Struct, kw_only=True, frozen=True):

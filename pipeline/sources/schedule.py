@@ -62,7 +62,7 @@ class Planner:
         slots = self._paced(situation, feed) if self._per_day is None else self._rationed(situation, self._per_day)
         # Of what is due, the focused ticker first, and then what is due longest.
         return min(
-            (slot for slot in slots if slot.task.feed == feed),
+            (_put_off(slot, situation) for slot in slots if slot.task.feed == feed),
             key=lambda s: (max(s.at, situation.now), situation.focus not in s.task.subjects, s.at),
             default=None,
         )
@@ -232,6 +232,10 @@ class Planner:
     def _today(self, s: Situation) -> datetime:
         """The beginning of the provider's day."""
         return datetime.combine(s.now.astimezone(self._zone).date(), time(), self._zone)
+
+
+def _put_off(slot: Slot, s: Situation) -> Slot:
+    return Slot(max(slot.at, s.put_off.get(slot.task, slot.at)), slot.task)
 
 
 def _due(asked: datetime | None, seconds: float, now: datetime) -> datetime:

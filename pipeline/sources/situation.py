@@ -1,8 +1,8 @@
 """What a plan is made from, and of: tasks, what was asked before, how things stand. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
@@ -63,7 +63,8 @@ class Known(Struct):
 class Situation:
     """What a plan is made from. `tickers` are those that are worth asking for, `lacking` names the kinds (and
     `LIVE_QUOTES`) that the provider's plan does not include, `left` is today's rest of the budget; `sessions` are
-    oldest first. `loading` says that an initial load waits for its share."""
+    oldest first. `loading` says that an initial load waits for its share, `put_off` until when a task that has failed
+    is left alone, so that the others have their turn."""
 
     now: datetime
     tickers: Sequence[str]
@@ -73,6 +74,7 @@ class Situation:
     lacking: AbstractSet[str] = frozenset()
     left: int | None = None
     loading: bool = False
+    put_off: Mapping[Task, datetime] = field(default_factory=dict)
 
     def since(self, kind: Kind, subject: str) -> datetime | None:
         """When it was last asked; None for never. A time to come, by a clock set back since, counts as now."""

@@ -124,7 +124,7 @@ class TestTransport:
             (answer("<html>", status=503, headers={"Retry-After": "600"}), UnavailableError, 1),
             (reset, UnavailableError, 3),
             (truncated(b"{}"), UnavailableError, 3),
-            (hang, UnavailableError, 3),
+            (hang, UnavailableError, 1),
         ],
         ids=["429", "500", "503", "reset", "truncated", "hung"],
     )

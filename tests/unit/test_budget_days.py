@@ -128,7 +128,7 @@ async def test_a_burst_limit_and_failures_are_waited_for(tmp_path):
     bench.provider.refusals = [BurstLimitError(), UnavailableError("av", "status 503", retry_after=120)]
     async with bench.running():
         await bench.until(new_york(DAY, "09:01"))
-        assert bench.desk.view().note == "av: status 503"
+        assert bench.desk.view().note == "status 503"
         await bench.until(new_york(DAY, "09:05"))
     assert [asked.kind for asked in bench.asked] == ["daily"] * 3 + ["news"]
     assert bench.asked[1].at - bench.asked[0].at >= timedelta(seconds=5)

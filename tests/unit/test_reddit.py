@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.http import Http, Limits
-from pipeline.http_errors import HttpError, UnavailableError
+from pipeline.http_errors import HttpError, TimedOutError, UnavailableError
 from pipeline.messages import Post
 from pipeline.settings_sources import RedditSettings
 from pipeline.sources.base import SourceError
@@ -152,7 +152,7 @@ class TestListing:
             (answer(b"[]"), ReplyError),
             (answer(b""), ReplyError),
             (truncated(found()), UnavailableError),
-            (hang, UnavailableError),
+            (hang, TimedOutError),
             (answer(b"down", 503), UnavailableError),
         ],
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.http import Http, Limits
-from pipeline.http_errors import UnavailableError
+from pipeline.http_errors import TimedOutError, UnavailableError
 from pipeline.messages import decode, encode, topic_of
 from pipeline.sources.posts import BlockedError, ReplyError, UnknownTickerError
 from pipeline.sources.stocktwits import StockTwits, symbol_of
@@ -127,7 +127,7 @@ class TestPage:
             (answer(b"\xff\xfe"), ReplyError),
             (answer(b"[" * 100_000), ReplyError),
             (truncated(stream([])), UnavailableError),
-            (hang, UnavailableError),
+            (hang, TimedOutError),
             (answer(b"down", 503), UnavailableError),
         ],
     )

@@ -24,6 +24,7 @@ from pipeline.sources.alpha_vantage.errors import (
     UnknownSymbolError,
     UnreadableReplyError,
 )
+from pipeline.sources.alpha_vantage.faults import Faults
 from pipeline.sources.alpha_vantage.memory import Memory
 from pipeline.sources.base import FeedName
 from pipeline.sources.market_hours import Hours
@@ -41,6 +42,8 @@ LOOK_AGAIN: Final = 60.0
 _LIVE_FIRST: Final = timedelta(seconds=1)
 """Until an initial load looks again whether live data has been served."""
 _BACKOFF: Final = Backoff(initial=10.0, maximum=900.0)
+_NOTHING_ELSE: Final = ("daily", "quote", "news", "economic")
+"""Kinds that nothing can be asked instead of, should a plan not include them."""
 
 
 class Answered(NamedTuple):
@@ -81,6 +84,7 @@ class Desk:
         self._failures = 0
         self._trouble = ""
         self._buried: set[int] = set()
+        self._faults = Faults()
 
     # What is next
 
@@ -121,6 +125,7 @@ class Desk:
             lacking=self.lacking,
             left=self.budget.left,
             loading=self._loading,
+            put_off=self._faults.until(),
         )
 
     @property
@@ -162,9 +167,10 @@ class Desk:
     # What comes of it
 
     async def ask[Row: AnyMessage](
-        self, call: Callable[[], Awaitable[Reply[Row]]], what: str, ticker: str | None
+        self, call: Callable[[], Awaitable[Reply[Row]]], task: Task, part: str = ""
     ) -> Answered:
-        """Make the call and learn from how it goes; `what` is the part of the plan it needs.
+        """Make the call and learn from how it goes; `part` is what it needs of the plan, where that is more than the
+        kind of the task.
 
         Raises:
             AlphaVantageError: if no request with this key will ever be answered.
@@ -174,16 +180,19 @@ class Desk:
         except BudgetSpentError:
             return Answered((), final=False)
         except AlphaVantageError as error:
-            return self._learn(error, what, ticker)
+            return self._learn(error, task, part or task.kind)
         except HttpError as error:
             self._hold(error)
+            if not isinstance(error, CircuitOpenError):  # of which no task is the cause
+                self._faults.put_off(task, f"{NAME}: {error.cause}", self.clock.now())
             return Answered((), final=False)
         self._failures = 0
         self._trouble = ""
+        self._faults.mended(task)
         self.memory.facts.key_refused = 0.0
         return Answered([*reply.rows, *self._new_misfits(reply.misfits)], final=True)
 
-    def _learn(self, error: AlphaVantageError, what: str, ticker: str | None) -> Answered:
+    def _learn(self, error: AlphaVantageError, task: Task, what: str) -> Answered:
         facts, now = self.memory.facts, self.clock.now().timestamp()
         final = False
         misfits: Sequence[AnyMessage] = ()
@@ -193,20 +202,28 @@ class Desk:
                 self._trouble = "the limit of the day is reached, it says"
             case BurstLimitError():
                 self._hold(error)
+                self._faults.put_off(task, str(error), self.clock.now())
             case FullOutputNotInPlanError():
                 self.lacks(FULL)
             case NotInPlanError():
                 self.lacks(what)
-            case UnknownSymbolError() if ticker is not None and what != "news":
-                facts.unknown[ticker] = now
+                final = what in _NOTHING_ELSE
+                if what == "daily":
+                    self._faults.note(task, str(error), self.clock.now())
+            case UnknownSymbolError() if task.kind not in ("news", "economic"):
+                facts.unknown[task.subjects[0]] = now
             case _ if error.permanent:
                 facts.key_refused = now
                 self.memory.save()
                 raise error
             case UnreadableReplyError():
                 misfits, final = self._new_misfits([error.misfit]), True
+                self._faults.note(task, str(error), self.clock.now())
+            case UnknownSymbolError():
+                final = True  # to these functions alone; many a ticker has no news
             case _:
                 final = True  # asked again at its pace, for it may be mended there
+                self._faults.note(task, str(error), self.clock.now())
         log.warning("%s", error)
         self._remember()
         return Answered(misfits, final)
@@ -220,7 +237,7 @@ class Desk:
         if isinstance(error, CircuitOpenError):
             wait = max(wait, (error.until - self.clock.now()).total_seconds())
         self.budget.hold(wait)
-        self._trouble = str(error)
+        self._trouble = error.cause if isinstance(error, HttpError) else "it asks for fewer requests at a time"
         log.warning("%s; asked again in %.0f s", error, wait)
 
     def _new_misfits[Misfit: AnyMessage](self, misfits: Sequence[Misfit]) -> list[Misfit]:
@@ -261,11 +278,15 @@ class Desk:
 
     # What the screen shows
 
+    def ticker_notes(self) -> dict[str, str]:
+        """Why a ticker has no data, or none that is new."""
+        return self._faults.by_ticker() | dict.fromkeys(self.unknown, f"unknown to {NAME}")
+
     def view(self) -> BudgetView:
         budget = self.budget
         slot = min(self._waiting.values(), key=lambda s: s.at, default=None)
         at = slot.at if slot is not None else budget.next_at if budget.left == 0 else None
-        note = self._trouble if budget.refused or budget.next_at > self.clock.now() else ""
+        note = trouble = self._trouble if budget.refused or budget.next_at > self.clock.now() else ""
         if budget.left == 0:
             note = ", ".join(filter(None, (note, f"goes on at {self.local(budget.next_day)}")))
         return BudgetView(
@@ -277,6 +298,7 @@ class Desk:
             next_what="" if slot is None else str(slot.task),
             not_in_plan=sorted(self.lacking),
             note=note,
+            trouble=trouble,
         )
 
     def local(self, at: datetime) -> str:

@@ -78,12 +78,12 @@ class InitialLoad:
         return [part for part in parts if part not in done]
 
     async def _ask(self, part: str) -> Answered:
-        ticker, client = self._ticker, self._client
+        ticker, client, task = self._ticker, self._client, _task_of(part, self._ticker)
         if part == FULL:
-            return await self._desk.ask(partial(client.daily, ticker, full=True), FULL, ticker)
+            return await self._desk.ask(partial(client.daily, ticker, full=True), task, FULL)
         if part == MONTH:
-            return await self._desk.ask(partial(client.intraday, ticker, "1min", full=True), "intraday", ticker)
-        return await self._answer(_task_of(part, ticker))
+            return await self._desk.ask(partial(client.intraday, ticker, "1min", full=True), task)
+        return await self._answer(task)
 
     def _left_out(self) -> str:
         lacking = self._desk.lacking

@@ -11,7 +11,6 @@ from pipeline.snapshot import BudgetView
 from pipeline.sources.alpha_vantage.answer import SOURCE, Reply
 from pipeline.sources.alpha_vantage.client import AlphaVantageClient, EconomicSeries
 from pipeline.sources.alpha_vantage.desk import Answered, Desk
-from pipeline.sources.alpha_vantage.errors import NAME
 from pipeline.sources.alpha_vantage.load import InitialLoad
 from pipeline.sources.alpha_vantage.replies import US_EASTERN
 from pipeline.sources.base import Feed, FeedName, HistoryChunk
@@ -53,7 +52,7 @@ class AlphaVantageSource:
         return [self._desk.view()]
 
     def ticker_notes(self) -> Mapping[str, str]:
-        return dict.fromkeys(self._desk.unknown, f"unknown to {NAME}")
+        return self._desk.ticker_notes()
 
     async def close(self) -> None:
         """Nothing is held open, and what must be remembered is on disk already."""
@@ -67,21 +66,21 @@ class AlphaVantageSource:
         client, desk, subject = self._client, self._desk, task.subjects[0]
         match task.kind:
             case "bulk":
-                return await desk.ask(partial(client.bulk_quotes, task.subjects), "bulk", None)
+                return await desk.ask(partial(client.bulk_quotes, task.subjects), task)
             case "intraday":
-                return await desk.ask(partial(client.intraday, subject, "1min"), "intraday", subject)
+                return await desk.ask(partial(client.intraday, subject, "1min"), task)
             case "daily":
-                return await desk.ask(partial(client.daily, subject), "daily", subject)
+                return await desk.ask(partial(client.daily, subject), task)
             case "quote":
-                answered = await desk.ask(partial(self._quote, subject), "quote", subject)
+                answered = await desk.ask(partial(self._quote, subject), task)
                 await self._learn_of_quotes(answered.messages)
                 return answered
             case "news":
                 newest = desk.memory.facts.known.newest.get(key_of("news", subject))
                 since = None if newest is None else datetime.fromtimestamp(newest, UTC)
-                return await desk.ask(partial(client.news, subject, since=since, limit=ARTICLES), "news", subject)
+                return await desk.ask(partial(client.news, subject, since=since, limit=ARTICLES), task)
             case "economic":
-                return await desk.ask(partial(client.economic, cast("EconomicSeries", subject)), "economic", None)
+                return await desk.ask(partial(client.economic, cast("EconomicSeries", subject)), task)
 
     async def _quote(self, ticker: str) -> Reply[Quote]:
         return Reply([await self._client.quote(ticker)], [])
