@@ -37,17 +37,18 @@ def environment(**more: str) -> dict[str, str]:
 class Product:
     """`fintrends-tui` on one data directory."""
 
-    def __init__(self, directory: Path, *flags: str) -> None:
-        """`flags` go with every command."""
+    def __init__(self, directory: Path, *flags: str, **variables: str) -> None:
+        """`flags` go with every command, and `variables` are in its environment."""
         self.directory = directory
         self.data_dir = directory / "data"
         self._flags = flags
+        self._variables = variables
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [COMMAND, *map(str, arguments), "--data-dir", str(self.data_dir), *self._flags],
             cwd=self.directory,
-            env=environment(COLUMNS="100"),
+            env=environment(COLUMNS="100", **self._variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
