@@ -168,12 +168,13 @@ class Http:
                 raise TimedOutError(provider, f"no complete answer within {self._limits.total:g} s") from error
             except httpx.PoolTimeout as error:
                 raise HttpError(provider, "not asked, for too many requests are under way") from error
-            except httpx.TimeoutException as error:
-                raise TimedOutError(provider, self._what_broke(error)) from error
             except httpx.RequestError as error:
                 if take_back is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
                     take_back()
-                raise UnavailableError(provider, self._what_broke(error)) from error
+                cause = self._what_broke(error)
+                if isinstance(error, httpx.TimeoutException):
+                    raise TimedOutError(provider, cause) from error
+                raise UnavailableError(provider, cause) from error
 
     async def _exchange(self, request: httpx.Request, provider: str, heard: Heard) -> bytes:
         for _ in range(1 + MAX_REDIRECTS):

@@ -97,5 +97,7 @@ def is_said(snapshot: Snapshot, sentence: str) -> bool:
 
 async def screen_of(snapshot: Snapshot) -> str:
     """What is on a small terminal."""
-    async with running(FakeLink(snapshot), SMALL, now=snapshot.at) as dash:
+    async with running(FakeLink(snapshot), SMALL) as dash:
+        dash.now = snapshot.at
+        await dash.repaint()
         return dash.text

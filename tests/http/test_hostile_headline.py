@@ -49,7 +49,8 @@ async def test_it_is_harmless_wherever_it_comes(server: HttpServer, tmp_path: Pa
     assert hostile_in(log) == set() and len(log) < 10_000
 
     for size in (SMALL, LARGE):
-        async with running(FakeLink(snapshot), size, now=snapshot.at) as dash:
+        async with running(FakeLink(snapshot), size) as dash:
+            dash.now = snapshot.at
             await dash.press("enter")
             assert hostile_in(dash.text) == set()
             assert "[/bold] [$MSFT]" in dash.text

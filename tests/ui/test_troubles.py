@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from fintrends_tui.link import LinkStatus
 from fintrends_tui.troubles import LETTERS_SECONDS, troubles
 from fintrends_tui.view import View
-from pipeline.snapshot import Snapshot
+from pipeline.snapshot import Snapshot, TickerView
 from tests.ui import samples
 from tests.ui.fake_link import CONNECTED, FakeLink
 from tests.ui.gallery import LARGE, SMALL
@@ -44,6 +44,20 @@ def test_of_several_the_one_that_was_given_up_comes_first() -> None:
     ((what, key),) = said(samples.snapshot(services=FAILED))
     assert what == "sink has failed and waits for a restart, and social fails, for 10m: no such host"
     assert key == "s services"
+
+
+def test_of_several_with_one_cause_that_is_said_first() -> None:
+    refused = [replace(s, state="failed", error="no such key", failing_since=samples.NOW) for s in FAILED[:2]]
+    assert said(samples.snapshot(services=refused)) == [("no such key (2 services fail)", "s services")]
+
+
+def test_what_is_wrong_with_a_provider_and_with_a_ticker_that_has_a_price_is_said() -> None:
+    budget = samples.budget(note="status 503, goes on at 00:00 EST", trouble="status 503")
+    tickers = [samples.ticker("AAPL", note="silent for 15 s"), TickerView(ticker="APPL", note="unknown")]
+    assert said(replace(WELL, budgets=[budget], tickers=tickers)) == [
+        ("Alpha Vantage: status 503", "l log"),
+        ("AAPL: silent for 15 s", "l log"),
+    ]
 
 
 def test_a_group_that_stalls_is_told_once_for_all_its_topics() -> None:
