@@ -59,7 +59,8 @@ def dashboard(
         Run the pipeline alone, in the foreground; Ctrl+C stops it in good order.
     """
     symbols = parse_tickers(tickers)
-    _refuse_mistyped_commands(tickers)
+    if (mistyped := _mistyped_command(tickers)) is not None:
+        return _fail(mistyped, 2)
     hand_over(flags)
     if no_ui:
         _become_pipeline([*symbols, *flags.arguments()])
@@ -73,7 +74,7 @@ def dashboard(
     # Imported here, so that the other commands answer at once.
     from fintrends_tui.terminal import dashboard_app, run_app
 
-    return run_app(dashboard_app(link, loaded, symbols))
+    return run_app(dashboard_app(link, loaded, symbols), Where.arguments(flags))
 
 
 @app.command
@@ -210,19 +211,14 @@ async def _stop(where: Where, patience: float = 60.0) -> int:
     return pid
 
 
-def _refuse_mistyped_commands(words: Sequence[str]) -> None:
-    """Raise for what is hardly a ticker: a word in lower case that is nearly a command.
-
-    Raises:
-        LinkError
-    """
+def _mistyped_command(words: Sequence[str]) -> str | None:
+    """What to say of what is hardly a ticker: a word in lower case that is nearly a command."""
     commands = [name for name in app if not name.startswith("-")]
     for word in words:
         near = difflib.get_close_matches(word, commands, n=1, cutoff=0.75) if word.islower() else []
         if near:
-            raise LinkError(
-                f"there is no command {word!r}; did you mean {near[0]}? (As a ticker, write {word.upper()}.)"
-            )
+            return f"there is no command {word!r}; did you mean {near[0]}? (As a ticker, write {word.upper()}.)"
+    return None
 
 
 def _become_pipeline(arguments: Sequence[str]) -> NoReturn:

@@ -71,10 +71,11 @@ async def follow_loads(socket: Path, tickers: Sequence[str]) -> int:
     async with connect(socket) as connection:
         changed: TickersChanged = await connection.ask(Load(list(tickers)))
         print(changed.note, file=sys.stderr)
+        told: set[str] = set()
         while True:
             snapshot: Snapshot = await connection.ask(GetSnapshot())
             loads = [load for load in snapshot.loads if not tickers or load.ticker in tickers]
-            _show(loads)
+            _show(loads, told)
             if all(load.state in ("done", "failed") for load in loads):
                 return 1 if any(load.state == "failed" for load in loads) else 0
             if any(service.role == "loader" and service.state == "failed" for service in snapshot.services):
@@ -82,7 +83,8 @@ async def follow_loads(socket: Path, tickers: Sequence[str]) -> int:
             await asyncio.sleep(_PERIOD)
 
 
-def _show(loads: Sequence[LoadView]) -> None:
+def _show(loads: Sequence[LoadView], told: set[str]) -> None:
+    """One line, kept up to date, on a terminal; elsewhere a line for each load that has something new to say."""
     over = all(load.state in ("done", "failed") for load in loads)
     texts = [
         f"{load.ticker} {load.state}"
@@ -93,8 +95,12 @@ def _show(loads: Sequence[LoadView]) -> None:
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K" + " · ".join(texts) + ("\n" if over else ""))
         sys.stderr.flush()
-    elif over:
-        print(*texts, sep="\n", file=sys.stderr)
+        return
+    for load, text in zip(loads, texts, strict=True):
+        news = f"{load.ticker} {load.state} {load.note}"
+        if news not in told and load.state != "waiting":
+            told.add(news)
+            print(text, file=sys.stderr)
 
 
 def _budget(budget: BudgetView) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+import shlex
 import signal
 import sys
 import threading
@@ -44,8 +45,8 @@ def dashboard_app(link: Link, loaded: Loaded, tickers: Sequence[str]) -> Fintren
     )
 
 
-def run_app(app: FintrendsApp) -> int:
-    """Run the screen until it is left; the exit status.
+def run_app(app: FintrendsApp, where: Sequence[str] = ()) -> int:
+    """Run the screen until it is left; the exit status. `where` are the flags that say which pipeline it is about.
 
     A dropped terminal (SIGHUP) detaches, a SIGTERM quits as the key does. Textual restores the terminal only when its
     event loop ends by itself, so both have to go through the app. A terminal that has gone can leave that loop waiting
@@ -65,7 +66,8 @@ def run_app(app: FintrendsApp) -> int:
             signal.signal(number, on_signal)
         reason = await app.run_async()
         if reason == "detach":
-            print("detached; the pipeline runs on. `fintrends-tui` attaches again, `fintrends-tui stop` stops it.")
+            again, stop = shlex.join(["fintrends-tui", *where]), shlex.join(["fintrends-tui", "stop", *where])
+            print(f"detached; the pipeline runs on. `{again}` attaches again, `{stop}` stops it.")
         return app.return_code or 0
 
     return asyncio.run(main())

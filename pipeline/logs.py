@@ -19,14 +19,19 @@ from pipeline.settings import LogSettings
 from pipeline.text import clean
 
 FILE_NAME: Final = "pipeline.log"
+_SHORTEST: Final = 4
 _URI_CREDENTIALS: Final = re.compile(r"(\w+://)[^/\s]+@")
 _KEY_PARAMETER: Final = re.compile(r"((?:apikey|api_key|token|password|secret)=)[^&\s\"']+", re.IGNORECASE)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without the given secrets, credentials in URIs and the values of key parameters."""
+    """The text without the given secrets, credentials in URIs and the values of key parameters.
+
+    What is shorter than four characters is a placeholder, and part of half the words there are.
+    """
     for secret in secrets:
-        text = text.replace(secret, "***")
+        if len(secret) >= _SHORTEST:
+            text = text.replace(secret, "***")
     return _KEY_PARAMETER.sub(r"\1***", _URI_CREDENTIALS.sub(r"\1***@", text))
 
 

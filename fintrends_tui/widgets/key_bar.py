@@ -9,10 +9,12 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
+from fintrends_tui.commands import SECTIONS
+
 _KEPT: Final = frozenset({"quit", "help"})
 """The way out and the command that shows all the others are always there."""
-
-
+_NAMES: Final = [command.name for _, commands in SECTIONS for command in commands]
+_ORDER: Final = {name: _NAMES.index(name) for name in _NAMES}
 _LINES: Final = 2
 """As many as it takes where the terminal is wide."""
 
@@ -76,10 +78,12 @@ class KeyBar(Widget, can_focus=False):
         for _, binding, enabled, _ in self.screen.active_bindings.values():
             if binding.show and enabled:
                 bindings.setdefault(binding.action, binding)
-        last = [_Hint.of(b, self.app) for b in bindings.values() if b.id in _KEPT]
+        # A key of the user's own stands where the command's usual one did.
+        shown = sorted(bindings.values(), key=lambda binding: _ORDER.get(binding.id or "", len(_ORDER)))
+        last = [_Hint.of(b, self.app) for b in shown if b.id in _KEPT]
         room_for_last = sum(hint.width for hint in last)
         lines: list[list[_Hint]] = [[]]
-        for hint in (_Hint.of(b, self.app) for b in bindings.values() if b.id not in _KEPT):
+        for hint in (_Hint.of(b, self.app) for b in shown if b.id not in _KEPT):
             on_last = len(lines) == height
             kept = room_for_last if on_last else 0
             if sum(other.width for other in lines[-1]) + hint.width + kept > width + 1:

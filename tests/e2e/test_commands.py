@@ -228,7 +228,7 @@ def test_a_terminal_that_can_show_no_screen_is_told_so(product: Product) -> None
 
 def test_a_mistyped_command_is_no_ticker(product: Product) -> None:
     result = product.run("stauts", "--no-ui", "--until-idle")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "did you mean status?" in result.stderr
 
 

@@ -3,6 +3,10 @@ import pytest
 from fintrends_tui.commands import SECTIONS, TOGETHER
 from fintrends_tui.keys import keymap, shown
 from pipeline.settings import SettingsError
+from tests.ui import samples
+from tests.ui.fake_link import FakeLink
+from tests.ui.gallery import SMALL
+from tests.ui.running import running
 
 
 def test_without_changes_there_is_nothing_to_set() -> None:
@@ -56,3 +60,8 @@ def test_on_every_screen_a_name_means_one_command() -> None:
 
 def test_keys_are_shown_as_people_read_them() -> None:
     assert shown("question_mark,ctrl+n,shift+up,left,a,O,f2,pageup") == "? Ctrl+N Shift+↑ ← a O F2 PgUp"
+
+
+async def test_a_key_of_ones_own_stands_in_the_footer_where_the_usual_one_did() -> None:
+    async with running(FakeLink(samples.snapshot()), SMALL, keymap={"add": "n"}) as dash:
+        assert dash.text.splitlines()[-1].strip().startswith("n Add")

@@ -330,7 +330,8 @@ class TestLog:
     async def test_the_reader_keeps_their_place_when_old_lines_go(self) -> None:
         link = FakeLink(samples.snapshot(), log_lines=2000)
         async with running(link, SMALL) as dash:
-            await dash.press("l", "pageup")
+            await dash.press("l")
+            await dash.press("pageup")  # once there is a page to go up
             pane = dash.app.screen.query_one(LogPane)
             top = pane.rows[int(pane.scroll_y)].key
             link.add_log_lines(30)
