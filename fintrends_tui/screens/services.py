@@ -10,6 +10,7 @@ from textual.screen import Screen
 from fintrends_tui.commands import SERVICES, bindings
 from fintrends_tui.screens.breakpoints import HEIGHTS
 from fintrends_tui.view import View
+from fintrends_tui.widgets.budgets import Budgets
 from fintrends_tui.widgets.header import Header
 from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.service_pane import ServicePane
@@ -45,6 +46,7 @@ class ServicesScreen(Screen[None]):
         yield Header()
         yield ServiceTable()
         yield ServicePane()
+        yield Budgets()
         yield Writes()
         yield KeyBar()
 
@@ -54,6 +56,7 @@ class ServicesScreen(Screen[None]):
     def update_view(self, view: View) -> None:
         self.query_one(Header).update_view(view)
         self.query_one(ServiceTable).update_view(view)
+        self.query_one(Budgets).update_view(view)
         self.query_one(Writes).update_view(view)
         self._show_service()
 

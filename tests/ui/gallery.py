@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from textual.pilot import Pilot
 
@@ -47,34 +48,44 @@ async def settled(pilot: Pilot[ExitReason]) -> None:
     await pilot.pause()
 
 
-async def shoot(
-    size: tuple[int, int],
-    snapshot: Snapshot | None,
-    status: LinkStatus = CONNECTED,
-    steps: Steps | None = None,
-    theme: str | None = None,
-    *,
-    started_here: bool = False,
-    messages: list[TopicMessage] | None = None,
-) -> str:
-    """A screenshot as SVG."""
-    link = FakeLink(snapshot, status, started_here=started_here)
-    if messages is not None:
-        link.topic = FakeTopic(messages)
-    link.alerts = snapshot.alerts if snapshot is not None else []
-    app = FintrendsApp(link, settings=ScreenSettings(theme=theme or ""), now=lambda: samples.NOW)
-    async with app.run_test(size=size, notifications=True) as pilot:
+class Shot(NamedTuple):
+    """A screen as it is after some keys."""
+
+    size: tuple[int, int]
+    snapshot: Snapshot | None
+    status: LinkStatus = CONNECTED
+    steps: Steps | None = None
+    theme: str | None = None
+    messages: list[TopicMessage] | None = None
+
+
+@asynccontextmanager
+async def shown(shot: Shot) -> AsyncIterator[FintrendsApp]:
+    """The dashboard as the shot wants it."""
+    link = FakeLink(shot.snapshot, shot.status)
+    if shot.messages is not None:
+        link.topic = FakeTopic(shot.messages)
+    link.alerts = shot.snapshot.alerts if shot.snapshot is not None else []
+    app = FintrendsApp(link, settings=ScreenSettings(theme=shot.theme or ""), now=lambda: samples.NOW)
+    async with app.run_test(size=shot.size, notifications=True) as pilot:
         await settled(pilot)
         app.repaint()
         await settled(pilot)
-        if steps is not None:
-            await steps(pilot)
+        if shot.steps is not None:
+            await shot.steps(pilot)
         app.repaint()
         await settled(pilot)
+        yield app
+
+
+async def shoot(shot: Shot) -> str:
+    """The screen as SVG."""
+    async with shown(shot) as app:
         return app.export_screenshot()
 
 
-def main(directory: Path, names: list[str]) -> None:
+def shots() -> dict[str, Shot]:
+    """All of them, by name."""
     full = samples.snapshot()
     simulated = samples.snapshot(
         pipeline=samples.pipeline(
@@ -89,66 +100,69 @@ def main(directory: Path, names: list[str]) -> None:
     letters = samples.snapshot(pipeline=samples.pipeline(dead_letters=2, dead_letter_at=samples.NOW - 12))
     stalled = samples.snapshot(topics=samples.stalled_topics())
     stale = samples.snapshot(tickers=[samples.ticker(t, i * 40) for i, t in enumerate(("AAPL", "MSFT", "TSLA"))])
-    shots = {
-        "small": shoot(SMALL, full),
-        "small-sim": shoot(SMALL, simulated),
-        "large": shoot(LARGE, full),
-        "large-loads": shoot(LARGE, samples.snapshot(loads=samples.loads())),
-        "small-loads": shoot(SMALL, samples.snapshot(loads=samples.loads())),
-        "large-light": shoot(LARGE, simulated, theme="fintrends-light"),
-        "small-light": shoot(SMALL, simulated, theme="fintrends-light"),
-        "large-colour-blind": shoot(LARGE, full, theme="fintrends-colour-blind"),
-        "sorted": shoot(SMALL, stale, steps=keys("o", "o", "o", "o")),
-        "zoomed": shoot(SMALL, full, steps=keys("z")),
-        "filter": shoot(SMALL, full, steps=keys("slash", *"us")),
-        "groups": shoot(SMALL, full, steps=keys("m", *"tech cars", "enter", "tab")),
-        "write": shoot(SMALL, full, steps=keys("w")),
-        "welcome": shoot(SMALL, empty),
-        "huge": shoot((200, 60), full),
-        "starting": shoot(LARGE, None, starting),
-        "failed": shoot(SMALL, None, failed),
-        "empty": shoot(LARGE, empty),
-        "detail": shoot(LARGE, full, steps=keys("enter")),
-        "candles": shoot(LARGE, full, steps=keys("enter", "c", "m", "b", "plus", "plus")),
-        "candles-small": shoot(SMALL, full, steps=keys("enter", "c", "v", "w")),
-        "detail-small": shoot(SMALL, full, steps=keys("enter")),
-        "add": shoot(SMALL, full, steps=keys("a", *"aapl", "space", "percent_sign", "enter")),
-        "load": shoot(SMALL, full, steps=keys("i")),
-        "restart": shoot(LARGE, full, steps=keys("r")),
-        "help": shoot(LARGE, full, steps=keys("question_mark")),
-        "help-small": shoot(SMALL, full, steps=keys("question_mark")),
-        "topics-screen": shoot(LARGE, full, steps=keys("t")),
-        "topics-screen-small": shoot(SMALL, full, steps=keys("t", "o", "o", "o")),
-        "topics-filter": shoot(SMALL, full, steps=keys("t", "slash", *"tsla")),
-        "messages": shoot(LARGE, full, steps=keys("t", "enter", "j", "j")),
-        "messages-small": shoot(SMALL, full, steps=keys("t", "enter")),
-        "dead-letters": shoot(LARGE, letters, steps=keys("e"), messages=samples.dead_letters()),
-        "dead-letters-small": shoot(SMALL, letters, steps=keys("e"), messages=samples.dead_letters()),
-        "services-screen": shoot(LARGE, full, steps=keys("s", "j", "j")),
-        "services-screen-small": shoot(SMALL, full, steps=keys("s", "j", "j")),
-        "trouble": shoot(SMALL, letters),
-        "trouble-large": shoot(LARGE, stalled),
-        "log-find": shoot(LARGE, full, steps=keys("l", "slash", *"sink", "enter")),
-        "log": shoot(SMALL, full, steps=keys("l")),
-        "indicators": shoot(SMALL, full, steps=keys("tab", "tab")),
-        "sentiment": shoot(SMALL, full, steps=keys("tab", "tab", "tab")),
-        "topics": shoot(SMALL, full, steps=keys(*["tab"] * 4)),
-        "store": shoot(SMALL, full, steps=keys(*["tab"] * 5)),
-        "services": shoot(SMALL, full, steps=keys(*["tab"] * 6)),
-        "alerts": shoot(LARGE, alerting, steps=keys("A")),
-        "alerts-small": shoot(SMALL, alerting, steps=keys("A")),
-        "alerts-empty": shoot(SMALL, full, steps=keys("A")),
-        "alerts-add": shoot(SMALL, alerting, steps=keys("A", "a", *"prize", "greater_than_sign", "5", "enter")),
-        "alerts-remove": shoot(SMALL, alerting, steps=keys("A", "x")),
-        "alert": shoot(SMALL, alerting, steps=fire),
-        "palette": shoot(SMALL, full, steps=keys("ctrl+p")),
+    return {
+        "small": Shot(SMALL, full),
+        "small-sim": Shot(SMALL, simulated),
+        "large": Shot(LARGE, full),
+        "large-loads": Shot(LARGE, samples.snapshot(loads=samples.loads())),
+        "small-loads": Shot(SMALL, samples.snapshot(loads=samples.loads())),
+        "large-light": Shot(LARGE, simulated, theme="fintrends-light"),
+        "small-light": Shot(SMALL, simulated, theme="fintrends-light"),
+        "large-colour-blind": Shot(LARGE, full, theme="fintrends-colour-blind"),
+        "sorted": Shot(SMALL, stale, steps=keys("o", "o", "o", "o")),
+        "zoomed": Shot(SMALL, full, steps=keys("z")),
+        "filter": Shot(SMALL, full, steps=keys("slash", *"us")),
+        "groups": Shot(SMALL, full, steps=keys("m", *"tech cars", "enter", "tab")),
+        "write": Shot(SMALL, full, steps=keys("w")),
+        "welcome": Shot(SMALL, empty),
+        "huge": Shot((200, 60), full),
+        "starting": Shot(LARGE, None, starting),
+        "failed": Shot(SMALL, None, failed),
+        "empty": Shot(LARGE, empty),
+        "detail": Shot(LARGE, full, steps=keys("enter")),
+        "candles": Shot(LARGE, full, steps=keys("enter", "c", "m", "b", "plus", "plus")),
+        "candles-small": Shot(SMALL, full, steps=keys("enter", "c", "v", "w")),
+        "detail-small": Shot(SMALL, full, steps=keys("enter")),
+        "add": Shot(SMALL, full, steps=keys("a", *"aapl", "space", "percent_sign", "enter")),
+        "load": Shot(SMALL, full, steps=keys("i")),
+        "restart": Shot(LARGE, full, steps=keys("r")),
+        "help": Shot(LARGE, full, steps=keys("question_mark")),
+        "help-small": Shot(SMALL, full, steps=keys("question_mark")),
+        "topics-screen": Shot(LARGE, full, steps=keys("t")),
+        "topics-screen-small": Shot(SMALL, full, steps=keys("t", "o", "o", "o")),
+        "topics-filter": Shot(SMALL, full, steps=keys("t", "slash", *"tsla")),
+        "messages": Shot(LARGE, full, steps=keys("t", "enter", "j", "j")),
+        "messages-small": Shot(SMALL, full, steps=keys("t", "enter")),
+        "dead-letters": Shot(LARGE, letters, steps=keys("e"), messages=samples.dead_letters()),
+        "dead-letters-small": Shot(SMALL, letters, steps=keys("e"), messages=samples.dead_letters()),
+        "services-screen": Shot(LARGE, full, steps=keys("s", "j", "j")),
+        "budgets": Shot(LARGE, samples.snapshot(budgets=[samples.budget()]), steps=keys("s")),
+        "budgets-small": Shot(SMALL, samples.snapshot(budgets=[samples.budget()]), steps=keys("s")),
+        "services-screen-small": Shot(SMALL, full, steps=keys("s", "j", "j")),
+        "trouble": Shot(SMALL, letters),
+        "trouble-large": Shot(LARGE, stalled),
+        "log-find": Shot(LARGE, full, steps=keys("l", "slash", *"sink", "enter")),
+        "log": Shot(SMALL, full, steps=keys("l")),
+        "indicators": Shot(SMALL, full, steps=keys("tab", "tab")),
+        "sentiment": Shot(SMALL, full, steps=keys("tab", "tab", "tab")),
+        "topics": Shot(SMALL, full, steps=keys(*["tab"] * 4)),
+        "store": Shot(SMALL, full, steps=keys(*["tab"] * 5)),
+        "services": Shot(SMALL, full, steps=keys(*["tab"] * 6)),
+        "alerts": Shot(LARGE, alerting, steps=keys("A")),
+        "alerts-small": Shot(SMALL, alerting, steps=keys("A")),
+        "alerts-empty": Shot(SMALL, full, steps=keys("A")),
+        "alerts-add": Shot(SMALL, alerting, steps=keys("A", "a", *"prize", "greater_than_sign", "5", "enter")),
+        "alerts-remove": Shot(SMALL, alerting, steps=keys("A", "x")),
+        "alert": Shot(SMALL, alerting, steps=fire),
+        "palette": Shot(SMALL, full, steps=keys("ctrl+p")),
     }
+
+
+def main(directory: Path, names: list[str]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    for name, shot in shots.items():
+    for name, shot in shots().items():
         if not names or name in names:
-            (directory / f"{name}.svg").write_text(asyncio.run(shot), "utf-8")
-        else:
-            shot.close()
+            (directory / f"{name}.svg").write_text(asyncio.run(shoot(shot)), "utf-8")
 
 
 if __name__ == "__main__":
