@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.budget import Budget
-from pipeline.messages import AnyMessage, Article, Bar, EconomicPoint, Quote
+from pipeline.messages import AnyMessage, Article, Bar, DeadLetter, EconomicPoint, Quote
 from pipeline.settings import AlphaVantageSettings, Settings
 from pipeline.sources.alpha_vantage import budget_of, desk_of, memory_of
 from pipeline.sources.alpha_vantage.answer import Reply
@@ -35,7 +35,9 @@ class FakeProvider:
         self.asked: list[Asked] = []
         self.unknown: set[str] = set()
         self.missing: set[str] = set()
-        """What the plan does not include: of "bulk", "intraday", "full"."""
+        """What the plan does not include: of the kinds of `Asked`."""
+        self.unfit: set[str] = set()
+        """Kinds whose replies hold nothing but a row that does not fit."""
         self.live_quotes = False
         self.refusals: list[Exception] = []
         self._clock = clock
@@ -67,12 +69,19 @@ class FakeProvider:
     async def news(self, ticker: str, *, since: datetime | None = None, limit: int = 50) -> Reply[Article]:
         await self._ask("news", ticker)
         now = self._clock.now()
-        return Reply([Article(ticker=ticker, ts=now, id=f"{ticker} {now}", title="News")], [])
+        return self._reply("news", Article(ticker=ticker, ts=now, id=f"{ticker} {now}", title="News"))
 
     async def economic(self, series: str) -> Reply[EconomicPoint]:
         await self._ask("economic", series)
         ts = (self._clock.now() - timedelta(days=45)).replace(day=1)
-        return Reply([EconomicPoint(ts=ts, series=series, interval="monthly", value=1.0)], [])
+        return self._reply("economic", EconomicPoint(ts=ts, series=series, interval="monthly", value=1.0))
+
+    def _reply[Row: AnyMessage](self, kind: str, row: Row) -> Reply[Row]:
+        if kind not in self.unfit:
+            return Reply([row], [])
+        now = self._clock.now()
+        letter = DeadLetter(ts=now, topic="test", partition=0, offset=len(self.asked), reason="unfit", payload="")
+        return Reply([], [letter])
 
     async def _ask(self, kind: str, *subjects: str) -> None:
         await self._budget.permit()

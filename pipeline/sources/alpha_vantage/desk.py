@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pipeline.budget import Budget, BudgetSpentError
 from pipeline.clock import Clock
 from pipeline.http_errors import CircuitOpenError, HttpError
-from pipeline.messages import AnyMessage
+from pipeline.messages import AnyMessage, DeadLetter
 from pipeline.snapshot import BudgetView
 from pipeline.sources.alpha_vantage.answer import Reply
 from pipeline.sources.alpha_vantage.errors import (
@@ -259,13 +259,15 @@ class Desk:
         """
         now = self.clock.now().timestamp()
         known = self.memory.facts.known
+        # The time of a dead letter is that of its making: it says nothing of how new the data are.
+        rows = [message for message in messages if not isinstance(message, DeadLetter)]
         if part:
             known.asked[f"{part} {task.subjects[0]}"] = now
         for subject in task.subjects:
             key = key_of(task.kind, subject)
             known.asked[key] = now
-            if messages and task.kind not in ("bulk", "intraday"):
-                known.newest[key] = max(message.ts.timestamp() for message in messages)
+            if rows and task.kind not in ("bulk", "intraday"):
+                known.newest[key] = max(row.ts.timestamp() for row in rows)
         if task.kind in ("news", "quote", "economic"):
             known.spread_at = now
         self._remember()
