@@ -46,14 +46,10 @@ class FakeProvider:
 
     async def daily(self, ticker: str, *, full: bool = False) -> Reply[Bar]:
         await self._ask("full" if full else "daily", ticker)
-        if full and "full" in self.missing:
-            raise FullOutputNotInPlanError("TIME_SERIES_DAILY")
         return Reply([_bar(ticker, session) for session in self._settled()], [])
 
     async def intraday(self, ticker: str, interval: str, *, full: bool = False) -> Reply[Bar]:
         await self._ask("month" if full else "intraday", ticker)
-        if "intraday" in self.missing:
-            raise NotInPlanError("TIME_SERIES_INTRADAY")
         return Reply([], [])
 
     async def quote(self, ticker: str) -> Quote:
@@ -62,8 +58,6 @@ class FakeProvider:
 
     async def bulk_quotes(self, tickers: Sequence[str]) -> Reply[Quote]:
         await self._ask("bulk", *tickers)
-        if "bulk" in self.missing:
-            raise NotInPlanError("REALTIME_BULK_QUOTES")
         return Reply([self._quote(ticker) for ticker in tickers], [])
 
     async def news(self, ticker: str, *, since: datetime | None = None, limit: int = 50) -> Reply[Article]:
@@ -88,6 +82,8 @@ class FakeProvider:
         self.asked.append(Asked(self._clock.now(), kind, subjects))
         if self.refusals:
             raise self.refusals.pop(0)
+        if kind in self.missing:
+            raise FullOutputNotInPlanError(kind) if kind == "full" else NotInPlanError(kind)
         if subjects[0] in self.unknown:
             raise UnknownSymbolError(subjects[0])
 

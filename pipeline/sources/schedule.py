@@ -83,10 +83,10 @@ class Planner:
         left = per_day if s.left is None else s.left
         settling = self._settling(s)
         tickers = self._focused_first(s)
-        first = [Slot(s.now, Task("daily", (t,))) for t in tickers if s.since("daily", t) is None]
         # Its bars first: they show whether there is such a ticker.
-        seen = [t for t in tickers if s.since("daily", t) is not None]
-        first += [Slot(s.now, Task("news", (t,))) for t in seen if s.since("news", t) is None]
+        first = [Slot(s.now, Task("daily", (t,))) for t in tickers if not _seen(s, t)]
+        if "news" not in s.lacking:
+            first += [Slot(s.now, Task("news", (t,))) for t in tickers if _seen(s, t) and s.since("news", t) is None]
         first = first[: max(0, left - len(settling))]
         rest = left - len(settling) - len(first)
         if s.loading:
@@ -95,6 +95,8 @@ class Planner:
 
     def _settling(self, s: Situation) -> list[Slot]:
         """The daily series that are, or will be, due before the budget's day ends, of tickers seen before."""
+        if "daily" in s.lacking:
+            return []
         midnight = self._today(s) + timedelta(days=1)
         known = [ticker for ticker in self._focused_first(s) if s.since("daily", ticker) is not None]
         slots = [Slot(self._daily_due(s, ticker), Task("daily", (ticker,))) for ticker in known]
@@ -113,13 +115,13 @@ class Planner:
 
     def _neediest(self, s: Situation) -> list[Task]:
         """Each task that may be worth a request, the longest unasked first; the focused ticker ages twice as fast."""
-        kinds: list[Kind] = ["news"]
+        kinds: list[Kind] = ["news"] if "news" not in s.lacking else []
         if self._market_to_come(s) is not None and LIVE_QUOTES not in s.lacking and "quote" not in s.lacking:
             kinds.append("quote")
         needs: list[tuple[float, Task]] = []
         for kind in kinds:
             for ticker in s.tickers:
-                if s.since("daily", ticker) is None:
+                if not _seen(s, ticker):
                     continue
                 asked = s.since(kind, ticker)
                 age = math.inf if asked is None else (s.now - asked).total_seconds()
@@ -153,7 +155,10 @@ class Planner:
         """Of what is due at once, prices come first."""
         pace, count = self._pace, len(s.tickers)
         single: Kind | None = "intraday" if "intraday" not in s.lacking else "quote" if "bulk" in s.lacking else None
-        demand = 60 * count * ((1 / pace.stock if single else 0.0) + 1 / pace.news)
+        if single in s.lacking:
+            single = None
+        news = "news" not in s.lacking
+        demand = 60 * count * ((1 / pace.stock if single else 0.0) + (1 / pace.news if news else 0.0))
         if "bulk" not in s.lacking:
             demand += 60 * math.ceil(count / BULK) / pace.stock
         slower = max(1.0, demand / (LIVE_SHARE * self._per_minute))
@@ -161,7 +166,7 @@ class Planner:
         if feed == "economic":
             yield from (Slot(due, task) for due, task in self._economic(s))
         elif feed == "news":
-            for ticker, factor in factors.items():
+            for ticker, factor in factors.items() if news else ():
                 yield Slot(_due(s.since("news", ticker), factor * pace.news, s.now), Task("news", (ticker,)))
         else:
             if "bulk" not in s.lacking:
@@ -169,7 +174,7 @@ class Planner:
             if single is not None:
                 for ticker, factor in factors.items():
                     yield Slot(self._market_due(s, single, ticker, factor * pace.stock), Task(single, (ticker,)))
-            for ticker in s.tickers:
+            for ticker in s.tickers if "daily" not in s.lacking else ():
                 yield Slot(self._daily_due(s, ticker), Task("daily", (ticker,)))
 
     def _bulk(self, s: Situation, period: float) -> Iterator[Slot]:
@@ -209,7 +214,7 @@ class Planner:
         the whole of the next one there is news, not before.
         """
         dues: list[tuple[datetime, Task]] = []
-        for name, period in self._series.items():
+        for name, period in self._series.items() if "economic" not in s.lacking else ():
             asked = s.since("economic", name)
             again = self._pace.economy
             if self._per_day is not None:
@@ -236,6 +241,11 @@ class Planner:
 
 def _put_off(slot: Slot, s: Situation) -> Slot:
     return Slot(max(slot.at, s.put_off.get(slot.task, slot.at)), slot.task)
+
+
+def _seen(s: Situation, ticker: str) -> bool:
+    """Whether its bars have been asked for, where the plan has any."""
+    return "daily" in s.lacking or s.since("daily", ticker) is not None
 
 
 def _due(asked: datetime | None, seconds: float, now: datetime) -> datetime:

@@ -1,5 +1,12 @@
 """What the answers and the refusals of a provider teach, and what they must not."""
 
+import asyncio
+from collections import Counter
+from contextlib import aclosing
+
+import pytest
+
+from pipeline.sources.base import HistoryChunk
 from tests.fake_provider import Bench, new_york
 
 DAY, NEXT = "2026-03-04", "2026-03-05"
@@ -17,3 +24,45 @@ async def test_a_row_that_does_not_fit_says_nothing_of_how_new_the_data_are(tmp_
     await bench.day(new_york("2026-03-06"))
     again = [a for a in bench.asked if a.subjects == ("CPI",) and a.at > new_york(DAY, "10:05")]
     assert again  # not in two months, as after a value of today
+
+
+@pytest.mark.parametrize("kind", ["daily", "news", "economic", "quote", "intraday", "bulk"])
+@pytest.mark.parametrize("plan", ["free", "premium"])
+async def test_what_the_plan_lacks_is_asked_for_once_and_the_rest_goes_on(tmp_path, kind, plan):
+    bench = Bench(new_york(DAY, "09:00"), tmp_path, plan=plan)
+    bench.provider.live_quotes = True
+    bench.provider.missing = {kind} | ({"intraday", "bulk"} if kind == "quote" else set())
+    bench.watchlist.add(["AAPL", "MSFT"])
+    await bench.day(new_york(DAY, "11:00"))
+    counts = Counter(asked.kind for asked in bench.asked)
+    never = plan == "free" and kind in ("intraday", "bulk")
+    assert counts[kind] == (0 if never else 1)
+    others = {"daily", "news", "economic"} - {kind}
+    assert others <= counts.keys()
+    assert {a.subjects[0] for a in bench.asked if a.kind in ("daily", "news") and a.kind in others} == {"AAPL", "MSFT"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "note"),
+    [
+        ("daily", "no daily bars: not in the plan"),
+        ("intraday", "no intraday bars: not in the plan"),
+        ("news", "no news: not in the plan"),
+        ("economic", "no economic series: not in the plan"),
+    ],
+)
+async def test_a_load_leaves_out_what_the_plan_lacks_and_says_so(tmp_path, kind, note):
+    bench = Bench(new_york(DAY, "20:00"), tmp_path, plan="premium")
+    bench.provider.missing = {kind} | {"daily": {"full"}, "intraday": {"month"}}.get(kind, set())
+    chunks: list[HistoryChunk] = []
+
+    async def load() -> None:
+        async with aclosing(bench.source.history("AAPL")) as history:
+            chunks.extend([chunk async for chunk in history])
+
+    task = asyncio.create_task(load())
+    await bench.until(new_york(DAY, "20:30"))
+    assert task.done()
+    await task
+    assert chunks[-1].note == note
+    assert max(Counter((asked.kind, asked.subjects) for asked in bench.asked).values()) == 1

@@ -1,6 +1,6 @@
 """The initial load of one ticker: whatever of its history is not here yet, as the budget allows."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -13,6 +13,13 @@ from pipeline.sources.situation import Kind, Situation, Task, last_settled
 
 MONTH: Final = "intraday history"
 """Intraday bars of the last 30 days, told apart from the newest hundred that the live feed asks for."""
+
+_NAMES: Final[Mapping[Kind, str]] = {
+    "daily": "daily bars",
+    "intraday": "intraday bars",
+    "news": "news",
+    "economic": "economic series",
+}
 
 
 class InitialLoad:
@@ -69,13 +76,11 @@ class InitialLoad:
         settled = last_settled(situation).timestamp()
         daily = "daily" if FULL in lacking else FULL
         parts = [part for part in (daily, MONTH) if known.get(f"{part} {self._ticker}", 0.0) < settled]
-        if "intraday" in lacking and MONTH in parts:
-            parts.remove(MONTH)
         if situation.since("news", self._ticker) is None:
             parts.append("news")
         parts += [name for name in PERIODS if situation.since("economic", name) is None]
         done = self._desk.memory.facts.loading.get(self._ticker, ())
-        return [part for part in parts if part not in done]
+        return [part for part in parts if part not in done and _task_of(part, self._ticker).kind not in lacking]
 
     async def _ask(self, part: str) -> Answered:
         ticker, client, task = self._ticker, self._client, _task_of(part, self._ticker)
@@ -87,9 +92,8 @@ class InitialLoad:
 
     def _left_out(self) -> str:
         lacking = self._desk.lacking
-        notes = ["the newest 100 daily bars only"] if FULL in lacking else []
-        if "intraday" in lacking:
-            notes.append("no intraday bars")
+        notes = ["the newest 100 daily bars only"] if FULL in lacking and "daily" not in lacking else []
+        notes += [f"no {name}" for kind, name in _NAMES.items() if kind in lacking]
         return f"{', '.join(notes)}: not in the plan" if notes else ""
 
 
