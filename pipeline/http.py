@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Permit = Callable[[], Awaitable[Callable[[], None] | None]]
 """Awaited before each attempt that leaves the house, retries included: where a budget counts and holds back. What it
-returns, if anything, is called when there was no connection, so that the provider never heard of the attempt."""
+returns, if anything, is called when the attempt did not leave after all, so that the provider never heard of it."""
 
 USER_AGENT: Final = f"fintrends-tui/{__version__}"
 MAX_REDIRECTS: Final = 3
@@ -94,8 +94,9 @@ class Http:
         headers: Mapping[str, str] | None = None,
         permit: Permit = unlimited,
         heard: Heard = unheard,
+        attempts: int | None = None,
     ) -> bytes:
-        """The body of the answer, decompressed.
+        """The body of the answer, decompressed; `attempts` in place of as many as the limits allow.
 
         Raises:
             UnavailableError: if every attempt failed.
@@ -105,9 +106,8 @@ class Http:
             RefusedError: for any other status from 400 to 499.
             HttpError: if the answer is too large, cannot be decompressed, or leads elsewhere.
         """
-        return await self._retried(
-            self._client.build_request("GET", url, params=params, headers=headers), permit, heard
-        )
+        request = self._client.build_request("GET", url, params=params, headers=headers)
+        return await self._retried(request, permit, heard, attempts)
 
     async def post(
         self,
@@ -131,10 +131,12 @@ class Http:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _retried(self, request: httpx.Request, permit: Permit, heard: Heard = unheard) -> bytes:
+    async def _retried(
+        self, request: httpx.Request, permit: Permit, heard: Heard = unheard, attempts: int | None = None
+    ) -> bytes:
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
-            stop=stop_after_attempt(self._limits.attempts),
+            stop=stop_after_attempt(attempts or self._limits.attempts),
             wait=self._pause,
             retry=retry_if_exception(self._may_help),
             reraise=True,
@@ -160,21 +162,26 @@ class Http:
         circuit = self._circuits.setdefault(provider, Circuit(provider, self._clock))
         circuit.check()  # a permit is too dear for what will not be sent
         take_back = await permit()
-        with circuit.attempt():
-            try:
-                async with asyncio.timeout(self._limits.total):
-                    return await self._exchange(request, provider, heard)
-            except TimeoutError as error:
-                raise TimedOutError(provider, f"no complete answer within {self._limits.total:g} s") from error
-            except httpx.PoolTimeout as error:
-                raise HttpError(provider, "not asked, for too many requests are under way") from error
-            except httpx.RequestError as error:
-                if take_back is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-                    take_back()
-                cause = self._what_broke(error)
-                if isinstance(error, httpx.TimeoutException):
-                    raise TimedOutError(provider, cause) from error
-                raise UnavailableError(provider, cause) from error
+        try:
+            with circuit.attempt():
+                return await self._in_time(request, provider, heard)
+        except HttpError as error:
+            if take_back is not None and not error.sent:
+                take_back()
+            raise
+
+    async def _in_time(self, request: httpx.Request, provider: str, heard: Heard) -> bytes:
+        try:
+            async with asyncio.timeout(self._limits.total):
+                return await self._exchange(request, provider, heard)
+        except TimeoutError as error:
+            raise TimedOutError(provider, f"no complete answer within {self._limits.total:g} s") from error
+        except httpx.PoolTimeout as error:
+            raise HttpError(provider, "not asked, for too many requests are under way", sent=False) from error
+        except httpx.RequestError as error:
+            sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            kind = TimedOutError if isinstance(error, httpx.TimeoutException) else UnavailableError
+            raise kind(provider, self._what_broke(error), sent=sent) from error
 
     async def _exchange(self, request: httpx.Request, provider: str, heard: Heard) -> bytes:
         for _ in range(1 + MAX_REDIRECTS):

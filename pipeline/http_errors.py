@@ -7,14 +7,16 @@ class HttpError(Exception):
     """The provider gave nothing that can be used; the message names it and the cause.
 
     Mostly temporary: back off and ask again later. `RefusedError` alone says that this is of no use. `retry_after` is
-    the number of seconds that the provider asked to be left alone for, where it did.
+    the number of seconds that the provider asked to be left alone for, where it did. `sent` is False if it cannot have
+    heard of the request.
     """
 
-    def __init__(self, provider: str, cause: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, provider: str, cause: str, *, retry_after: float | None = None, sent: bool = True) -> None:
         super().__init__(f"{provider}: {cause}")
         self.provider = provider
         self.cause = cause
         self.retry_after = retry_after
+        self.sent = sent
 
 
 class UnavailableError(HttpError):
@@ -33,7 +35,7 @@ class CircuitOpenError(HttpError):
     """It was not asked, for it has failed too often in a row; it will be again at `until` (UTC)."""
 
     def __init__(self, provider: str, cause: str, *, until: datetime) -> None:
-        super().__init__(provider, cause)
+        super().__init__(provider, cause, sent=False)
         self.until = until
 
 

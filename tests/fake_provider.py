@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.budget import Budget
+from pipeline.http_errors import UnavailableError
 from pipeline.messages import AnyMessage, Article, Bar, DeadLetter, EconomicPoint, Quote
 from pipeline.settings import AlphaVantageSettings, Settings
 from pipeline.sources.alpha_vantage import budget_of, desk_of, memory_of
@@ -39,6 +40,10 @@ class FakeProvider:
         self.unfit: set[str] = set()
         """Kinds whose replies hold nothing but a row that does not fit."""
         self.live_quotes = False
+        self.outage: UnavailableError | None = None
+        """Raised at every request, as long as it lasts."""
+        self.latency = 0.0
+        """Seconds from a request to its answer."""
         self.refusals: list[Exception] = []
         self._clock = clock
         self._budget = budget
@@ -78,8 +83,15 @@ class FakeProvider:
         return Reply([], [letter])
 
     async def _ask(self, kind: str, *subjects: str) -> None:
-        await self._budget.permit()
+        take_back = await self._budget.permit()
+        if self.outage is not None and not self.outage.sent:
+            take_back()
+            raise self.outage
         self.asked.append(Asked(self._clock.now(), kind, subjects))
+        if self.latency:
+            await self._clock.sleep(self.latency)
+        if self.outage is not None:
+            raise self.outage
         if self.refusals:
             raise self.refusals.pop(0)
         if kind in self.missing:

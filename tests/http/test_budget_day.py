@@ -4,15 +4,21 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
+
+import pytest
+from msgspec.structs import replace
 
 from pipeline.http import Http
+from pipeline.http_errors import UnavailableError
 from pipeline.messages import Bar
-from pipeline.sources.alpha_vantage.client import AlphaVantageClient
+from pipeline.settings import AlphaVantageSettings
+from pipeline.sources.alpha_vantage import budget_of, client_of
 from pipeline.sources.alpha_vantage.desk import Answered
 from pipeline.sources.alpha_vantage.source import AlphaVantageSource
 from pipeline.sources.schedule import Task
 from tests.fake_provider import Bench, new_york
+from tests.fakes import FakeClock
 from tests.http.alpha_vantage_data import BAD_CALL, DAILY_LIMIT, KEY
 from tests.http_server import Behaviour, HttpServer, Request, answer
 
@@ -56,10 +62,26 @@ async def test_the_daily_limit_in_its_own_words_ends_the_day(tmp_path, server: H
     assert KEY not in caplog.text + bench.desk.view().note + "".join(p.read_text() for p in tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("plan", "attempts"), [("free", 1), ("premium", 3)])
+async def test_a_rationed_day_is_not_spent_on_repeating(
+    tmp_path, server: HttpServer, plan: Literal["free", "premium"], attempts: int
+) -> None:
+    server.on(answer(b"down", 503))
+    clock = FakeClock(auto=True)
+    options = AlphaVantageSettings(api_key=KEY, plan=plan, base_url=server.url)
+    http = Http(clock)
+    client = client_of(options, budget_of(options, tmp_path, clock), clock, http)
+    with pytest.raises(UnavailableError):
+        await client.daily("AAPL")
+    await http.close()
+    assert len(server.requests) == attempts
+
+
 async def _day(bench: Bench, server: HttpServer, behaviour: Behaviour) -> None:
     server.on(behaviour)
     http = Http(bench.clock)
-    client = AlphaVantageClient(http, KEY, base_url=server.url, clock=bench.clock, permit=bench.budget.permit)
+    options = replace(bench.settings.alpha_vantage, base_url=server.url)
+    client = client_of(options, bench.budget, bench.clock, http)
     bench.source = source = CountingSource(client, bench.desk)
     bench.watchlist.add(FIVE)
     end = new_york("2026-03-04", "23:50")

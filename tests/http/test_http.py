@@ -100,6 +100,29 @@ class TestRetries:
             await http.get(f"http://127.0.0.1:{free_port()}", permit=permit)
         assert permit.given == permit.taken_back == 3
 
+    async def test_what_did_not_leave_is_taken_back(self, server: HttpServer, http: Http, permit: Permits) -> None:
+        server.on(trickle)
+        busy = [asyncio.create_task(http.get(server.url)) for _ in range(16)]
+        while len(server.requests) < len(busy):
+            await asyncio.sleep(0.001)
+        with pytest.raises(HttpError, match="too many requests are under way"):
+            await http.get(server.url, permit=permit)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        assert permit.given == permit.taken_back == 1
+
+    async def test_what_the_circuit_held_back_after_the_permit_is_taken_back(
+        self, server: HttpServer, http: Http, permit: Permits
+    ) -> None:
+        async def slow_permit() -> Callable[[], None]:
+            await _open_circuit(server, http)
+            return await permit()
+
+        with pytest.raises(CircuitOpenError):
+            await http.get(server.url, permit=slow_permit)
+        assert permit.given == permit.taken_back == 1
+
     async def test_a_compressed_answer_that_ends_early_is_tried_again(self, server: HttpServer, http: Http) -> None:
         half = bytes.fromhex("1f8b0800000000000203")
         server.on(answer(half, headers={"Content-Encoding": "gzip"}), OK)

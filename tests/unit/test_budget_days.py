@@ -136,6 +136,30 @@ async def test_a_burst_limit_and_failures_are_waited_for(tmp_path):
     assert [type(message) for message in bench.got][:1] == [Bar]
 
 
+async def test_an_outage_of_hours_leaves_most_of_the_day(tmp_path):
+    bench = Bench(new_york(DAY, "09:00"), tmp_path)
+    bench.watchlist.add(FIVE)
+    bench.provider.outage = UnavailableError("av", "status 503")
+    async with bench.running():
+        await bench.until(new_york(DAY, "12:00"))
+        assert 2 <= len(bench.asked) <= 12
+        bench.provider.outage = None
+        await bench.until(new_york(DAY, "13:01"))
+    assert {type(message) for message in bench.got} >= {Bar}
+
+
+async def test_a_line_that_is_down_costs_nothing_and_is_tried_again_soon(tmp_path):
+    bench = Bench(new_york(DAY, "09:00"), tmp_path)
+    bench.watchlist.add(["AAPL"])
+    bench.provider.outage = UnavailableError("av", "no connection", sent=False)
+    async with bench.running():
+        await bench.until(new_york(DAY, "12:00"))
+        assert bench.budget.used == 0
+        bench.provider.outage = None
+        await bench.until(new_york(DAY, "12:16"))
+    assert {type(message) for message in bench.got} >= {Bar}
+
+
 async def test_a_premium_budget_serves_two_hundred_tickers_at_its_rate(tmp_path):
     bench = Bench(new_york(DAY, "10:00"), tmp_path, plan="premium", requests_per_minute=75)
     tickers = [f"T{number:03}" for number in range(200)]

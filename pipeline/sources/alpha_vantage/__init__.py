@@ -36,7 +36,7 @@ def create(settings: Settings, data_dir: Path, clock: Clock, http: Http) -> Alph
             "(free at https://www.alphavantage.co/support/#api-key)"
         )
     budget = budget_of(options, data_dir, clock)
-    client = AlphaVantageClient(http, options.api_key, clock=clock, base_url=options.base_url, permit=budget.permit)
+    client = client_of(options, budget, clock, http)
     desk = desk_of(settings, budget, memory_of(options, data_dir), MarketHours(clock), clock)
     return AlphaVantageSource(client, desk)
 
@@ -52,6 +52,18 @@ def budget_of(options: AlphaVantageSettings, data_dir: Path, clock: Clock) -> Bu
         rates=rates,
         per_day=options.requests_per_day if free else None,
         zone=US_EASTERN,
+    )
+
+
+def client_of(options: AlphaVantageSettings, budget: Budget, clock: Clock, http: Http) -> AlphaVantageClient:
+    """Asks within the budget; where the day is rationed, once, for an outage must not eat it up."""
+    return AlphaVantageClient(
+        http,
+        options.api_key,
+        clock=clock,
+        base_url=options.base_url,
+        permit=budget.permit,
+        attempts=None if budget.per_day is None else 1,
     )
 
 

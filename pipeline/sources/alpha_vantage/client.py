@@ -39,13 +39,23 @@ ECONOMIC_PARAMETERS: Final[Mapping[EconomicSeries, Mapping[str, str]]] = {
 class AlphaVantageClient:
     """Every method raises `HttpError` where no answer came and `AlphaVantageError` where the answer is no data."""
 
-    def __init__(self, http: Http, api_key: str, *, base_url: str, clock: Clock, permit: Permit = unlimited) -> None:
-        """`permit` is awaited before each request that leaves, repeated ones included."""
+    def __init__(
+        self,
+        http: Http,
+        api_key: str,
+        *,
+        base_url: str,
+        clock: Clock,
+        permit: Permit = unlimited,
+        attempts: int | None = None,
+    ) -> None:
+        """`permit` is awaited before each request that leaves, repeated ones included; `attempts` as for `Http.get`."""
         self._http = http
         self._api_key = api_key
         self._clock = clock
         self._url = f"{base_url.rstrip('/')}/query"
         self._permit = permit
+        self._attempts = attempts
 
     async def daily(self, ticker: str, *, full: bool = False) -> Reply[Bar]:
         """Daily bars as traded: the newest 100, or with `full` (premium) more than twenty years."""
@@ -99,7 +109,7 @@ class AlphaVantageClient:
 
     async def _ask(self, function: str, ticker: str | None, **parameters: str) -> Answer:
         params = {"function": function, **parameters, "apikey": self._api_key}
-        body = await self._http.get(self._url, params=params, permit=self._permit)
+        body = await self._http.get(self._url, params=params, permit=self._permit, attempts=self._attempts)
         return Answer(body, function, ticker, self._clock.now(), self._api_key)
 
 

@@ -44,6 +44,8 @@ _LIVE_FIRST: Final = timedelta(seconds=1)
 _BACKOFF: Final = Backoff(initial=10.0, maximum=900.0)
 _NOTHING_ELSE: Final = ("daily", "quote", "news", "economic")
 """Kinds that nothing can be asked instead of, should a plan not include them."""
+_DEAR_BACKOFF: Final = Backoff(initial=60.0, maximum=3600.0)
+"""Where each failure costs a request of the day."""
 
 
 class Answered(NamedTuple):
@@ -231,7 +233,8 @@ class Desk:
     def _hold(self, error: HttpError | BurstLimitError) -> None:
         """Leave the provider alone for as long as it wants, and longer with each failure in a row."""
         self._failures += 1
-        wait = _BACKOFF.delay(self._failures)
+        dear = self.budget.per_day is not None and isinstance(error, HttpError) and error.sent
+        wait = (_DEAR_BACKOFF if dear else _BACKOFF).delay(self._failures)
         if isinstance(error, HttpError):
             wait = max(wait, error.retry_after or 0.0)
         if isinstance(error, CircuitOpenError):
