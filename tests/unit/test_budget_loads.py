@@ -3,9 +3,11 @@
 import asyncio
 from collections import Counter
 from contextlib import aclosing
+from datetime import timedelta
 
 import pytest
 
+from pipeline.http_errors import UnavailableError
 from pipeline.sources.base import HistoryChunk, SourceError
 from tests.fake_provider import Bench, new_york
 
@@ -65,6 +67,21 @@ async def test_a_premium_load_takes_everything_and_learns_what_it_cannot_have(tm
     assert chunks[-1].note == "the newest 100 daily bars only: not in the plan"
     await load(bench, "AAPL", chunks)  # there is nothing new
     assert len(bench.asked) == 12
+
+
+@pytest.mark.parametrize(("sent", "counted"), [(True, 2), (False, 0)])
+async def test_only_what_has_left_is_counted_to_the_share_of_the_loads(tmp_path, sent, counted):
+    bench = Bench(new_york(DAY, "09:00"), tmp_path)
+    bench.provider.outage = UnavailableError("av", "no connection", sent=sent)
+    task = asyncio.create_task(load(bench, "AAPL", []))
+    await bench.until(new_york(DAY, "09:00") + timedelta(seconds=61))
+    assert bench.desk.memory.facts.known.loads == {DAY: counted}
+    await bench.until(new_york(DAY, "12:00"))
+    bench.provider.outage = None
+    await bench.until(new_york(DAY, "15:00"))
+    assert len(bench.asked) == bench.budget.used == 8  # the loads' share, while the market has not closed
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_an_unknown_symbol_fails_its_load(tmp_path):

@@ -49,10 +49,11 @@ _DEAR_BACKOFF: Final = Backoff(initial=60.0, maximum=3600.0)
 
 
 class Answered(NamedTuple):
-    """What a request has given; `final` is False if it is to be asked again."""
+    """What a request has given; `final` is False if it is to be asked again, `sent` if it has not left at all."""
 
     messages: Sequence[AnyMessage]
     final: bool
+    sent: bool = True
 
 
 class Desk:
@@ -159,12 +160,17 @@ class Desk:
             self._loading = False
             self._remember()
 
-    def count_load(self) -> None:
-        """An initial load is about to make a request."""
+    async def ask_for_load(self, ask: Callable[[], Awaitable[Answered]]) -> Answered:
+        """Ask, and count it to the initial loads' share of the day; what did not leave is taken back."""
         today = self.clock.now().astimezone(self._zone).date().isoformat()
-        loads = self.memory.facts.known.loads
-        self.memory.facts.known.loads = {today: loads.get(today, 0) + 1}
+        known = self.memory.facts.known
+        known.loads = {today: known.loads.get(today, 0) + 1}
         self.memory.save()
+        answered = await ask()
+        if not answered.sent and today in known.loads:
+            known.loads[today] -= 1
+            self.memory.save()
+        return answered
 
     # What comes of it
 
@@ -180,14 +186,14 @@ class Desk:
         try:
             reply = await call()
         except BudgetSpentError:
-            return Answered((), final=False)
+            return Answered((), final=False, sent=False)
         except AlphaVantageError as error:
             return self._learn(error, task, part or task.kind)
         except HttpError as error:
             self._hold(error)
-            if not isinstance(error, CircuitOpenError):  # of which no task is the cause
+            if error.sent:  # else no task is the cause
                 self._faults.put_off(task, f"{NAME}: {error.cause}", self.clock.now())
-            return Answered((), final=False)
+            return Answered((), final=False, sent=error.sent)
         self._failures = 0
         self._trouble = ""
         self._faults.mended(task)

@@ -54,9 +54,8 @@ class InitialLoad:
                 yield HistoryChunk((), messages, 0, note=f"{progress}, goes on at {desk.local(until)}")
                 wait = (until - desk.clock.now()).total_seconds()
                 await desk.clock.sleep(min(wait, desk.look_again))
-            desk.count_load()
             part = parts[0]
-            answered = await self._ask(part)
+            answered = await desk.ask_for_load(partial(self._ask, part))
             if not answered.final:
                 continue
             requests += 1
