@@ -62,7 +62,11 @@ class Planner:
         slots = self._paced(situation, feed) if self._per_day is None else self._rationed(situation, self._per_day)
         # Of what is due, the focused ticker first, and then what is due longest.
         return min(
-            (_put_off(slot, situation) for slot in slots if slot.task.feed == feed),
+            (
+                _put_off(slot, situation)
+                for slot in slots
+                if slot.task.feed == feed and slot.task not in situation.under_way
+            ),
             key=lambda s: (max(s.at, situation.now), situation.focus not in s.task.subjects, s.at),
             default=None,
         )

@@ -64,7 +64,7 @@ class Situation:
     """What a plan is made from. `tickers` are those that are worth asking for, `lacking` names the kinds (and
     `LIVE_QUOTES`) that the provider's plan does not include, `left` is today's rest of the budget; `sessions` are
     oldest first. `loading` says that an initial load waits for its share, `put_off` until when a task that has failed
-    is left alone, so that the others have their turn."""
+    is left alone, so that the others have their turn, `under_way` what is being asked already."""
 
     now: datetime
     tickers: Sequence[str]
@@ -75,6 +75,7 @@ class Situation:
     left: int | None = None
     loading: bool = False
     put_off: Mapping[Task, datetime] = field(default_factory=dict)
+    under_way: AbstractSet[Task] = frozenset()
 
     def since(self, kind: Kind, subject: str) -> datetime | None:
         """When it was last asked; None for never. A time to come, by a clock set back since, counts as now."""

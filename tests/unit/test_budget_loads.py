@@ -56,6 +56,21 @@ async def test_live_data_keep_their_share_while_a_load_waits(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("plan", ["free", "premium"])
+async def test_a_load_and_live_data_do_not_ask_the_same_at_the_same_time(tmp_path, plan):
+    bench = Bench(new_york("2026-03-07", "12:00"), tmp_path, plan=plan)  # a Saturday: the load may take it all
+    bench.provider.latency = 3.0
+    bench.provider.missing = {"full"}
+    bench.watchlist.add(["AAPL", "MSFT"])
+    async with bench.running():
+        loads = [asyncio.create_task(load(bench, ticker, [])) for ticker in bench.watchlist]
+        await bench.until(new_york("2026-03-07", "12:05"))
+        assert all(task.done() for task in loads)
+    once = Counter((a.kind, a.subjects) for a in bench.asked if a.kind in ("daily", "news", "economic"))
+    assert len(once) == 2 + 2 + 8
+    assert set(once.values()) == {1}
+
+
 async def test_a_premium_load_takes_everything_and_learns_what_it_cannot_have(tmp_path):
     bench = Bench(new_york(DAY, "20:00"), tmp_path, plan="premium")
     bench.provider.missing = {"full"}

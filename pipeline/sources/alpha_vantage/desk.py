@@ -83,6 +83,7 @@ class Desk:
         self._never = frozenset(never)
         self._watchlist = Watchlist()
         self._waiting: dict[FeedName, Slot] = {}
+        self._under_way: set[Task] = set()
         self._learnt = asyncio.Event()
         self._failures = 0
         self._trouble = ""
@@ -129,6 +130,7 @@ class Desk:
             left=self.budget.left,
             loading=self._loading,
             put_off=self._faults.until(),
+            under_way=frozenset(self._under_way),
         )
 
     @property
@@ -141,12 +143,22 @@ class Desk:
         """Tickers of which it is known that they are no symbols there."""
         return self.memory.unknown(self.clock.now())
 
-    async def load_waits_until(self) -> datetime | None:
+    @contextmanager
+    def under_way(self, task: Task) -> Iterator[None]:
+        """From its request until its messages are taken: nobody else asks the same meanwhile."""
+        self._under_way.add(task)
+        try:
+            yield
+        finally:
+            self._under_way.discard(task)
+            self._plan_anew()
+
+    async def load_waits_until(self, task: Task) -> datetime | None:
         """None if an initial load may ask now: live data comes first, and leaves it a share of the day."""
         now = self.clock.now()
         if self.budget.next_at > now:
             return self.budget.next_at
-        if any(slot.at <= now for slot in self._waiting.values()):
+        if task in self._under_way or any(slot.at <= now for slot in self._waiting.values()):
             return now + _LIVE_FIRST
         return self.budget.next_day if self._planner.loads_left(await self.situation()) == 0 else None
 
@@ -284,6 +296,9 @@ class Desk:
     def _remember(self) -> None:
         """Keep what was learnt, and let those who wait plan anew with it."""
         self.memory.save()
+        self._plan_anew()
+
+    def _plan_anew(self) -> None:
         self._learnt.set()
         self._learnt = asyncio.Event()
 

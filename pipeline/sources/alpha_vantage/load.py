@@ -49,22 +49,25 @@ class InitialLoad:
             if ticker in desk.unknown:
                 facts.loading.pop(ticker, None)
                 raise SourceError(f"{NAME} knows no symbol {ticker}; check its spelling")
-            progress = f"{requests} of {requests + len(parts)} requests"
-            while (until := await desk.load_waits_until()) is not None:
+            part = parts[0]
+            task = _task_of(part, ticker)
+            if (until := await desk.load_waits_until(task)) is not None:
+                progress = f"{requests} of {requests + len(parts)} requests"
                 yield HistoryChunk((), messages, 0, note=f"{progress}, goes on at {desk.local(until)}")
                 wait = (until - desk.clock.now()).total_seconds()
                 await desk.clock.sleep(min(wait, desk.look_again))
-            part = parts[0]
-            answered = await desk.ask_for_load(partial(self._ask, part))
-            if not answered.final:
-                continue
-            requests += 1
-            messages += len(answered.messages)
-            yield HistoryChunk(
-                answered.messages, messages, 0, note=f"{requests} of {requests - 1 + len(parts)} requests"
-            )
-            facts.loading.setdefault(ticker, []).append(part)
-            desk.answered(_task_of(part, ticker), answered.messages, part if part in (FULL, MONTH) else "")
+                continue  # what is missing may have come with live data meanwhile
+            with desk.under_way(task):
+                answered = await desk.ask_for_load(partial(self._ask, part))
+                if not answered.final:
+                    continue
+                requests += 1
+                messages += len(answered.messages)
+                yield HistoryChunk(
+                    answered.messages, messages, 0, note=f"{requests} of {requests - 1 + len(parts)} requests"
+                )
+                facts.loading.setdefault(ticker, []).append(part)
+                desk.answered(task, answered.messages, part if part in (FULL, MONTH) else "")
         facts.loading.pop(ticker, None)
         desk.memory.save()
         yield HistoryChunk((), messages, messages, note=self._left_out())

@@ -106,8 +106,9 @@ class _Feed:
     async def stream(self, watchlist: Watchlist) -> AsyncGenerator[Sequence[AnyMessage]]:
         while True:
             task = await self._desk.turn(self.name, watchlist)
-            answered = await self._source.answer(task)
-            if answered.messages:
-                yield answered.messages
-            if answered.final:
-                self._desk.answered(task, answered.messages)
+            with self._desk.under_way(task):
+                answered = await self._source.answer(task)
+                if answered.messages:
+                    yield answered.messages
+                if answered.final:
+                    self._desk.answered(task, answered.messages)
