@@ -19,19 +19,20 @@ class Rota:
         self._period = period
         self._spacing = spacing
         self._due: dict[str, float] = {}
-        self._last_due = 0.0
+        self._turns: dict[str, float] = {}
+        """As `_due`, but for pauses."""
         self._not_before = 0.0
 
     def next(self, tickers: Sequence[str], now: float) -> tuple[str, float]:
         """The ticker to ask for next, of at least one, and the seconds to wait until then."""
         for gone in self._due.keys() - set(tickers):
-            del self._due[gone]  # it is a newcomer when it comes back
+            del self._due[gone], self._turns[gone]  # it is a newcomer when it comes back
         ticker = min(tickers, key=lambda ticker: self._due.get(ticker, -math.inf))
         return ticker, max(self._due.get(ticker, now), self._not_before, now) - now
 
     def asked(self, ticker: str, tickers: Sequence[str], now: float, pause: float = 0.0) -> None:
         """Give the ticker its next turn, no sooner than after the pause."""
         step = max(self._period / max(1, len(tickers)), self._spacing)
-        self._last_due = max(now + self._period, self._last_due + step)
-        self._due[ticker] = max(self._last_due, now + pause)
+        self._turns[ticker] = max([now + self._period, *(turn + step for turn in self._turns.values())])
+        self._due[ticker] = max(self._turns[ticker], now + pause)
         self._not_before = now + min(NEWCOMER, step)

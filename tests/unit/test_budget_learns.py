@@ -6,7 +6,11 @@ from contextlib import aclosing
 
 import pytest
 
+from pipeline.messages import Article, DeadLetter
+from pipeline.sources.alpha_vantage.answer import Reply
+from pipeline.sources.alpha_vantage.desk import REMEMBERED_MISFITS
 from pipeline.sources.base import HistoryChunk
+from pipeline.sources.situation import Task
 from tests.fake_provider import Bench, new_york
 
 DAY, NEXT = "2026-03-04", "2026-03-05"
@@ -66,3 +70,25 @@ async def test_a_load_leaves_out_what_the_plan_lacks_and_says_so(tmp_path, kind,
     await task
     assert chunks[-1].note == note
     assert max(Counter((asked.kind, asked.subjects) for asked in bench.asked).values()) == 1
+
+
+async def test_what_did_not_fit_is_handed_out_once_and_the_memory_of_it_is_bounded(tmp_path, monkeypatch):
+    bench = Bench(new_york(DAY, "10:00"), tmp_path)
+
+    async def ask(offsets: range) -> int:
+        letters = [
+            DeadLetter(ts=bench.clock.now(), topic="t", partition=0, offset=number, reason="", payload="")
+            for number in offsets
+        ]
+
+        async def news(*_: object, **__: object) -> Reply[Article]:
+            return Reply([], letters)
+
+        monkeypatch.setattr(bench.provider, "news", news)
+        return len((await bench.source.answer(Task("news", ("AAPL",)))).messages)
+
+    assert await ask(range(REMEMBERED_MISFITS)) == REMEMBERED_MISFITS
+    assert await ask(range(REMEMBERED_MISFITS)) == 0
+    assert await ask(range(REMEMBERED_MISFITS, REMEMBERED_MISFITS + 10)) == 10
+    assert await ask(range(10, REMEMBERED_MISFITS)) == 0
+    assert await ask(range(10)) == 10  # forgotten, for newer ones came

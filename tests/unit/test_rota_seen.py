@@ -45,6 +45,17 @@ def test_a_newcomer_is_asked_at_once_and_one_that_comes_back_too() -> None:
     assert rota.next(["A", "B", "C"], 1100) == ("C", 0)
 
 
+def test_one_that_goes_and_comes_back_again_and_again_is_not_pushed_away() -> None:
+    rota = Rota(600)
+    for time in range(0, 100, 10):
+        assert rota.next(["A", "B"], time) == ("A" if time == 0 else "B", 0)
+        rota.asked("A" if time == 0 else "B", ["A", "B"], time)
+        rota.next(["A"], time + 5)
+    rota.next(["A", "B"], 100)
+    rota.asked("B", ["A", "B"], 100)
+    assert turns(rota, ["A", "B"], 1000, start=100)[:2] == [(600, "A"), (900, "B")]
+
+
 def test_one_that_is_put_off_waits_and_holds_nobody_up() -> None:
     rota = Rota(600)
     rota.asked("BAD", ["BAD", "GOOD"], 0, pause=86_400)

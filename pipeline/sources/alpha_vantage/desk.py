@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 FULL: Final = "full history"
 """What a plan lacks that gives the newest 100 rows only."""
+REMEMBERED_MISFITS: Final = 10_000
+"""More than the rows of the longest reply, twenty years of days."""
 LOOK_AGAIN: Final = 60.0
 """Seconds after which a plan is made anew at the latest: the clock may have been set, the focus have moved."""
 _LIVE_FIRST: Final = timedelta(seconds=1)
@@ -87,7 +89,7 @@ class Desk:
         self._learnt = asyncio.Event()
         self._failures = 0
         self._trouble = ""
-        self._buried: set[int] = set()
+        self._buried: dict[int, None] = {}
         self._faults = Faults()
 
     # What is next
@@ -264,7 +266,9 @@ class Desk:
     def _new_misfits[Misfit: AnyMessage](self, misfits: Sequence[Misfit]) -> list[Misfit]:
         """Those that were not handed out before: a row that does not fit comes again with every reply."""
         new = [misfit for misfit in misfits if getattr(misfit, "offset", 0) not in self._buried]
-        self._buried.update(getattr(misfit, "offset", 0) for misfit in new)
+        self._buried |= dict.fromkeys(getattr(misfit, "offset", 0) for misfit in new)
+        for old in list(self._buried)[:-REMEMBERED_MISFITS]:
+            del self._buried[old]
         return new
 
     def lacks(self, what: str) -> None:
