@@ -8,12 +8,14 @@ so that a post that moderation let through late is found, too.
 
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct
 
+from pipeline.budget import Budget, Rate
 from pipeline.clock import Clock
-from pipeline.http import Http
+from pipeline.http import Http, Permit, unlimited
 from pipeline.http_errors import RefusedError
 from pipeline.messages import DeadLetter, Post, Ts
 from pipeline.sources.base import NotConfiguredError, Source, SourceContext
@@ -24,7 +26,10 @@ from pipeline.text import clean_html
 
 NAME: Final = "stocktwits"
 SPACING: Final = 20.0
-"""Seconds between two requests: 180 an hour."""
+"""Seconds between two tickers: 180 an hour."""
+RATES: Final = (Rate(1, 2.0), Rate(190, 3600.0))
+"""What may leave at most, further pages and initial loads included; a little below the 200 an hour."""
+BUDGET_FILE: Final = f"{NAME}_budget.json"
 
 
 def create(context: SourceContext) -> Source:
@@ -36,7 +41,10 @@ def create(context: SourceContext) -> Source:
     settings = context.settings.stocktwits
     if not settings.enabled:
         raise NotConfiguredError("turned off (stocktwits.enabled)")
-    provider = StockTwits(context.http, settings.base_url, context.clock)
+    budget = Budget(
+        context.data_dir / BUDGET_FILE, context.clock, key="", rates=RATES, per_day=None, zone=ZoneInfo("UTC")
+    )
+    provider = StockTwits(context.http, settings.base_url, context.clock, budget.permit)
     seen = Seen(context.data_dir / f"{NAME}.json")
     return PostsSource(provider, seen, context.clock, Rota(context.settings.schedule.social, SPACING))
 
@@ -46,16 +54,18 @@ class StockTwits:
 
     name = NAME
 
-    def __init__(self, http: Http, base_url: str, clock: Clock) -> None:
+    def __init__(self, http: Http, base_url: str, clock: Clock, permit: Permit = unlimited) -> None:
+        """`permit` is awaited before each request that leaves."""
         self._http = http
         self._base_url = base_url
         self._clock = clock
+        self._permit = permit
 
     async def page(self, ticker: str, older: str | None) -> Page:
         """See `PostProvider.page`."""
         url = f"{self._base_url}/api/2/streams/symbol/{quote(symbol_of(ticker), safe='')}.json"
         try:
-            body = await self._http.get(url, params={} if older is None else {"max": older})
+            body = await self._http.get(url, params={} if older is None else {"max": older}, permit=self._permit)
         except RefusedError as error:
             raise _refusal(error.status, error.provider, ticker) or error from error
         return read_page(body, ticker, self._clock)

@@ -1,7 +1,11 @@
 """StockTwits by real HTTP from a server on this machine."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +13,14 @@ import pytest
 from pipeline.http import Http, Limits
 from pipeline.http_errors import TimedOutError, UnavailableError
 from pipeline.messages import decode, encode, topic_of
+from pipeline.settings import Settings, StockTwitsSettings
+from pipeline.sources.base import SourceContext
 from pipeline.sources.posts import BlockedError, ReplyError, UnknownTickerError
-from pipeline.sources.stocktwits import StockTwits, symbol_of
+from pipeline.sources.stocktwits import StockTwits, create, symbol_of
+from pipeline.watchlist import Watchlist
 from tests.fakes import FakeClock
-from tests.http_server import Behaviour, HttpServer, answer, hang, serve, truncated
-from tests.recorded_posts import CLOUDFLARE, messages, stream
+from tests.http_server import Behaviour, HttpServer, Request, answer, hang, serve, truncated
+from tests.recorded_posts import CLOUDFLARE, messages, paged, stream
 
 
 @pytest.fixture
@@ -33,6 +40,31 @@ async def http() -> AsyncIterator[Http]:
 @pytest.fixture
 def provider(server: HttpServer, http: Http) -> StockTwits:
     return StockTwits(http, server.url, FakeClock())
+
+
+async def test_loads_and_the_feed_together_keep_to_the_rate_of_the_provider(server: HttpServer, tmp_path: Path) -> None:
+    clock = FakeClock(auto=True)
+    times: list[float] = []
+
+    async def note(request: Request, writer: asyncio.StreamWriter) -> None:
+        times.append(clock.monotonic())
+        await paged(messages(), 2)(request, writer)
+
+    server.on(note)
+    context = SourceContext(Settings(stocktwits=StockTwitsSettings(base_url=server.url)), tmp_path, clock, tmp_path)
+    source = create(context)
+    tickers = [f"T{number}" for number in range(65)]
+    for ticker in tickers:
+        async with aclosing(source.history(ticker)) as chunks:
+            assert [chunk.done async for chunk in chunks] == [6]
+    (feed,) = source.feeds()
+    async with aclosing(feed.stream(Watchlist(tickers))) as batches:
+        for _ in tickers[:10]:
+            await anext(batches)
+    await context.close()
+    assert len(times) == 65 * 3 + 10
+    assert min(b - a for a, b in pairwise(times)) >= 2.0
+    assert min(beyond - first for first, beyond in zip(times, times[200:], strict=False)) >= 3600.0
 
 
 class TestPage:
