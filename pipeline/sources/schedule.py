@@ -88,9 +88,13 @@ class Planner:
         settling = self._settling(s)
         tickers = self._focused_first(s)
         # Its bars first: they show whether there is such a ticker.
-        first = [Slot(s.now, Task("daily", (t,))) for t in tickers if not _seen(s, t)]
+        first = [Slot(s.now, Task("daily", (t,))) for t in tickers if s.since("daily", t) is None]
         if "news" not in s.lacking:
-            first += [Slot(s.now, Task("news", (t,))) for t in tickers if _seen(s, t) and s.since("news", t) is None]
+            first += [
+                Slot(s.now, Task("news", (t,)))
+                for t in tickers
+                if s.since("daily", t) is not None and s.since("news", t) is None
+            ]
         first = first[: max(0, left - len(settling))]
         rest = left - len(settling) - len(first)
         if s.loading:
@@ -99,8 +103,6 @@ class Planner:
 
     def _settling(self, s: Situation) -> list[Slot]:
         """The daily series that are, or will be, due before the budget's day ends, of tickers seen before."""
-        if "daily" in s.lacking:
-            return []
         midnight = self._today(s) + timedelta(days=1)
         known = [ticker for ticker in self._focused_first(s) if s.since("daily", ticker) is not None]
         slots = [Slot(self._daily_due(s, ticker), Task("daily", (ticker,))) for ticker in known]
@@ -125,7 +127,7 @@ class Planner:
         needs: list[tuple[float, Task]] = []
         for kind in kinds:
             for ticker in s.tickers:
-                if not _seen(s, ticker):
+                if s.since("daily", ticker) is None:
                     continue
                 asked = s.since(kind, ticker)
                 age = math.inf if asked is None else (s.now - asked).total_seconds()
@@ -178,7 +180,7 @@ class Planner:
             if single is not None:
                 for ticker, factor in factors.items():
                     yield Slot(self._market_due(s, single, ticker, factor * pace.stock), Task(single, (ticker,)))
-            for ticker in s.tickers if "daily" not in s.lacking else ():
+            for ticker in s.tickers:
                 yield Slot(self._daily_due(s, ticker), Task("daily", (ticker,)))
 
     def _bulk(self, s: Situation, period: float) -> Iterator[Slot]:
@@ -245,11 +247,6 @@ class Planner:
 
 def _put_off(slot: Slot, s: Situation) -> Slot:
     return Slot(max(slot.at, s.put_off.get(slot.task, slot.at)), slot.task)
-
-
-def _seen(s: Situation, ticker: str) -> bool:
-    """Whether its bars have been asked for, where the plan has any."""
-    return "daily" in s.lacking or s.since("daily", ticker) is not None
 
 
 def _due(asked: datetime | None, seconds: float, now: datetime) -> datetime:

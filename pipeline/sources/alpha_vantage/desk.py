@@ -44,7 +44,7 @@ LOOK_AGAIN: Final = 60.0
 _LIVE_FIRST: Final = timedelta(seconds=1)
 """Until an initial load looks again whether live data has been served."""
 _BACKOFF: Final = Backoff(initial=10.0, maximum=900.0)
-_NOTHING_ELSE: Final = ("daily", "quote", "news", "economic")
+_NOTHING_ELSE: Final = ("quote", "news", "economic")
 """Kinds that nothing can be asked instead of, should a plan not include them."""
 _DEAR_BACKOFF: Final = Backoff(initial=60.0, maximum=3600.0)
 """Where each failure costs a request of the day."""
@@ -227,11 +227,12 @@ class Desk:
                 self._faults.put_off(task, str(error), self.clock.now())
             case FullOutputNotInPlanError():
                 self.lacks(FULL)
+            case NotInPlanError() if what == "daily":
+                final = True  # every plan has them, so it is about this ticker; asked again at its pace
+                self._faults.note(task, str(error), self.clock.now())
             case NotInPlanError():
                 self.lacks(what)
                 final = what in _NOTHING_ELSE
-                if what == "daily":
-                    self._faults.note(task, str(error), self.clock.now())
             case UnknownSymbolError() if task.kind not in ("news", "economic"):
                 facts.unknown[task.subjects[0]] = now
             case _ if error.permanent:

@@ -94,7 +94,7 @@ class InitialLoad:
 
     def _left_out(self) -> str:
         lacking = self._desk.lacking
-        notes = ["the newest 100 daily bars only"] if FULL in lacking and "daily" not in lacking else []
+        notes = ["the newest 100 daily bars only"] if FULL in lacking else []
         notes += [f"no {name}" for kind, name in _NAMES.items() if kind in lacking]
         return f"{', '.join(notes)}: not in the plan" if notes else ""
 
