@@ -88,13 +88,10 @@ class Planner:
         settling = self._settling(s)
         tickers = self._focused_first(s)
         # Its bars first: they show whether there is such a ticker.
-        first = [Slot(s.now, Task("daily", (t,))) for t in tickers if s.since("daily", t) is None]
+        seen = [ticker for ticker in tickers if s.since("daily", ticker) is not None]
+        first = [Slot(s.now, Task("daily", (t,))) for t in tickers if t not in seen]
         if "news" not in s.lacking:
-            first += [
-                Slot(s.now, Task("news", (t,)))
-                for t in tickers
-                if s.since("daily", t) is not None and s.since("news", t) is None
-            ]
+            first += [Slot(s.now, Task("news", (t,))) for t in seen if s.since("news", t) is None]
         first = first[: max(0, left - len(settling))]
         rest = left - len(settling) - len(first)
         if s.loading:

@@ -15,7 +15,6 @@ MONTH: Final = "intraday history"
 """Intraday bars of the last 30 days, told apart from the newest hundred that the live feed asks for."""
 
 _NAMES: Final[Mapping[Kind, str]] = {
-    "daily": "daily bars",
     "intraday": "intraday bars",
     "news": "news",
     "economic": "economic series",
