@@ -40,7 +40,8 @@ async def test_what_the_plan_lacks_is_asked_for_once_and_the_rest_goes_on(tmp_pa
     await bench.day(new_york(DAY, "11:00"))
     counts = Counter(asked.kind for asked in bench.asked)
     never = plan == "free" and kind in ("intraday", "bulk")
-    assert counts[kind] == (0 if never else 1)
+    # Every plan has daily bars, so that their refusal is one of each ticker.
+    assert counts[kind] == (0 if never else 2 if kind == "daily" else 1)
     others = {"daily", "news", "economic"} - {kind}
     assert others <= counts.keys()
     assert {a.subjects[0] for a in bench.asked if a.kind in ("daily", "news") and a.kind in others} == {"AAPL", "MSFT"}
@@ -49,7 +50,6 @@ async def test_what_the_plan_lacks_is_asked_for_once_and_the_rest_goes_on(tmp_pa
 @pytest.mark.parametrize(
     ("kind", "note"),
     [
-        ("daily", "no daily bars: not in the plan"),
         ("intraday", "no intraday bars: not in the plan"),
         ("news", "no news: not in the plan"),
         ("economic", "no economic series: not in the plan"),
@@ -57,7 +57,7 @@ async def test_what_the_plan_lacks_is_asked_for_once_and_the_rest_goes_on(tmp_pa
 )
 async def test_a_load_leaves_out_what_the_plan_lacks_and_says_so(tmp_path, kind, note):
     bench = Bench(new_york(DAY, "20:00"), tmp_path, plan="premium")
-    bench.provider.missing = {kind} | {"daily": {"full"}, "intraday": {"month"}}.get(kind, set())
+    bench.provider.missing = {kind} | ({"month"} if kind == "intraday" else set())
     chunks: list[HistoryChunk] = []
 
     async def load() -> None:
