@@ -57,8 +57,11 @@ def text(value: str, tone: str = "") -> Cell:
 
 @lru_cache(maxsize=4096)
 def outside(value: str, tone: str = "") -> Cell:
-    """A cell of text that others wrote: it stays on its line and cannot steer the terminal."""
-    return (Span(clean(value), tone),)
+    """A cell of text that others wrote: it stays on its line and cannot steer the terminal.
+
+    Without joiners, about whose width no two terminals agree: what they join stands side by side.
+    """
+    return (Span(clean(value).replace("\u200d", ""), tone),)
 
 
 def arrange(columns: Sequence[Column], width: int) -> list[Slot]:

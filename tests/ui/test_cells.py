@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -8,6 +8,8 @@ COLUMNS = (Column("a", 8), Column("b", 6, drop=2), Column("c", 10, drop=1, elast
 
 
 @given(st.text(max_size=40), st.integers(1, 30), st.booleans())
+@example("\u200d", 1, False)
+@example("a\u200db\u200dc", 2, False)
 def test_a_cell_has_exactly_the_width_of_its_column(value: str, width: int, right: bool) -> None:
     spans = list(fit(outside(value), width, right=right))
     assert cell_len("".join(span.text for span in spans)) == width
