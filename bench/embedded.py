@@ -1,6 +1,6 @@
 """What the embedded bus and store take: records and documents a second, the time of a look-up, peak memory.
 
-uv run python bench/embedded.py
+uv run python -m bench.embedded
 """
 
 import asyncio

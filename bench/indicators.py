@@ -1,6 +1,6 @@
 """What indicators cost: live bars against batches, and against pandas-ta over a window at every bar.
 
-uv run python bench/indicators.py
+uv run python -m bench.indicators
 """
 
 import gc
@@ -67,12 +67,14 @@ def load(bars: list[Bar]) -> None:
 
 
 def main() -> None:
-    began = perf_counter()
-    warm_up()
-    print(f"import and first use: {perf_counter() - began:.1f} s, once\n")
+    history = random_walk(20_000)
+    for what, first_use in (("live", warm_up), ("batch", partial(batch, history.until(WARM_UP)))):
+        began = perf_counter()
+        first_use()
+        print(f"{what}: import and first use {perf_counter() - began:.1f} s, once")
+    print()
     gc.freeze()
 
-    history = random_walk(20_000)
     live = Live(history.until(WINDOW))
     following = islice(rows_of(history), WINDOW, None)
     update = median_us(lambda: live.update(*next(following)), 10_000)

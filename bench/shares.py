@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
+
 from bench.replayed import Engines
 from pipeline.datadir import DataDir
 from pipeline.engines import choose_engines
-from pipeline.indicators import warm_up
+from pipeline.indicators import WARM_UP, History, batch
 from pipeline.logs import LogTail
 from pipeline.runtime import Pipeline, RunOptions
 from pipeline.supervisor import Role, Run, Supervisor
@@ -39,7 +41,7 @@ def shares(engines: Engines, directory: Path, tickers: list[str]) -> dict[str, f
     loaded = engines.load(directory / "data", tickers=tickers, source=f"replay:{directory}", speed="max")
     data_dir = DataDir(loaded.data_dir)
     data_dir.create()
-    warm_up()
+    batch(History(*np.ones((4, WARM_UP)), np.zeros(WARM_UP, dtype=np.intc)))  # imports what it needs
     spent: defaultdict[str, float] = defaultdict(float)
 
     async def main() -> int:

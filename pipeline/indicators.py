@@ -16,7 +16,8 @@ nearly nothing (below 1e-14) to zero included. Both paths give the same numbers:
     volatility_10             standard deviation of the sample (ddof 1) of the last ten `return_1`; not annualised
 
 None stands for what is not known yet, such as the VWAP before the session's first trade, and for what no float can
-hold. The libraries take seconds to import; the first computation does it, or `warm_up` ahead of it.
+hold. The libraries are slow to import: TA-Lib, which brings pandas, about a second, and pandas-ta two more. The first
+computation that needs one imports it, or for TA-Lib `warm_up` ahead of it.
 """
 
 import math
@@ -209,11 +210,9 @@ def session_of(ts: datetime, zone: ZoneInfo) -> int:
 
 
 def warm_up() -> None:
-    """Import the libraries and use them once. It takes seconds: call it in a thread before the first bar."""
+    """Import what `Live` and `latest` need. It takes about a second: call it in a thread before the first bar."""
     ones = np.ones(WARM_UP)
-    history = History(ones, ones, ones, ones, np.zeros(WARM_UP, dtype=np.intc))
-    batch(history)
-    Live(history)
+    Live(History(ones, ones, ones, ones, np.zeros(WARM_UP, dtype=np.intc)))
 
 
 @cache

@@ -65,6 +65,11 @@ class Series:
         self._silent = min(self._silent, first)
         return self._rows(first, stop) if first < stop else []
 
+    def is_quick(self, bars: Sequence[Bar]) -> bool:
+        """Whether `merge` takes these bars one by one, and computes no history."""
+        first = self._bars.position(min(bar.ts for bar in bars))
+        return _live_cost(first, len(self) + len(bars)) < _BATCH
+
     def _rows(self, first: int, stop: int) -> list[IndicatorRow]:
         bars = self._bars
         ticker, interval = self._ticker, self._interval
@@ -91,8 +96,7 @@ class Series:
         if self._live is not None and self._live.count > first:
             self._live = None  # a bar it has taken in has changed, or is asked for again
         count = len(self._bars)
-        live_cost = stop - first + _LATEST * max(0, min(stop, WARM_UP) - first)
-        if live_cost < _BATCH + count // _BARS_IN_BATCH:
+        if _live_cost(first, stop) < _BATCH + count // _BARS_IN_BATCH:
             return [self._value(index) for index in range(first, stop)]
         self._live = None  # the next live bar opens it at the end
         return batch(self._bars.history(stop), first)
@@ -110,6 +114,11 @@ class Series:
         if index == len(bars) - 1 and not bars.closed(index):
             return live.peek(*bars.values(index))
         return live.update(*bars.values(index))
+
+
+def _live_cost(first: int, stop: int) -> int:
+    """Of the rows from `first` to before `stop`, computed one by one."""
+    return stop - first + _LATEST * max(0, min(stop, WARM_UP) - first)
 
 
 class _Columns:
@@ -145,9 +154,9 @@ class _Columns:
 
     def put(self, bar: Bar) -> tuple[int, bool]:
         """Take in an observation of a bar: the bar's position, and whether it is new or supersedes what stood there."""
-        ts = (bar.ts - _EPOCH) // _MICROSECOND
+        ts = _microseconds(bar.ts)
         rank = bar_rank(bar)
-        index = len(self.ts) if not self.ts or ts > self.ts[-1] else bisect_left(self.ts, ts)
+        index = self._index(ts)
         known = index < len(self.ts) and self.ts[index] == ts
         if known:
             if rank <= self.rank(index):
@@ -164,6 +173,13 @@ class _Columns:
             for column, value in zip(self._all, row, strict=True):
                 column.insert(index, value)
         return index, True
+
+    def position(self, ts: datetime) -> int:
+        """How many bars are before this time."""
+        return self._index(_microseconds(ts))
+
+    def _index(self, ts: int) -> int:
+        return len(self.ts) if not self.ts or ts > self.ts[-1] else bisect_left(self.ts, ts)
 
     def rank(self, index: int) -> int:
         return self._rank_high[index] << 40 | self._rank_low[index]
@@ -182,3 +198,7 @@ class _Columns:
             np.frombuffer(column[:stop], dtype=np.float64) for column in (self.high, self.low, self.close, self.volume)
         )
         return History(high, low, close, volume, np.frombuffer(self.session[:stop], dtype=np.intc))
+
+
+def _microseconds(ts: datetime) -> int:
+    return (ts - _EPOCH) // _MICROSECOND

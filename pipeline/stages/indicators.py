@@ -24,7 +24,7 @@ from pipeline.watchlist import Watchlist
 log = logging.getLogger(__name__)
 
 _IN_A_THREAD: Final = 64
-"""Bars in one merge from which on the computation leaves the event loop."""
+"""Bars in one merge from which on it leaves the event loop."""
 _CHUNK: Final = 500
 
 
@@ -41,6 +41,12 @@ class TickerState:
     def merge(self, bars: Sequence[Bar]) -> list[IndicatorRow]:
         """The rows to publish."""
         return [row for interval, group in _by_interval(bars).items() for row in self._of(interval).merge(group)]
+
+    def is_quick(self, bars: Sequence[Bar]) -> bool:
+        """Whether the event loop can wait for `merge`."""
+        return len(bars) < _IN_A_THREAD and all(
+            self._of(interval).is_quick(group) for interval, group in _by_interval(bars).items()
+        )
 
     def _of(self, interval: Interval) -> Series:
         if interval not in self._series:
@@ -91,7 +97,7 @@ class IndicatorProcessor:
             state = self._states.get(partition)
             if state is None:
                 state = self._states[partition] = await self._restore(partition, firsts[partition])
-            rows += state.merge(group) if len(group) < _IN_A_THREAD else await asyncio.to_thread(state.merge, group)
+            rows += state.merge(group) if state.is_quick(group) else await asyncio.to_thread(state.merge, group)
         # Of all partitions together: each publication is waited for, and there may be as many partitions as bars.
         for chunk in batched(rows, _CHUNK):
             await self._bus.publish(records_of(chunk))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.indicators import WARM_UP, History, Live, Values, batch, latest, session_of, warm_up
+from pipeline.indicators import WARM_UP, History, Live, Values, batch, latest, session_of
 from pipeline.messages import INDICATOR_FIELDS
 from tests.data import NEW_YORK, recorded_bars
 
@@ -249,6 +249,8 @@ def test_importing_costs_nothing_of_the_libraries() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_warm_up_has_imported_all_of_them() -> None:
-    warm_up()
-    assert {"pandas", "pandas_ta", "talib"} <= set(sys.modules)
+def test_warm_up_imports_what_live_bars_need_and_only_that() -> None:
+    code = "import sys; from pipeline.indicators import warm_up; warm_up(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert "talib" in loaded
+    assert "pandas_ta" not in loaded, "it takes two seconds, which a pipeline without histories need not spend"

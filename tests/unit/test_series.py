@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -184,6 +185,29 @@ class TestTheSetDecides:
         one_at_a_time, at_once = Series(ticker, "1min", NEW_YORK), Series(ticker, "1min", NEW_YORK)
         assert_same([row for b in week for row in one_at_a_time.merge([b])], expected)
         assert_same(at_once.merge(week[::-1]), expected)
+
+
+class TestWhetherAMergeIsQuick:
+    @settings(max_examples=60)
+    @given(deliveries())
+    def test_one_that_is_computes_no_history(self, delivery: tuple[list[Bar], list[list[Bar]]]) -> None:
+        _, parts = delivery
+        state = series()
+        for part in filter(None, parts):
+            allowed = {} if state.is_quick(part) else {"wraps": batch}
+            with mock.patch("pipeline.series.batch", **allowed) as computed:
+                state.merge(part)
+            assert allowed or not computed.called
+
+    def test_a_live_bar_is_and_a_history_is_not(self) -> None:
+        state = series()
+        history = bars(1_200)
+        assert state.is_quick(history[:1])
+        assert not state.is_quick(history)
+        state.merge(history)
+        assert state.is_quick([bar(1_200), bar(1_201)])
+        assert state.is_quick([bar(1_199, 1.0, revision=1)])
+        assert not state.is_quick([bar(700, 1.0, revision=1)])
 
 
 class TestWhatIsReturned:
