@@ -30,6 +30,7 @@ def environment(**more: str) -> dict[str, str]:
         "LC_",
         "LANG",
         "PYTHONUTF8",
+        "PYTHONDONTWRITEBYTECODE",  # users have it cached
     )
     return {name: value for name, value in os.environ.items() if not name.startswith(changing)} | more
 
