@@ -86,7 +86,7 @@ class RunFlags(Where):
     "auto, alpha_vantage, simulator, replay:DIR for recorded bars (<TICKER>_<interval>.csv), or one of [sources]."
 
     speed: Annotated[float | Literal["max"] | None, Parameter(group=_PIPELINE)] = None
-    "Of simulator and replay: times real time, or max."
+    "Of simulator and replay: times real time, or max. A replay skips nights."
 
     roles: Annotated[str | None, Parameter(group=_PIPELINE)] = None
     "Stages to run, by commas: producer,processor,sink. Default: all."

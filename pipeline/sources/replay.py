@@ -25,6 +25,8 @@ US_EASTERN: Final = ZoneInfo("America/New_York")
 EXPECTED: Final = "expected are files <TICKER>_<interval>.csv such as AAPL_1min.csv, the interval one of " + ", ".join(
     INTERVALS
 )
+_NIGHT: Final = timedelta(hours=2)
+"""Nobody wants to wait for the end of a pause in trading that is longer."""
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -74,7 +76,10 @@ class ReplaySource:
 
 
 class _ReplayClock:
-    """The replay's time: that of its first bar when it starts, and `speed` times as fast as the real one since."""
+    """The replay's time: that of its first bar when it starts, and `speed` times as fast as the real one since.
+
+    But for what is skipped.
+    """
 
     def __init__(self, speed: float | None, clock: Clock) -> None:
         self._speed = speed
@@ -91,6 +96,10 @@ class _ReplayClock:
             return _FOREVER
         first, started = self._origin
         return first + timedelta(seconds=(self._clock.monotonic() - started) * self._speed)
+
+    def skip_to(self, time: datetime) -> None:
+        """Let it be that time now."""
+        self._origin = time, self._clock.monotonic()
 
     async def sleep_until(self, time: datetime) -> None:
         if self._speed is not None:
@@ -159,6 +168,9 @@ class _MarketFeed:
                 self._clock.start(min((time for time, _, _ in due if time > UNDATED), default=UNDATED))
             while due and watchlist.version == version:
                 now = self._clock.now()
+                if due[0][0] - now > _NIGHT:
+                    self._clock.skip_to(due[0][0])
+                    continue
                 if due[0][0] > now:
                     await first_of(self._clock.sleep_until(due[0][0]), watchlist.changed_since(version))
                     continue

@@ -286,6 +286,23 @@ class TestPace:
         ]
         assert came == [(0, "04 15:00"), (1, "04 15:01"), (2, "04 15:02"), (60, "04 16:00")]
 
+    async def test_nights_are_skipped(self, tmp_path: Path) -> None:
+        rows = [*minutes(2), row("2024-03-04 11:59:00"), *minutes(2, day="2024-03-05"), *minutes(1, day="2024-03-08")]
+        write(tmp_path / "A_1min.csv", rows)
+        clock = FakeClock(auto=True)
+        came = [
+            (round(clock.monotonic(), 3), times(batch))
+            async for batch in stream(source(tmp_path, 60, clock), Watchlist(["A"]))
+        ]
+        assert came == [
+            (0, ["04 15:00"]),
+            (1, ["04 15:01"]),
+            (119, ["04 16:59"]),
+            (119, ["05 15:00"]),
+            (120, ["05 15:01"]),
+            (120, ["08 15:00"]),
+        ]
+
     async def test_an_unreadable_first_row_does_not_set_the_clock(self, tmp_path: Path) -> None:
         write(tmp_path / "A_1min.csv", minutes(2))
         write(tmp_path / "B_1min.csv", ["???"])
