@@ -7,3 +7,5 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("repeatable", settings.get_profile("searching"), derandomize=True)
 settings.load_profile("repeatable")
+
+pytest_plugins = ["tests.faults.report"]

@@ -8,22 +8,13 @@ from tests.engines.fixtures import require
 from tests.engines.kafka import KafkaServer, KRaftKafka
 from tests.engines.mongo import MongoServer
 from tests.faults.ledger import Ledger
-
-_LEDGER = pytest.StashKey[Ledger]()
+from tests.faults.report import ledger_of
 
 
 @pytest.fixture(scope="session")
-def ledger(request: pytest.FixtureRequest) -> Ledger:
+def ledger(pytestconfig: pytest.Config) -> Ledger:
     """What every fault has cost, for the table at the end of the run."""
-    return request.config.stash.setdefault(_LEDGER, Ledger())
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    ledger = config.stash.get(_LEDGER, None)
-    if ledger is not None and ledger.entries:
-        terminalreporter.section("faults")
-        for line in ledger.lines():
-            terminalreporter.write_line(line)
+    return ledger_of(pytestconfig)
 
 
 @pytest.fixture(scope="module")

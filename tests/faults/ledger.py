@@ -39,13 +39,17 @@ class Ledger:
 
     def enter(self, fault: str, run: Entry, engine: str = "embedded") -> None:
         """Add one or more runs, and fail if they have lost, doubled or spoilt anything."""
-        entry = self.entries.setdefault((fault, engine), Entry(runs=0))
+        self.add((fault, engine), run)
+        assert run.harm == 0, f"{fault} on {engine}: {run}"
+
+    def add(self, key: tuple[str, str], run: Entry) -> None:
+        """Add runs to those of a fault and engine."""
+        entry = self.entries.setdefault(key, Entry(runs=0))
         entry.runs += run.runs
         entry.messages += run.messages
         entry.lost += run.lost
         entry.doubled += run.doubled
         entry.wrong += run.wrong
-        assert run.harm == 0, f"{fault} on {engine}: {run}"
 
     def lines(self) -> list[str]:
         """The table, as Markdown."""
