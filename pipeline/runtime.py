@@ -23,8 +23,8 @@ from pipeline.snapshot import PipelineState, PipelineView, Snapshot
 from pipeline.sources.base import Reporting, kind_of
 from pipeline.sources.choice import SourceChoice
 from pipeline.stages.alerts import AlertStage
+from pipeline.stages.backlog import Backlog
 from pipeline.stages.claim import Claimant
-from pipeline.stages.consume import Subscription, lag_of
 from pipeline.stages.indicators import IndicatorProcessor
 from pipeline.stages.loader import Loader, Pending
 from pipeline.stages.monitor import Monitor
@@ -35,7 +35,7 @@ from pipeline.stages.view import ViewStage
 from pipeline.statefile import StateFile
 from pipeline.store.base import Store, StoreError
 from pipeline.supervisor import Backoff, Supervisor, first_of, sentence
-from pipeline.topics import INDICATOR_GROUP, READERS, SENTIMENT_GROUP, SINK_GROUP
+from pipeline.topics import INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP
 from pipeline.view import LiveView
 from pipeline.watchlist import Watchlist
 
@@ -117,6 +117,8 @@ class Pipeline:
         self._indicators = IndicatorProcessor(self._bus, self._store, self.watchlist, zone)
         self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer())
         self._alerts = AlertStage(settings.alerts, self._values, data_dir.path / "alerts.json", self._clock)
+        ours = [group for role in roles for group in _GROUPS.get(role, ())]
+        self._backlog = Backlog(self._bus, self.watchlist, self._clock, ours)
         commands = Commands(
             bus=self._bus,
             store=self._store,
@@ -251,19 +253,7 @@ class Pipeline:
 
     async def is_idle(self) -> bool:
         """Whether nothing is left to do, here or for others: what nobody works on now is waited for by nobody."""
-        if not self._exhausted:
-            return False
-        # In the order of the flow: a group that has committed everything has published all it will.
-        for group in (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP):
-            kinds = {kind for kind, groups in READERS.items() if group in groups}
-            topics = await Subscription(self._bus, self.watchlist, kinds).refresh()
-            if await lag_of(self._bus, group, topics) > 0 and await self._is_worked_on(group):
-                return False
-        return True
-
-    async def _is_worked_on(self, group: str) -> bool:
-        ours = any(group in _GROUPS.get(role, ()) for role in self._settings.pipeline.roles)
-        return ours or await self._bus.members(group) != []
+        return self._exhausted and await self._backlog.is_done()
 
     async def _remember_tickers(self) -> None:
         """Keep the watchlist on disk; being unable to is worth a line in the log and no more."""

@@ -1,0 +1,49 @@
+"""Whether what was published still waits for somebody who works on it."""
+
+import math
+from collections.abc import Collection
+from typing import Final
+
+from pipeline.bus.base import Bus
+from pipeline.clock import Clock
+from pipeline.stages.consume import Subscription, lag_of
+from pipeline.topics import INDICATOR_GROUP, READERS, SENTIMENT_GROUP, SINK_GROUP
+from pipeline.watchlist import Watchlist
+
+GONE_SECONDS: Final = 30.0
+"""How long a group that had members is believed in without any: all may be cut off at once, or started again. Three times
+what a broker gives a silent member."""
+
+
+class Backlog:
+    """The lag of all groups that are worked on, here or by others. What nobody works on is waited for by nobody."""
+
+    def __init__(self, bus: Bus, watchlist: Watchlist, clock: Clock, ours: Collection[str]) -> None:
+        """`ours` are the groups that this process is a member of."""
+        self._bus = bus
+        self._watchlist = watchlist
+        self._clock = clock
+        self._ours = frozenset(ours)
+        self._seen: dict[str, float] = {}
+
+    async def is_done(self) -> bool:
+        """Whether no group that somebody works on lags.
+
+        Raises:
+            BusError
+        """
+        # In the order of the flow: a group that has committed everything has published all it will.
+        for group in (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP):
+            kinds = {kind for kind, groups in READERS.items() if group in groups}
+            topics = await Subscription(self._bus, self._watchlist, kinds).refresh()
+            if await lag_of(self._bus, group, topics) > 0 and await self._is_worked_on(group):
+                return False
+        return True
+
+    async def _is_worked_on(self, group: str) -> bool:
+        if group in self._ours:
+            return True
+        now = self._clock.monotonic()
+        if await self._bus.members(group) != []:
+            self._seen[group] = now
+        return now - self._seen.get(group, -math.inf) < GONE_SECONDS
