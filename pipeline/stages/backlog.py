@@ -11,8 +11,8 @@ from pipeline.topics import INDICATOR_GROUP, READERS, SENTIMENT_GROUP, SINK_GROU
 from pipeline.watchlist import Watchlist
 
 GONE_SECONDS: Final = 30.0
-"""How long a group that had members is believed in without any: all may be cut off at once, or started again. Three times
-what a broker gives a silent member."""
+"""How long a group that had members is believed in without any: all may be cut off at once, or started again.
+Three times what a broker gives a silent member."""
 
 
 class Backlog:
