@@ -21,6 +21,8 @@ class Rate:
         self.total = 0
 
     def add(self, count: int) -> None:
+        if not count:
+            return
         self.total += count
         second = int(self._monotonic())
         if self._seconds and self._seconds[-1][0] == second:
@@ -30,7 +32,11 @@ class Rate:
     def per_second(self) -> float:
         """The mean over the last `WINDOW` whole seconds, or over the time since the start where that is shorter."""
         now = self._monotonic()
-        events = sum(count for second, count in self._seconds if second >= int(now) - WINDOW)
+        events = 0
+        for second, count in reversed(self._seconds):
+            if second < int(now) - WINDOW:
+                break
+            events += count
         elapsed = min(WINDOW + now % 1, now - self._started)
         return events / max(elapsed, 1.0)
 

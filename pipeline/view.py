@@ -59,7 +59,9 @@ class TickerState:
         self._items: dict[tuple[str, str, str], ScoredItem] = {}
         self._simulated = False
         self._score: tuple[int, float | None] | None = None
-        """The rolling score, and the minute it is of: it ages slowly, and each screen asks four times a second."""
+        """The rolling score, and the minute it is of: it ages slowly."""
+        self._shown: tuple[int, str, TickerView] | None = None
+        """The view since the last message, its minute and note: each screen asks four times a second."""
 
     def put(self, message: AnyMessage, heard_at: float | None) -> None:
         """Take a message; `heard_at` is the time it came, None for what was stored before."""
@@ -81,6 +83,7 @@ class TickerState:
                     self._items = dict(newest)
             case _:
                 return
+        self._shown = None
         self._simulated = message.simulated
         if heard_at is not None:
             self.updated_at = heard_at
@@ -99,6 +102,12 @@ class TickerState:
         self.chart_version += 1
 
     def view(self, now: datetime, note: str = "") -> TickerView:
+        minute = _minute_of(now)
+        if self._shown is None or self._shown[:2] != (minute, note):
+            self._shown = minute, note, self._view(now, note)
+        return self._shown[2]
+
+    def _view(self, now: datetime, note: str) -> TickerView:
         price, as_of, volume, previous = self._price()
         change = None if price is None or previous is None else price - previous
         row = self._finest(self._rows)
@@ -152,7 +161,7 @@ class TickerState:
         )
 
     def _rolling_score(self, now: datetime) -> float | None:
-        minute = int(now.timestamp()) // 60
+        minute = _minute_of(now)
         if self._score is None or self._score[0] != minute:
             scored = ((item.ts, item.compound) for item in self._items.values())
             self._score = minute, rolling_score(scored, now)
@@ -212,6 +221,10 @@ class TickerState:
     @staticmethod
     def _finest[T](by_interval: dict[str, T]) -> T | None:
         return next((by_interval[i] for i in INTERVALS if i in by_interval), None)
+
+
+def _minute_of(time: datetime) -> int:
+    return int(time.timestamp()) // 60
 
 
 def _observed(bar: Bar) -> datetime:
