@@ -43,6 +43,8 @@ def describe(snapshot: Snapshot) -> str:
     for service in snapshot.services:
         error = f"  {service.error}" if service.error and service.state in ("backing off", "failed") else ""
         lines.append(f"{service.name:<22} {service.state:<12} {service.rate:>9.1f}/s {service.total:>10}{error}")
+        if service.skipped:
+            lines.append(f"{'':<22} {service.skipped:,} records were deleted before it could read them")
     lines.append("")
     for topic in snapshot.topics:
         lags = "  ".join(f"{g.group} {g.lag}{'' if g.status == 'OK' else ' ' + g.status}" for g in topic.groups)

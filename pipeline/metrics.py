@@ -94,13 +94,17 @@ def _services(snapshot: Snapshot) -> Iterator[Metric]:
     labels = ["service", "role"]
     items = CounterMetricFamily("fintrends_service_items", "What the service has handled.", None, labels)
     restarts = CounterMetricFamily("fintrends_service_restarts", "Restarts of the service.", None, labels)
+    skipped = CounterMetricFamily(
+        "fintrends_service_skipped", "Records that were deleted before the service could read them.", None, labels
+    )
     state = GaugeMetricFamily("fintrends_service_state", "1 for the state it is in.", None, [*labels, "state"])
     for service in snapshot.services:
         of = [service.name, service.role]
         items.add_metric(of, service.total)
         restarts.add_metric(of, service.restarts)
+        skipped.add_metric(of, service.skipped)
         state.add_metric([*of, service.state], 1)
-    yield from (items, restarts, state)
+    yield from (items, restarts, skipped, state)
 
 
 def _topics(snapshot: Snapshot) -> Iterator[Metric]:

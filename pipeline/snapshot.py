@@ -65,8 +65,9 @@ class TickerView(Struct, kw_only=True, frozen=True):
 class ServiceView(Struct, kw_only=True, frozen=True):
     """A supervised service. `total` counts what it handled since the start; `retry_in` is set while backing off.
 
-    `since` is when its state began, `error` what it failed on last, `failing_since` set while it fails again and
-    again; `spark` is its rate in the last seconds, oldest first.
+    `skipped` counts what was deleted from the bus before the service could read it; `since` is when its state began,
+    `error` what it failed on last, `failing_since` set while it fails again and again; `spark` is its rate in the last
+    seconds, oldest first.
     """
 
     name: str
@@ -75,6 +76,7 @@ class ServiceView(Struct, kw_only=True, frozen=True):
     rate: float = 0.0
     total: int = 0
     restarts: int = 0
+    skipped: int = 0
     since: float = 0.0
     error: str | None = None
     retry_in: float | None = None

@@ -57,6 +57,10 @@ class Context:
         """Say how many items were handled."""
         self._service.rate.add(items)
 
+    def skip(self, items: int) -> None:
+        """Say how many items were gone before it could handle them."""
+        self._service.skipped += items
+
     async def checkpoint(self) -> None:
         """Return at once, or, while the service is paused, when it is resumed or shall stop."""
         service = self._service
@@ -94,6 +98,7 @@ class Service:
         self.state: ServiceState = "stopped"
         self.rate = Rate(clock.monotonic)
         self.restarts = 0
+        self.skipped = 0
         self.error: str | None = None
         self.retry_at: float | None = None
         self.failing_since: float | None = None
@@ -134,6 +139,7 @@ class Service:
             rate=self.rate.per_second(),
             total=self.rate.total,
             restarts=self.restarts,
+            skipped=self.skipped,
             since=self.since,
             error=self.error,
             retry_in=retry_in,

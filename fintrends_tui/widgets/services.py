@@ -70,6 +70,9 @@ def _rows(service: ServiceView, group: GroupView | None) -> list[Row]:
             ),
         )
     ]
+    if service.skipped:
+        what = f"  └ {service.skipped:,} records were deleted before it could read them"
+        rows.append(Row(f"{service.name} skipped", (text(what, "warn"),)))
     if service.error:
         restarts = f"{service.restarts} restarts, " if service.restarts > 1 else ""
         rows.append(Row(f"{service.name} error", ((Span(f"  └ {restarts}", "dim"), *outside(service.error, "error")),)))

@@ -65,6 +65,10 @@ class Consumer(Protocol):
     def assigned(self) -> frozenset[TopicPartition] | None:
         """The partitions it works on, as last told to its listener; None while its group has yet to settle that."""
 
+    @property
+    def skipped(self) -> int:
+        """Records that were deleted, by retention or by hand, before its group could read them."""
+
     async def subscribe(self, topics: Collection[str]) -> None:
         """Read these topics and no others from now on. Topics that do not exist yet are read once they do."""
 

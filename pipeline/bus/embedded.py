@@ -196,6 +196,8 @@ class EmbeddedBus:
 class EmbeddedConsumer:
     """Fills the port `Consumer`. `ends` are the bus's, kept up to date by it."""
 
+    skipped = 0  # what a group has yet to read is retained
+
     def __init__(
         self,
         bus: EmbeddedBus,

@@ -1,6 +1,7 @@
 """The bus on Apache Kafka 2.1 or later, through aiokafka, which only this and `kafka_connection` import."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -36,6 +37,8 @@ from pipeline.bus.kafka_errors import advice
 from pipeline.bus.kafka_options import KafkaOptions
 from pipeline.retention import Retention
 from pipeline.text import clean
+
+log = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 0.1
 READ_BATCH: Final = 1000
@@ -115,7 +118,11 @@ class KafkaBus:
 
     async def topics(self) -> set[str]:
         metadata = await self._retrying("ask", self._metadata)
-        return set(metadata.topics(exclude_internal_topics=True))
+        existing = set(metadata.topics(exclude_internal_topics=True))
+        if gone := self._created - existing:
+            self._created -= gone  # so that whoever needs them makes them again
+            log.warning("%s: these topics were deleted: %s", self._name, ", ".join(sorted(gone)))
+        return existing
 
     async def publish(self, records: Sequence[Record]) -> None:
         if not records:

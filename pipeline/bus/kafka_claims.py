@@ -88,9 +88,9 @@ class KafkaClaims:
         if self._connection is None:
             self._connection = await self._cluster.connect_paused(self._group)
             self._heard = asyncio.get_running_loop().time()
-        if self._subscribed != self._wanted:
-            wanted = self._wanted
-            await self._cluster.create_topics(wanted)
+        wanted = self._wanted
+        await self._cluster.create_topics(wanted)  # again, should somebody have deleted one
+        if self._subscribed != wanted:
             self._connection.subscribe(wanted)
             self._subscribed = wanted
         assigned = self._connection.assigned

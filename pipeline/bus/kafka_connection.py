@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
-import aiokafka
+import aiokafka.client
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
@@ -12,6 +13,10 @@ from pipeline.bus.base import Received, TopicPartition
 from pipeline.bus.kafka_consumer import Rebalances
 from pipeline.bus.kafka_division import divide
 from pipeline.bus.kafka_shapes import received
+
+# aiokafka asks about topics so that a broker makes those it does not know, with its own defaults, and has no option
+# against it: a topic that somebody deletes would be back at once, and would not keep records of years ago.
+aiokafka.client.MetadataRequest = partial(aiokafka.client.MetadataRequest, allow_auto_topic_creation=False)
 
 
 class Connection:

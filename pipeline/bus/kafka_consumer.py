@@ -1,12 +1,15 @@
 """The consumer of the Kafka bus: when to rebalance, where to go on, and how to tell silence from absence."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final, Protocol
 
 from pipeline.bus.base import AssignmentListener, BusError, Received, TopicPartition
-from pipeline.bus.kafka_positions import NOWHERE, move
+from pipeline.bus.kafka_positions import NOWHERE, Move, jump, move
+
+log = logging.getLogger(__name__)
 
 SILENCE_SECONDS: Final = 1.0
 """How long a consumer takes silence for the absence of records before it asks whether anybody is there."""
@@ -76,8 +79,10 @@ class KafkaConsumer:
         self._connection: Connection | None = None
         self._rebalances = Rebalances()
         self._held: dict[TopicPartition, int] = {}
+        self._committed: set[TopicPartition] = set()
         self._heard = 0.0
         self._closed = False
+        self.skipped = 0
 
     @property
     def assigned(self) -> frozenset[TopicPartition] | None:
@@ -106,6 +111,7 @@ class KafkaConsumer:
                     await self._settle(connection, self._rebalances.assigned)
                 elif records:
                     self._heard = loop.time()
+                    await self._look_for_jumps(records)
                     self._held.update({record.source: record.offset + 1 for record in records})
                     return records
                 elif loop.time() - self._heard > SILENCE_SECONDS:
@@ -128,6 +134,7 @@ class KafkaConsumer:
                 raise BusError("cannot commit: the consumer has left its group; the records will be read again")
             async with self._cluster.bounded("commit to"):
                 await self._connection.commit(positions)
+            self._committed.update(positions)
         except BusError:
             self._held.update({partition: NOWHERE for partition in positions if partition in self._held})
             await self._leave()
@@ -153,8 +160,8 @@ class KafkaConsumer:
             self._subscribed = frozenset()
             self._connection = await self._cluster.connect(self._group, self._rebalances)
             self._heard = asyncio.get_running_loop().time()
+        await self._cluster.create_topics(self._wanted)  # again, should somebody have deleted one
         if self._subscribed != self._wanted:
-            await self._cluster.create_topics(self._wanted)
             if self._group is None:
                 partitions = (await self._cluster.offsets(self._wanted)).keys()
                 self._connection.assign(partitions)
@@ -187,11 +194,50 @@ class KafkaConsumer:
         self._rebalances.assigned = None
         topics = {partition.topic for partition in partitions}
         committed = None if self._group is None else await self._cluster.committed(self._group, topics)
+        if committed is not None:
+            # With a topic its commits are deleted: where there is none any longer, the topic is another.
+            self._held.update(dict.fromkeys(self._committed.intersection(self._held) - committed.keys(), NOWHERE))
+            self._committed = set(committed)
         change = move(self._held, partitions, committed, await self._cluster.offsets(topics))
         async with self._cluster.bounded("read from"):
             connection.seek(change.positions)
+        await self._take(change)
+
+    async def _look_for_jumps(self, records: Sequence[Received]) -> None:
+        """Tell the listener of partitions that do not go on where they were."""
+        firsts: dict[TopicPartition, int] = {}
+        for record in records:
+            firsts.setdefault(record.source, record.offset)
+        jumped = {where: first for where, first in firsts.items() if first != self._held[where]}
+        if jumped:
+            offsets = await self._cluster.offsets({where.topic for where in jumped})
+            await self._take(jump(self._held, jumped, {where: begin for where, (begin, _) in offsets.items()}))
+
+    async def _take(self, change: Move) -> None:
+        """Make the change, and say what it is."""
         self._held = change.positions
+        if self._group is not None:
+            self._say(change)
         if self._listener is not None and change.revoked:
             await self._listener.on_revoked(change.revoked)
         if self._listener is not None and change.assigned:
             await self._listener.on_assigned(change.assigned)
+
+    def _say(self, change: Move) -> None:
+        for where, count in change.skipped.items():
+            self.skipped += count
+            log.warning(
+                "%s: %d records of %s, partition %d, were deleted before they were read; it goes on at offset %d",
+                self._group,
+                count,
+                where.topic,
+                where.partition,
+                change.positions[where],
+            )
+        for where in change.anew:
+            log.warning(
+                "%s: %s, partition %d, was made anew; it is read from the beginning",
+                self._group,
+                where.topic,
+                where.partition,
+            )

@@ -14,12 +14,16 @@ NOWHERE: Final = -1
 class Move:
     """The position in every partition from now on, those that are new, and those that are gone.
 
-    A partition whose position moved is in both: somebody else has worked on it meanwhile.
+    A partition whose position moved is in both: somebody else has worked on it meanwhile. `skipped` counts the records
+    that were deleted before they were read; `anew` are partitions that end before the position, for their topic was
+    deleted and made again.
     """
 
     positions: dict[TopicPartition, int]
     assigned: dict[TopicPartition, int]
     revoked: set[TopicPartition]
+    skipped: dict[TopicPartition, int]
+    anew: set[TopicPartition]
 
 
 def move(
@@ -36,14 +40,36 @@ def move(
     beginning.
     """
     positions = {}
+    skipped = {}
+    anew = set()
     for partition in partitions:
         begin, end = offsets[partition]
         known = [p for p in (held.get(partition), (committed or {}).get(partition)) if p is not None]
         start = max(known, default=end if committed is None else begin)
         positions[partition] = start if begin <= start <= end else begin
+        if start > end:
+            anew.add(partition)
+        elif NOWHERE < start < begin:
+            skipped[partition] = begin - start
     stayed = {partition for partition, position in positions.items() if held.get(partition) == position}
     return Move(
         positions=positions,
         assigned={partition: position for partition, position in positions.items() if partition not in stayed},
         revoked=set(held) - stayed,
+        skipped=skipped,
+        anew=anew,
     )
+
+
+def jump(
+    held: Mapping[TopicPartition, int], firsts: Mapping[TopicPartition, int], begins: Mapping[TopicPartition, int]
+) -> Move:
+    """What it means that the next records of some partitions, at `firsts`, are not those at the positions held.
+
+    The client has gone to the beginning by itself, for its position was not retained any longer, or is not yet written
+    in a topic that was made anew. Records before `begins` are deleted; other gaps are the marks of transactions.
+    """
+    skipped = {p: min(first, begins[p]) - held[p] for p, first in firsts.items() if min(first, begins[p]) > held[p]}
+    anew = {partition for partition, first in firsts.items() if first < held[partition]}
+    moved = {partition: first for partition, first in firsts.items() if partition in anew or partition in skipped}
+    return Move(positions={**held, **moved}, assigned=moved, revoked=set(moved), skipped=skipped, anew=anew)

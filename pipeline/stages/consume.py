@@ -71,6 +71,7 @@ async def consume(
     """
     topics = frozenset(await subscription.refresh())
     consumer = bus.consumer(group, topics, listener)
+    skipped = 0
     try:
         context.ready()
         while not (context.stopping.is_set() and context.hurry):
@@ -79,6 +80,9 @@ async def consume(
                 topics = found
                 await consumer.subscribe(topics)
             batch = await consumer.poll(BATCH, DRAIN_SECONDS if context.stopping.is_set() else POLL_SECONDS)
+            if consumer.skipped > skipped:
+                context.skip(consumer.skipped - skipped)
+                skipped = consumer.skipped
             if batch:
                 await handle(batch)
                 if group is not None:

@@ -21,7 +21,10 @@ _COMMON = """\
 log.dirs={folder}/data
 offsets.topic.num.partitions=1
 offsets.topic.replication.factor=1
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=\
+PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+advertised.listeners=\
+PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxy_port},SASL_PLAINTEXT://127.0.0.1:{sasl_port}
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
@@ -36,13 +39,14 @@ controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
-listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port},CONTROLLER://127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied_port},\
+SASL_PLAINTEXT://127.0.0.1:{sasl_port},CONTROLLER://127.0.0.1:{controller_port}
 """
 _ZOOKEEPER_BROKER = """\
 broker.id=1
 zookeeper.connect=127.0.0.1:{zookeeper_port}
 zookeeper.session.timeout.ms=3000
-listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port}
+listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied_port},SASL_PLAINTEXT://127.0.0.1:{sasl_port}
 """
 _ZOOKEEPER = """\
 dataDir={folder}/zookeeper
@@ -69,7 +73,10 @@ def _java(jars: Path, megabytes: int, main: str, *arguments: str) -> list[str]:
 
 
 class KafkaServer(ServerProcess):
-    """A broker. `bootstrap` takes anybody; `sasl_bootstrap` asks for `SASL_USER` and `SASL_PASSWORD`."""
+    """A broker. `bootstrap` takes anybody; `sasl_bootstrap` asks for `SASL_USER` and `SASL_PASSWORD`.
+
+    Who connects to `proxied_port` is told to go on at `proxy_port`, where the broker does not listen: a proxy may.
+    """
 
     version: str
 
@@ -78,6 +85,8 @@ class KafkaServer(ServerProcess):
         self.jars = kafka_jars(self.version)
         self.port = free_port()
         self.sasl_port = free_port()
+        self.proxied_port = free_port()
+        self.proxy_port = free_port()
 
     @property
     def bootstrap(self) -> str:
@@ -102,6 +111,8 @@ class KafkaServer(ServerProcess):
             folder=self.folder,
             port=self.port,
             sasl_port=self.sasl_port,
+            proxied_port=self.proxied_port,
+            proxy_port=self.proxy_port,
             user=SASL_USER,
             password=SASL_PASSWORD,
             **values,

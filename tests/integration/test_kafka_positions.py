@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.bus.base import TopicPartition
 from pipeline.bus.kafka_errors import advice
-from pipeline.bus.kafka_positions import NOWHERE, move
+from pipeline.bus.kafka_positions import NOWHERE, jump, move
 
 A, B, C = (TopicPartition("topic", number) for number in range(3))
 SPAN = {A: (10, 100), B: (10, 100), C: (10, 100)}
@@ -32,13 +32,35 @@ def test_what_another_member_has_done_is_not_done_again_and_the_listener_hears_o
 
 
 def test_a_position_that_is_not_retained_falls_back_to_the_beginning() -> None:
-    assert move({C: 101}, [A, B, C], {A: 9, B: 101}, SPAN).positions == {A: 10, B: 10, C: 10}
+    change = move({C: 101}, [A, B, C], {A: 7, B: 101}, SPAN)
+    assert change.positions == {A: 10, B: 10, C: 10}
+    assert change.skipped == {A: 3}  # deleted by a retention
+    assert change.anew == {B, C}  # in the place of a topic that was deleted
 
 
 def test_what_could_not_be_committed_is_read_again() -> None:
     change = move({A: NOWHERE, B: NOWHERE}, [A, B], {A: 40}, SPAN)
     assert change.positions == change.assigned == {A: 40, B: 10}
     assert change.revoked == {A, B}
+    assert change.skipped == {}  # whether that was deleted meanwhile, nobody knows
+
+
+def test_a_jump_over_deleted_records_is_told_from_the_marks_of_a_transaction() -> None:
+    change = jump({A: 40, B: 40, C: 5}, {A: 60, B: 42}, {A: 55, B: 0})
+    assert change.skipped == {A: 15}
+    assert change.anew == set()
+    assert (change.assigned, change.revoked) == ({A: 60}, {A})
+    assert change.positions == {A: 60, B: 40, C: 5}
+
+
+def test_records_deleted_after_they_were_fetched_were_not_skipped() -> None:
+    assert jump({A: 40}, {A: 60}, {A: 90}).skipped == {A: 20}
+
+
+def test_a_jump_back_is_into_a_topic_made_anew() -> None:
+    change = jump({A: 40, B: 40}, {A: 0}, {A: 0})
+    assert (change.skipped, change.anew) == ({}, {A})
+    assert (change.assigned, change.revoked) == ({A: 0}, {A})
 
 
 offsets = st.dictionaries(st.sampled_from([A, B, C]), st.integers(0, 120))
