@@ -18,6 +18,9 @@ from pipeline.bus.kafka_shapes import received
 # against it: a topic that somebody deletes would be back at once, and would not keep records of years ago.
 aiokafka.client.MetadataRequest = partial(aiokafka.client.MetadataRequest, allow_auto_topic_creation=False)
 
+HEAR_SECONDS: Final = 0.05
+"""How long a commit has to hear that the connection is closed; it would try again for ever."""
+
 
 class Connection:
     """Fills `kafka_consumer.Connection` and `kafka_claims.Connection`."""
@@ -25,6 +28,7 @@ class Connection:
     def __init__(self, consumer: AIOKafkaConsumer, listener: aiokafka.ConsumerRebalanceListener | None) -> None:
         self._consumer = consumer
         self._listener = listener
+        self._committing: asyncio.Task[None] | None = None
 
     @property
     def assigned(self) -> frozenset[TopicPartition] | None:
@@ -58,9 +62,19 @@ class Connection:
         return [received(record) for records in batch.values() for record in records]
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
-        await self._consumer.commit({aiokafka.TopicPartition(*p): offset for p, offset in positions.items()})
+        offsets = {aiokafka.TopicPartition(*p): offset for p, offset in positions.items()}
+        # Not cancelled with the caller: aiokafka goes on with its request then, and nobody hears how that ends.
+        self._committing = asyncio.create_task(self._consumer.commit(offsets))
+        await asyncio.shield(self._committing)
 
     async def stop(self) -> None:
+        await self._stop()
+        if self._committing is not None:
+            await asyncio.wait([self._committing], timeout=HEAR_SECONDS)
+            self._committing.cancel()
+            await asyncio.gather(self._committing, return_exceptions=True)
+
+    async def _stop(self) -> None:
         stopping = asyncio.create_task(self._consumer.stop())
         await asyncio.wait([stopping])
         if stopping.cancelled():

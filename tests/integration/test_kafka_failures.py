@@ -1,6 +1,7 @@
 """What goes wrong with a real broker, and that it goes on afterwards."""
 
 import asyncio
+import gc
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -139,6 +140,24 @@ async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_a
                 except BusError:
                     continue  # the broker is still waking up
         await consumer.close()
+
+
+async def test_a_commit_given_up_leaves_nothing_behind(
+    kafka_server: KafkaServer, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(kafka_server.bootstrap, timeout=1) as bus:
+        await bus.publish(records(topic, 1))
+        consumer = bus.consumer("group", [topic])
+        await drain(consumer, 1)
+        kafka_server.freeze()
+        try:
+            with pytest.raises(BusError, match="cannot commit"):
+                await consumer.commit({TopicPartition(topic, 0): 1})
+        finally:
+            kafka_server.thaw()
+        await consumer.close()
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_wrong_password_is_named_but_not_repeated(kafka_server: KafkaServer, topic: str) -> None:
