@@ -1,13 +1,18 @@
 """Engines that these tests may break: their own, so that those shared by the other tests stay unharmed."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from tests.e2e.run import Product
 from tests.engines.fixtures import require
 from tests.engines.kafka import KafkaServer, KRaftKafka
 from tests.engines.mongo import MongoServer
+from tests.engines.process import free_port
 from tests.faults.ledger import Ledger
+from tests.faults.proxy import Proxy
 from tests.faults.report import ledger_of
 
 
@@ -29,3 +34,23 @@ def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
     server = require(lambda: MongoServer(tmp_path_factory.mktemp("mongo")))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def product(tmp_path: Path, broker: KafkaServer, mongo: MongoServer) -> Product:
+    """The product on both engines, which run, and a database of its own. Tests on the embedded ones have another."""
+    broker.start()
+    mongo.start()
+    return Product(tmp_path, "--kafka", broker.bootstrap, "--mongodb", f"{mongo.uri}/faults_{uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def proxies(broker: KafkaServer, mongo: MongoServer) -> Iterator[dict[str, Proxy]]:
+    """Both engines, running, behind proxies, by their names in the product."""
+    broker.start()
+    mongo.start()
+    with (
+        Proxy(broker.proxy_port, broker.proxied_port).running() as kafka,
+        Proxy(free_port(), mongo.port).running() as mongodb,
+    ):
+        yield {"Kafka": kafka, "MongoDB": mongodb}

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipeline.bus.kafka_options import SESSION_TIMEOUT_MS
 from tests.engines.process import ServerProcess
@@ -35,12 +35,3 @@ def frozen(servers: Sequence[ServerProcess], told: Told) -> None:
     finally:
         for server in servers:
             server.thaw()
-
-
-def missed(status: dict[str, Any], names: Sequence[str]) -> bool:
-    """Whether a service backs off and says which of the engines it lacks."""
-    return any(
-        service["state"] == "backing off" and name in (service["error"] or "")
-        for service in status["services"]
-        for name in names
-    )

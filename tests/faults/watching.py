@@ -26,9 +26,14 @@ def audit(product: Product, bars: Iterable[Bar]) -> Entry:
 
 
 def watch(
-    product: Product, process: Popen[str], condition: Callable[[Snapshot], object], patience: float = 60.0
+    product: Product,
+    process: Popen[str],
+    condition: Callable[[Snapshot], object],
+    patience: float = 60.0,
+    pause: float = 0.0,
 ) -> Snapshot | None:
-    """The first snapshot that meets the condition, asked for over and over; None if the pipeline ends before."""
+    """The first snapshot that meets the condition, asked for over and over, `pause` seconds apart; None if the pipeline
+    ends before."""
 
     async def look() -> Snapshot | None:
         latest = None
@@ -42,6 +47,7 @@ def watch(
                         if condition(latest):
                             return latest
                         assert time.monotonic() < deadline, f"not in {patience} s; the last snapshot was {latest}"
+                        await asyncio.sleep(pause)
             except LinkError:
                 await asyncio.sleep(0.01)  # not up yet, or gone
         return None

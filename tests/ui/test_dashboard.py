@@ -240,6 +240,13 @@ class TestWhoDoesWhat:
         async with running(FakeLink(samples.snapshot(groups=groups)), LARGE) as dash:
             assert "standby" in _service(dash, "market")
 
+    async def test_what_was_deleted_before_it_was_read_is_said(self) -> None:
+        snapshot = samples.snapshot(services=[replace(samples.snapshot().services[6], skipped=1234)])
+        said = "1,234 records were deleted before it could read them"
+        assert said in describe(snapshot)
+        async with running(FakeLink(snapshot), LARGE) as dash:
+            assert said[:40] in dash.text
+
 
 def _service(dash: Dash, name: str) -> str:
     """The service's line on its panel."""

@@ -39,7 +39,7 @@ SNAPSHOT = Snapshot(
     at=1001.0,
     pipeline=PIPELINE,
     tickers=[TickerView(ticker="BRK.B", updated_at=999.0), TickerView(ticker="NEW")],
-    services=[ServiceView(name="sink", role="sink", state="backing off", total=7, restarts=2)],
+    services=[ServiceView(name="sink", role="sink", state="backing off", total=7, restarts=2, skipped=5)],
     topics=[TopicView(topic="stock_data_aapl", records=12, groups=[GroupLag(group="sink", lag=4)])],
     collections=[CollectionView(name="news", total=9, documents=5, p50_ms=2.0, delay_p99_ms=30.0)],
 )
@@ -67,6 +67,7 @@ async def test_a_scrape_sees_the_snapshot() -> None:
         found = samples(await scrape(port))
     assert found["fintrends_service_items_total", (("role", "sink"), ("service", "sink"))] == 7
     assert found["fintrends_service_restarts_total", (("role", "sink"), ("service", "sink"))] == 2
+    assert found["fintrends_service_skipped_total", (("role", "sink"), ("service", "sink"))] == 5
     assert found["fintrends_service_state", (("role", "sink"), ("service", "sink"), ("state", "backing off"))] == 1
     assert found["fintrends_consumer_lag_records", (("group", "sink"), ("topic", "stock_data_aapl"))] == 4
     assert found["fintrends_store_writes_total", (("collection", "news"),)] == 9

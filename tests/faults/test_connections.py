@@ -1,0 +1,90 @@
+"""The network between the pipeline and an engine fails, while the engine itself is well."""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from pipeline.bus.kafka_options import SESSION_TIMEOUT_MS
+from pipeline.snapshot import Snapshot
+from tests.e2e.run import Product
+from tests.faults.ledger import Ledger
+from tests.faults.on_engines import ENGINES, finish, missed, replaying, until, unused_tickers
+from tests.faults.proxy import Proxy
+from tests.faults.recording import Recording, record
+from tests.faults.watching import total
+
+NAMES = pytest.mark.parametrize("name", ["Kafka", "MongoDB"])
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Recording:
+    return record(tmp_path / "recording", unused_tickers(2), minutes=260)
+
+
+@pytest.fixture
+def product(tmp_path: Path, proxies: dict[str, Proxy]) -> Product:
+    database = f"faults_{uuid4().hex[:12]}"
+    kafka, mongodb = (f"127.0.0.1:{proxies[name].port}" for name in ("Kafka", "MongoDB"))
+    return Product(tmp_path, "--kafka", kafka, "--mongodb", f"mongodb://{mongodb}/{database}?directConnection=true")
+
+
+def written(recording: Recording, share: float) -> Callable[[Snapshot], bool]:
+    """Whether that share of the rows of indicators is in the store."""
+    return lambda snapshot: total(snapshot, "indicators") >= share * len(recording.live)
+
+
+def seeded(what: str, seed: int = 1) -> random.Random:
+    print(f"seed {seed} {what}")  # noqa: T201 - to be read when it fails
+    return random.Random(f"{seed} {what}")
+
+
+@NAMES
+def test_connections_that_are_cut_over_and_over(
+    product: Product, recording: Recording, proxies: dict[str, Proxy], ledger: Ledger, name: str
+) -> None:
+    rng = seeded(f"cut {name}")
+    cut = 0
+    with replaying(product, recording) as process:
+        while not written(recording, 0.7)(until(product, process, lambda _: True)):
+            time.sleep(rng.uniform(0, 1))  # a random point is what is wanted
+            cut += proxies[name].cut(reset=rng.random() < 0.5)
+        entry, _ = finish(product, process, recording.live)
+    assert cut > 10
+    ledger.enter(f"connections to {name} cut over and over", entry, ENGINES)
+
+
+def test_slow_connections(product: Product, recording: Recording, proxies: dict[str, Proxy], ledger: Ledger) -> None:
+    with replaying(product, recording) as process:
+        until(product, process, written(recording, 0.1))
+        with (
+            proxies["Kafka"].slow(latency=0.05, bandwidth=100_000),
+            proxies["MongoDB"].slow(latency=0.05, bandwidth=100_000),
+        ):
+            entry, last = finish(product, process, recording.live)
+    assert not any(service.restarts for service in last.services)  # slow is not broken
+    ledger.enter("slow connections to both", entry, ENGINES)
+
+
+@NAMES
+def test_connections_that_pass_nothing_on(
+    product: Product, recording: Recording, proxies: dict[str, Proxy], ledger: Ledger, name: str
+) -> None:
+    """Longer than a group waits for a member's heartbeat; then what was held is passed on, or cut."""
+    rng = seeded(f"half-open {name}")
+    proxy = proxies[name]
+    with replaying(product, recording) as process:
+        until(product, process, written(recording, rng.uniform(0.1, 0.5)))
+        proxy.hold()
+        earliest = time.monotonic() + 1.2 * SESSION_TIMEOUT_MS / 1000
+        here = f"{name} at 127.0.0.1:{proxy.port}"
+        until(product, process, lambda s: missed(s, [here]) and time.monotonic() > earliest)
+        if name == "MongoDB":
+            assert proxy.cut(reset=True)
+        proxy.release()
+        entry, last = finish(product, process, recording.live)
+    assert any(service.restarts for service in last.services)
+    ledger.enter(f"connections to {name} that pass nothing on", entry, ENGINES)
