@@ -145,7 +145,7 @@ async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_a
 async def test_a_commit_given_up_leaves_nothing_behind(
     kafka_server: KafkaServer, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(kafka_server.bootstrap, timeout=1) as bus:
+    async with opened(kafka_server.bootstrap, timeout=3) as bus:
         await bus.publish(records(topic, 1))
         consumer = bus.consumer("group", [topic])
         await drain(consumer, 1)
