@@ -7,19 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 
 from pipeline.snapshot import Snapshot
 from tests.e2e.run import Product
 from tests.faults.ledger import Ledger
+from tests.faults.outside import FULL, UNLIMITED, limit_files
 from tests.faults.recording import Recording, record
 from tests.faults.watching import STOP_SECONDS, audit, settled, total, watch
 
-UNLIMITED = resource.RLIM_INFINITY
-FULL = 4096
-"""The size in bytes beyond which no file can grow: the databases are larger when it takes effect."""
 SPEED = 3600
 """Times real time: 60 bars a second and ticker, so that the limit comes in the middle."""
 
@@ -34,11 +31,6 @@ def product(tmp_path: Path) -> Product:
 @pytest.fixture
 def recording(tmp_path: Path) -> Recording:
     return record(tmp_path / "recording", ["AAPL", "TSLA"], minutes=600)
-
-
-def limit_files(process: Popen[str], size: int) -> None:
-    """No file of the process may grow beyond the size, as on a disk that is full; writing there fails."""
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, UNLIMITED))
 
 
 @limits_others

@@ -1,13 +1,10 @@
 """Clients that misbehave at the control socket of a pipeline that works, and what many of them leave behind."""
 
 import asyncio
-import contextlib
 import os
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,13 +16,10 @@ from pipeline.snapshot import Snapshot
 from tests.e2e.run import Product
 from tests.faults.inside import running
 from tests.faults.ledger import Ledger
+from tests.faults.outside import GARBAGE, HALF, HELLO, TOO_LONG, clients
 from tests.faults.recording import Recording, record
 from tests.faults.watching import STOP_SECONDS, audit, settled, total, watch
 
-HELLO = b'{"type":"hello","protocol":1,"client":"test","snapshots":true}\n'
-GARBAGE = [b"\x00\xff\n", b"GET / HTTP/1.1\r\n\r\n", HELLO + b"{}\n"]
-HALF = [HELLO[:20], HELLO + b'{"type":"requ']
-TOO_LONG = [b"x" * 600_000, HELLO + b"[" * 600_000]
 CLIENTS = 100
 CYCLES = 50
 
@@ -38,19 +32,6 @@ def product(tmp_path: Path) -> Product:
 @pytest.fixture
 def recording(tmp_path: Path) -> Recording:
     return record(tmp_path / "recording", ["AAPL", "TSLA"], minutes=600)
-
-
-@contextmanager
-def clients(path: Path, *firsts: bytes) -> Iterator[None]:
-    """A client for each of the texts, which says it, reads nothing and stays."""
-    with contextlib.ExitStack() as opened:
-        for first in firsts:
-            client = opened.enter_context(socket.socket(socket.AF_UNIX))
-            client.settimeout(5)
-            client.connect(str(path))
-            with contextlib.suppress(OSError):  # hung up on in the middle of it
-                client.sendall(first)
-        yield
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,135 @@
+"""What happens to a pipeline in a soak, and when."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Sequence
+from operator import itemgetter
+
+from pipeline.protocol import Add, Command, GetHistory, GetLog, GetMessages, GetTopics, Pause, Remove, Restart, Resume
+from pipeline.topics import STOCK_DATA, topic_for
+from tests.faults import faults as engine_faults
+from tests.faults.outside import FULL, GARBAGE, HALF, TOO_LONG, UNLIMITED, clients, limit_files
+from tests.faults.soaking import Fault, Soak
+from tests.faults.watching import STOP_SECONDS
+
+_FROZEN_SECONDS = (2.0, 5.0)
+_FULL_SECONDS = (1.0, 2.0)
+"""Beyond the moment at which the pipeline says so."""
+
+
+async def _kill(soak: Soak) -> None:
+    soak.process.kill()
+    await soak.ended()
+    await soak.start_again()
+
+
+async def _terminate(soak: Soak) -> None:
+    soak.process.terminate()
+    assert await soak.ended() == 0
+    await soak.start_again()
+
+
+async def _freeze(soak: Soak) -> None:
+    soak.process.send_signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(soak.rng.uniform(*_FROZEN_SECONDS))
+    finally:
+        soak.process.send_signal(signal.SIGCONT)
+
+
+async def _fill_disk(soak: Soak) -> None:
+    limit_files(soak.process, FULL)
+    try:
+        await soak.told(lambda snapshot: any("disk" in (s.error or "") for s in snapshot.services if s.retry_in))
+        await asyncio.sleep(soak.rng.uniform(*_FULL_SECONDS))
+    finally:
+        limit_files(soak.process, UNLIMITED)
+
+
+async def _visit(soak: Soak) -> None:
+    """A second screen, that is killed, hung up on or left."""
+    terminal = soak.attach(columns=80, lines=24)
+    try:
+        await asyncio.to_thread(terminal.wait_for, lambda text: soak.recording.tickers[0] in text and "running" in text)
+        match soak.rng.choice(["killed", "hung up", "left"]):
+            case "killed":
+                terminal.process.kill()
+            case "hung up":
+                terminal.hang_up()
+                await asyncio.to_thread(terminal.process.wait, STOP_SECONDS)
+            case _:
+                terminal.press("q")
+                assert await asyncio.to_thread(terminal.wait_for_end) == 0
+    finally:
+        await asyncio.to_thread(terminal.close)
+
+
+async def _talk_nonsense(soak: Soak) -> None:
+    with clients(soak.socket, *GARBAGE, *HALF, *TOO_LONG):
+        await soak.told(lambda snapshot: snapshot.pipeline.state == "running")
+
+
+async def _command(soak: Soak) -> None:
+    """A ticker removed and added again, a service paused and resumed, a look at a chart, a topic and the log."""
+    ticker = soak.rng.choice(soak.recording.tickers)
+    service = soak.rng.choice(["market", "indicators", "sink"])
+    commands: list[Command] = [
+        Remove([ticker]), GetHistory(ticker, indicators=["sma_20"]), GetTopics(), Add([ticker]),
+        Pause(service), GetMessages(topic_for(STOCK_DATA, ticker)), GetLog(), Resume(service),
+    ]  # fmt: skip
+    async with soak.connected() as connection:
+        for command in commands:
+            await connection.ask(command)
+
+
+async def _restart_services(soak: Soak) -> None:
+    async with soak.connected() as connection:
+        await connection.ask(Restart())
+    await soak.told(lambda snapshot: all(s.state in ("running", "finished") for s in snapshot.services))
+
+
+def _of_engines(name: str, fault: engine_faults.Fault) -> Fault:
+    async def act(soak: Soak) -> None:
+        names = [engine.name for engine in soak.engines]
+        servers = [engine.server for engine in soak.engines]
+        await asyncio.to_thread(
+            fault,
+            servers,
+            lambda also: soak.product.wait_for(
+                lambda status: engine_faults.missed(status, names) and also(), soak.process, patience=120
+            ),
+        )
+
+    return Fault(name, act)
+
+
+ENDING = (Fault("kill -9", _kill, ends=True), Fault("SIGTERM", _terminate, ends=True))
+PASSING = (
+    Fault("SIGSTOP for seconds", _freeze),
+    Fault("a second screen killed, hung up on or left", _visit),
+    Fault("control socket: garbage, half and oversized frames", _talk_nonsense),
+    Fault("ticker removed and added, service paused", _command),
+    Fault("all services restarted", _restart_services),
+)
+DISK = Fault("disk full", _fill_disk)
+"""Of the embedded engines, whose files are the process's own."""
+ENGINES = (
+    _of_engines("engines killed and started again", engine_faults.killed),
+    _of_engines("engines frozen", engine_faults.frozen),
+)
+
+
+def schedule(
+    rng: random.Random, passing: Sequence[Fault], rounds: int, endings: int, until: float, last: float = 0.9
+) -> list[tuple[float, Fault]]:
+    """Shares of the recording, and the fault that comes then, in order.
+
+    The process ends each way `endings` times before the share `until`; all else happens `rounds` times from there
+    to the share `last`, in any order but evenly apart. So the last process lives from `until` to the end.
+    """
+    ended = [(rng.uniform(until / 10, until), fault) for fault in ENDING for _ in range(endings)]
+    others = [fault for _ in range(rounds) for fault in rng.sample(passing, len(passing))]
+    width = (last - until) / len(others)
+    passed = [(until + width * (number + rng.random() / 2), fault) for number, fault in enumerate(others)]
+    return sorted(ended, key=itemgetter(0)) + passed
