@@ -36,9 +36,12 @@ READERS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Which groups read which kind of topic."""
 
+_MANY: Final = 1 << 16
+"""Topics of more tickers than anybody watches."""
 _ESCAPED = re.compile(r"_([0-9a-f]{2})")
 
 
+@lru_cache(maxsize=_MANY)
 def topic_for(prefix: str, ticker: str) -> str:
     """The topic of one kind for one ticker.
 
@@ -51,7 +54,7 @@ def topic_for(prefix: str, ticker: str) -> str:
     )
 
 
-@lru_cache(maxsize=4096)  # asked for every record
+@lru_cache(maxsize=_MANY)  # asked for every record
 def split_topic(topic: str) -> tuple[str, str | None]:
     """The inverse of `topic_for`: prefix and ticker; the ticker is None for a topic that belongs to none.
 

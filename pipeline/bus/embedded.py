@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pipeline.bus import embedded_tables as tables
 from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Record, TopicPartition
 from pipeline.bus.client import HOST, client_name
 from pipeline.bus.embedded_claims import EmbeddedClaims
+from pipeline.bus.embedded_tail import Tail
 from pipeline.clock import Clock, SystemClock
 from pipeline.retention import Retention
 from pipeline.sqlite import Database
@@ -58,6 +59,7 @@ class EmbeddedBus:
         self._consumers: set[EmbeddedConsumer] = set()
         self._claims: dict[str, EmbeddedClaims] = {}
         self._ends: dict[str, int] = {}
+        self._tail = Tail()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -81,17 +83,18 @@ class EmbeddedBus:
             self._sweeper = None
         for consumer in tuple(self._consumers):
             await consumer.close()
+        self._tail.clear()
         await self._database.close()
 
     async def create_topics(self, topics: Collection[str]) -> None:
-        await self._append(partial(tables.create_topics, tuple(topics)))
+        await self._announced(self._database.write(partial(tables.create_topics, tuple(topics))))
 
     async def topics(self) -> set[str]:
         return {topic for topic, _, _ in await self._database.read(tables.topics)}
 
     async def publish(self, records: Sequence[Record]) -> None:
         if records:
-            await self._append(partial(tables.insert, tuple(records), self._now()))
+            await self._announced(self._insert(tuple(records)))
 
     def consumer(
         self, group: str | None, topics: Collection[str], listener: AssignmentListener | None = None
@@ -105,7 +108,7 @@ class EmbeddedBus:
             raise BusError("the bus is open for reading only; consumers belong to the pipeline")
         if group is not None and any(consumer.group == group for consumer in self._consumers):
             raise BusError(f"the group {group!r} has a consumer already, and the embedded bus allows one; close that")
-        consumer = EmbeddedConsumer(self, self._database, self._ends, group, topics, listener)
+        consumer = EmbeddedConsumer(self, self._database, self._tail, self._ends, group, topics, listener)
         self._consumers.add(consumer)
         return consumer
 
@@ -135,8 +138,8 @@ class EmbeddedBus:
         self._consumers.discard(consumer)
 
     async def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
-        committed = await self._database.read(partial(tables.committed, group))
-        return {TopicPartition(topic, tables.PARTITION): next_ for topic, next_ in committed if topic in topics}
+        committed = await self._database.read(partial(tables.committed, group, tuple(topics)))
+        return {TopicPartition(topic, tables.PARTITION): next_ for topic, next_ in committed}
 
     async def offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
         existing = await self._database.read(tables.topics)
@@ -168,6 +171,7 @@ class EmbeddedBus:
         for topic in await self.topics():
             while step := await self._database.write(partial(tables.sweep, topic, before)):
                 deleted += step
+                self._tail.clear()
         return deleted
 
     async def _keep_sweeping(self) -> None:
@@ -178,12 +182,18 @@ class EmbeddedBus:
             except BusError as error:  # what cannot be deleted now can be later
                 log.warning("old records are not deleted: %s", error)
 
-    async def _append(self, job: Callable[[sqlite3.Connection], dict[str, int]]) -> None:
-        # Shielded, for what is written must be announced to the consumers even if the writer is cancelled meanwhile.
-        await asyncio.shield(self._append_and_announce(job))
+    async def _insert(self, records: Sequence[Record]) -> dict[str, int]:
+        inserted = await self._database.write(partial(tables.insert, records, self._now()))
+        self._tail.append(inserted)
+        return {record.topic: record.offset + 1 for record in inserted}
 
-    async def _append_and_announce(self, job: Callable[[sqlite3.Connection], dict[str, int]]) -> None:
-        ends = await self._database.write(job)
+    async def _announced(self, written: Coroutine[Any, Any, dict[str, int]]) -> None:
+        """Write, and tell the consumers of the topics whose ends that returns."""
+        # Shielded, for what is written must be announced to the consumers even if the writer is cancelled meanwhile.
+        await asyncio.shield(self._announce(written))
+
+    async def _announce(self, written: Coroutine[Any, Any, dict[str, int]]) -> None:
+        ends = await written
         for topic, end in ends.items():
             self._ends[topic] = max(end, self._ends.get(topic, 0))
         for consumer in self._consumers:
@@ -194,7 +204,7 @@ class EmbeddedBus:
 
 
 class EmbeddedConsumer:
-    """Fills the port `Consumer`. `ends` are the bus's, kept up to date by it."""
+    """Fills the port `Consumer`. `tail` and `ends` are the bus's, kept up to date by it."""
 
     skipped = 0  # what a group has yet to read is retained
 
@@ -202,6 +212,7 @@ class EmbeddedConsumer:
         self,
         bus: EmbeddedBus,
         database: Database,
+        tail: Tail,
         ends: Mapping[str, int],
         group: str | None,
         topics: Collection[str],
@@ -210,11 +221,16 @@ class EmbeddedConsumer:
         self.group = group
         self._bus = bus
         self._database = database
+        self._tail = tail
         self._ends = ends
         self._listener = listener
         self._subscribed: frozenset[str] = frozenset()
-        self._tails: dict[str, int] = {}
+        self._outdated = False
+        self._starts: dict[str, int] = {}
         self._positions: dict[str, int] = {}
+        # Topics that may have something to read, those served the longest ago first: there may be thousands, of which
+        # a few have.
+        self._behind: dict[str, None] = {}
         self._closed = False
         self._woken = asyncio.Event()
         self._busy = asyncio.Lock()
@@ -239,8 +255,10 @@ class EmbeddedConsumer:
         added = set(topics) - self._subscribed
         self._subscribed = frozenset(topics)
         # Noted here and not when first polled, so that nothing published from now on is missed.
-        self._tails = {topic: end for topic, end in self._tails.items() if topic in self._subscribed}
-        self._tails.update((topic, self._ends[topic]) for topic in added if topic in self._ends)
+        self._starts = {topic: end for topic, end in self._starts.items() if topic in self._subscribed}
+        self._starts.update((topic, self._ends[topic]) for topic in added if topic in self._ends)
+        self._behind = {topic: None for topic in self._behind if topic in self._subscribed}
+        self._outdated = True
         self._woken.set()
 
     async def poll(self, max_records: int, timeout: float) -> list[Received]:  # noqa: ASYNC109 - as in the port
@@ -280,45 +298,70 @@ class EmbeddedConsumer:
 
     def wake(self, topics: Collection[str]) -> None:
         """Look again, for there is something new in these topics."""
-        if not self._subscribed.isdisjoint(topics):
+        if news := [topic for topic in topics if topic in self._subscribed]:
+            self._behind.update(dict.fromkeys(news))
             self._woken.set()
 
     async def _reassign(self) -> None:
         """Make the assignment that of the subscription."""
-        await self._revoke([topic for topic in self._positions if topic not in self._subscribed])
-        added = [topic for topic in self._subscribed if topic in self._ends and topic not in self._positions]
-        if not added:
+        if not self._outdated and self._behind.keys() <= self._positions.keys():
             return
+        subscribed = self._subscribed
+        await self._revoke([topic for topic in self._positions if topic not in subscribed])
+        added = [topic for topic in subscribed if topic in self._ends and topic not in self._positions]
+        if added:
+            await self._assign(added)
+        self._outdated = self._subscribed is not subscribed
+
+    async def _assign(self, added: Sequence[str]) -> None:
         firsts = {topic: first for topic, first, _ in await self._database.read(tables.topics)}
-        starts = self._tails
+        starts = self._starts
         if self.group is not None:
-            starts = dict(await self._database.read(partial(tables.committed, self.group)))
+            starts = dict(await self._database.read(partial(tables.committed, self.group, added)))
         positions = {topic: max(firsts[topic], starts.get(topic, 0)) for topic in added}
         if self._listener is not None:
             await self._listener.on_assigned(
                 {TopicPartition(topic, tables.PARTITION): at for topic, at in positions.items()}
             )
         self._positions.update(positions)
+        self._behind.update(dict.fromkeys(positions))
 
     async def _revoke(self, topics: Collection[str]) -> None:
         if topics and self._listener is not None:
             await self._listener.on_revoked([TopicPartition(topic, tables.PARTITION) for topic in topics])
         for topic in topics:
             del self._positions[topic]
+            self._behind.pop(topic, None)
 
     async def _fetch(self, max_records: int) -> list[Received]:
         """What there is, from the topics that were served the longest ago."""
         while ranges := self._next_ranges(max_records):
-            batch, positions = await self._database.read(partial(tables.read, ranges))
+            batch: list[Received] = []
+            positions: dict[str, int] = {}
+            older = []
+            for wanted in ranges:
+                if found := self._tail.read(wanted.topic, wanted.start, min(wanted.stop, wanted.start + wanted.limit)):
+                    batch += found
+                    positions[wanted.topic] = found[-1].offset + 1
+                else:
+                    older.append(wanted)
+            if older:
+                found, found_positions = await self._database.read(partial(tables.read, older))
+                batch += found
+                positions |= found_positions
             for topic, position in positions.items():
-                del self._positions[topic]  # so that it goes to the end of the queue
                 self._positions[topic] = position
+                self._behind.pop(topic, None)  # so that it goes to the end of the queue
+                if position < self._ends[topic]:
+                    self._behind[topic] = None
             if batch:
                 return batch
         return []
 
     def _next_ranges(self, max_records: int) -> list[tables.Range]:
-        waiting = [topic for topic, position in self._positions.items() if position < self._ends[topic]][:max_records]
+        for topic in [topic for topic in self._behind if self._positions.get(topic, -1) >= self._ends[topic]]:
+            del self._behind[topic]
+        waiting = list(islice((topic for topic in self._behind if topic in self._positions), max_records))
         shares = _shares({topic: self._ends[topic] - self._positions[topic] for topic in waiting}, max_records)
         return [tables.Range(topic, self._positions[topic], self._ends[topic], shares[topic]) for topic in waiting]
 

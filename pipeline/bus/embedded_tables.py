@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import takewhile
 from typing import Final, NamedTuple
 
@@ -49,6 +49,7 @@ _SWEEP_STEP: Final = 2000
 """Records that one transaction of a sweep deletes at most, so that publishers wait for milliseconds only."""
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
+_JSON: Final = msgspec.json.Encoder()
 _HEADERS: Final = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
@@ -70,40 +71,59 @@ def topics(connection: sqlite3.Connection) -> list[tuple[str, int, int]]:
     return connection.execute("SELECT name, first, next FROM topics").fetchall()
 
 
-def committed(group: str, connection: sqlite3.Connection) -> list[tuple[str, int]]:
-    """Topic and next offset of everything that the group has committed."""
+def committed(group: str, topics: Collection[str], connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Those of the topics that the group has committed on, with its next offset."""
     return connection.execute(
-        "SELECT name, commits.next FROM commits JOIN topics ON id = topic WHERE consumer_group = ?", (group,)
+        "SELECT name, commits.next FROM json_each(?) JOIN topics ON name = value "
+        "JOIN commits ON topic = topics.id AND consumer_group = ?",
+        (_listed(topics), group),
     ).fetchall()
 
 
-def create_topics(topics: Iterable[str], connection: sqlite3.Connection) -> dict[str, int]:
+def create_topics(topics: Collection[str], connection: sqlite3.Connection) -> dict[str, int]:
     """Create the topics that do not exist; returns the next offset of each."""
-    ends = {}
-    for topic in topics:
-        connection.execute("INSERT INTO topics (name) VALUES (?) ON CONFLICT DO NOTHING", (topic,))
-        (ends[topic],) = connection.execute("SELECT next FROM topics WHERE name = ?", (topic,)).fetchone()
-    return ends
+    return {topic: next_ for topic, (_, next_) in _made(topics, connection).items()}
 
 
-def insert(records: Iterable[Record], appended: int, connection: sqlite3.Connection) -> dict[str, int]:
-    """Append the records; returns the next offset of each of their topics."""
+def _made(topics: Collection[str], connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """The id and next offset of each of the topics, which exist from now on."""
+    found = _found(topics, connection)
+    if missing := [(topic,) for topic in topics if topic not in found]:
+        connection.executemany("INSERT INTO topics (name) VALUES (?) ON CONFLICT DO NOTHING", missing)
+        found = _found(topics, connection)
+    return found
+
+
+def _found(topics: Collection[str], connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    rows = connection.execute(
+        "SELECT name, topics.id, next FROM json_each(?) JOIN topics ON name = value",
+        (_listed(topics),),
+    )
+    return {name: (id_, next_) for name, id_, next_ in rows}
+
+
+def _listed(topics: Collection[str]) -> str:
+    return _JSON.encode(list(topics)).decode()
+
+
+def insert(records: Iterable[Record], appended: int, connection: sqlite3.Connection) -> list[Received]:
+    """Append the records; returns them as they now stand, topic by topic."""
     by_topic: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_topic[record.topic].append(record)
-    ends = create_topics(by_topic, connection)
-    for topic, group in by_topic.items():
-        (id_,) = connection.execute("SELECT id FROM topics WHERE name = ?", (topic,)).fetchone()
-        connection.executemany(
-            "INSERT INTO records (position, appended, ts, key, headers, value) VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                (position, appended, record.ts, record.key, _ENCODER.encode(dict(record.headers)), record.value)
-                for position, record in enumerate(group, _position(id_, ends[topic]))
-            ),
-        )
-        ends[topic] += len(group)
-        connection.execute("UPDATE topics SET next = ? WHERE id = ?", (ends[topic], id_))
-    return ends
+    rows, ends, received = [], [], []
+    for topic, (id_, next_) in _made(by_topic, connection).items():
+        for offset, record in enumerate(by_topic[topic], next_):
+            headers = dict(record.headers)
+            encoded = _ENCODER.encode(headers)
+            rows.append((_position(id_, offset), appended, record.ts, record.key, encoded, record.value))
+            received.append(Received(topic, record.key, record.value, record.ts, headers, PARTITION, offset))
+        ends.append((next_ + len(by_topic[topic]), id_))
+    connection.executemany(
+        "INSERT INTO records (position, appended, ts, key, headers, value) VALUES (?, ?, ?, ?, ?, ?)", rows
+    )
+    connection.executemany("UPDATE topics SET next = ? WHERE id = ?", ends)
+    return received
 
 
 def read(ranges: Iterable[Range], connection: sqlite3.Connection) -> tuple[list[Received], dict[str, int]]:

@@ -62,11 +62,11 @@ class Monitor:
         self._windows: defaultdict[tuple[str, str], LagWindow] = defaultdict(LagWindow)
         self._rates: dict[str, Rate] = {}
         self._ends: dict[str, int] | None = None
+        self._lagging = False
         self._judged: dict[tuple[str, str], tuple[GroupStatus, float]] = {}
         self._partitions: Counter[str] = Counter()
         self._retention: dict[str, Retention] = {}
         self._asked_at = -math.inf
-        self._views: list[TopicView] = []
         self._members: dict[str, list[MemberView]] = {}
         self.topics_total = 0
         self.topics: list[TopicView] = []
@@ -85,7 +85,7 @@ class Monitor:
             except BusError:
                 self.idle = False
                 raise
-            self.idle = exhausted and not any(group.lag for topic in self._views for group in topic.groups)
+            self.idle = exhausted and not self._lagging
             if looks % MEMBERS_EVERY == 0:
                 await self._look_at_members()
             looks += 1
@@ -110,6 +110,7 @@ class Monitor:
                 position = max(committed[group].get(where, 0), begin)
                 positions[where.topic, group] += position
                 lags[where.topic, group] += max(0, end - position)
+        self._lagging = any(lags.values())
         for key, lag in lags.items():
             self._judge(key, positions[key], lag)
         before = ends if self._ends is None else self._ends
@@ -123,17 +124,18 @@ class Monitor:
         self._ends = dict(ends)
         self._partitions = Counter(where.topic for where in offsets)
         self.topics_total = len(ends)
-        views = [self._view(topic, end) for topic, end in ends.items()]
-        views.sort(key=lambda view: (-max((g.lag for g in view.groups), default=0), view.topic))
-        self.topics = sorted(views[:MAX_TOPICS], key=lambda view: view.topic)
-        self._views = sorted(views, key=lambda view: view.topic)
+        worst: defaultdict[str, int] = defaultdict(int)
+        for (topic, _), lag in lags.items():
+            worst[topic] = max(worst[topic], lag)
+        shown = sorted(ends, key=lambda topic: (-worst[topic], topic))[:MAX_TOPICS]
+        self.topics = [self._view(topic) for topic in sorted(shown)]
 
     def details(self) -> list[TopicView]:
         """Every topic, by name, with all that is too much for a snapshot."""
-        return [self._detail(view) for view in self._views]
+        return [self._detail(topic) for topic in sorted(self._ends or ())]
 
-    def _detail(self, view: TopicView) -> TopicView:
-        topic = view.topic
+    def _detail(self, topic: str) -> TopicView:
+        view = self._view(topic)
         groups = [replace(group, lags=self._windows[topic, group.group].lags) for group in view.groups]
         return replace(view, partitions=self._partitions[topic], retention=self._retention.get(topic), groups=groups)
 
@@ -162,10 +164,10 @@ class Monitor:
                 views = [_member_view(member, here=member.client == self._bus.client) for member in members]
                 self._members[group] = sorted(views, key=lambda view: (not view.here, view.host, view.client))
 
-    def _view(self, topic: str, end: int) -> TopicView:
+    def _view(self, topic: str) -> TopicView:
         return TopicView(
             topic=topic,
-            records=end,
+            records=(self._ends or {}).get(topic, 0),
             rate=self._rates[topic].per_second(),
             groups=[self._group(topic, group) for group in READERS[split_topic(topic)[0]]],
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,43 @@ class TestConsumers:
             assert values(await asyncio.wait_for(waiting, PATIENCE)) == ["heard"]
 
 
+class TestMemory:
+    async def test_who_keeps_up_reads_no_file(self, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch) -> None:
+        def never(*_: Any) -> Any:
+            raise AssertionError("read from the file")
+
+        await bus.create_topics(["a", "b"])
+        async with consuming(bus, "group", ["a", "b"]) as consumer:
+            assert await consumer.poll(10, 0.01) == []
+            monkeypatch.setattr(embedded_tables, "read", never)
+            published = [replace(record("a", "0"), headers={"schema": b"x"}), record("b", "0"), record("a", "1")]
+            await bus.publish(published)
+            got = await take(consumer, 3)
+        assert sorted((r.topic, r.offset, r.value, r.headers) for r in got) == [
+            ("a", 0, b"0", {"schema": b"x"}),
+            ("a", 1, b"1", {}),
+            ("b", 0, b"0", {}),
+        ]
+
+    async def test_it_is_the_same_from_memory_and_from_the_file(self, bus: EmbeddedBus) -> None:
+        bus._tail._limit = 3000  # three records or so
+        await bus.publish([*numbered("a", 10), *numbered("b", 10)])
+        async with consuming(bus, "fast", ["a", "b"]) as fast, consuming(bus, "slow", ["a", "b"]) as slow:
+            got = await take(fast, 20)
+            await bus.publish(numbered("a", 5, start=10))
+            got += await take(fast, 5)
+            assert sorted((r.topic, r.offset) for r in got) == [
+                *(("a", offset) for offset in range(15)),
+                *(("b", offset) for offset in range(10)),
+            ]
+            assert sorted(map(repr, await take(slow, 25))) == sorted(map(repr, got))
+
+    async def test_nothing_is_remembered_of_a_bus_that_was_closed(self, bus: EmbeddedBus) -> None:
+        await bus.publish(numbered("topic", 3))
+        await bus.close()
+        assert bus._tail.read("topic", 0, 3) == []
+
+
 class TestFairness:
     async def test_a_busy_topic_does_not_starve_the_others(self, bus: EmbeddedBus) -> None:
         await bus.publish(numbered("busy", 1000))
@@ -138,6 +176,8 @@ class TestFairness:
     ) -> None:
         monkeypatch.setattr(embedded_tables, "BATCH_BYTES", 1000)
         await bus.publish([record(topic, "x" * 400) for topic in ("a", "b") for _ in range(4)])
+        await bus.close()
+        await bus.open()  # what is read from the file is bounded, what is still in memory is so by itself
         async with consuming(bus, "group", ["a", "b"]) as consumer:
             batches = [await consumer.poll(100, PATIENCE) for _ in range(3)]
         first, second, third = ([(r.topic, r.offset) for r in batch] for batch in batches)
