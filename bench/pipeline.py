@@ -5,9 +5,10 @@
 On the embedded engines, on Kafka (a broker started here, if there is a JDK and Maven) with the embedded store, and on
 Kafka with SecantusDB, a small server of MongoDB's protocol whose own speed is then what is measured.
 
-Throughput: bars of 20 tickers are added to a real pipeline process that has warmed up; the time is that until the last
-row of indicators is stored. Medians. Latency: bars at a steady rate; from a bar's header `ingested`, set when it is
-published, until the bar is stored, until its row of indicators is, and until a screen has a snapshot that shows it.
+Start: from that of the process to the first bar in the store. Throughput: bars of 20 tickers are added to a real
+pipeline process that has warmed up; the time is that until the last row of indicators is stored. Medians. Latency: bars
+at a steady rate; from a bar's header `ingested`, set when it is published, until the bar is stored, until its row of
+indicators is, and until a screen has a snapshot that shows it.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from pathlib import Path
 from bench.embedded import BATCH
 from bench.embedded import bars as some_bars
 from bench.latencies import latency
-from bench.replayed import TICKERS, Engines, record, running
+from bench.replayed import PATIENCE, TICKERS, Engines, record, running
 from bench.shares import shares
 from pipeline.documents import document_of
 from pipeline.protocol import Add
@@ -36,8 +37,21 @@ from tests.engines.mongo import MongoServer
 from tests.engines.process import EngineUnavailableError, ServerProcess
 
 WARM_UP_BARS = 60
-SLOWER = 40
+STARTS = 5
+SLOWER = 10
 """SecantusDB is given so many times fewer bars."""
+
+
+async def first_stored(engines: Engines) -> float:
+    """Seconds from the start of the pipeline's process to its first bar in the store."""
+    with tempfile.TemporaryDirectory() as name:
+        record(Path(name), "AAPL", 0, WARM_UP_BARS)
+        began = time.perf_counter()
+        async with running(engines, Path(name), ["AAPL"], 60, lambda _: None) as pipeline:
+            async with asyncio.timeout(PATIENCE):
+                while not (await pipeline.store.counts())["stock_data"]:  # noqa: ASYNC110 - another process's
+                    await asyncio.sleep(0.005)
+            return time.perf_counter() - began
 
 
 async def throughput(engines: Engines, bars: int) -> float:
@@ -100,6 +114,14 @@ def started[Server: ServerProcess](kind: Callable[[Path], Server]) -> Iterator[S
             server.stop()
 
 
+def print_start(opened: Open) -> None:
+    figures = []
+    for _ in range(STARTS):
+        with opened() as engines:
+            figures.append(asyncio.run(first_stored(engines)))
+    print(f"  first bar stored after{statistics.median(figures):>12.2f} s ({min(figures):.2f} to {max(figures):.2f})")
+
+
 def print_throughput(opened: Open, bars: int, runs: int) -> None:
     figures = []
     for _ in range(runs):
@@ -147,6 +169,7 @@ def main() -> None:
     try:
         for name, opened in (("embedded bus and store", embedded), ("Kafka, embedded store", kafka)):
             print(f"\n{name}")
+            print_start(opened)
             print_throughput(opened, bars, arguments.runs)
             print_latencies(opened)
             print_shares(opened, bars)

@@ -66,7 +66,7 @@ def _run(loaded: Loaded, data_dir: DataDir, flags: RunFlags) -> int:
             if loaded.settings.metrics.port:
                 from pipeline.metrics import served
 
-                watched.enter_context(served(loaded.settings.metrics, pipeline.snapshot))
+                watched.enter_context(served(loaded.settings.metrics, pipeline.snapshot_with_all_topics))
             if not flags.quiet:
                 await watched.enter_async_context(report(pipeline.snapshot))
             return await pipeline.run()

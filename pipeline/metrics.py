@@ -61,7 +61,8 @@ class _OfSnapshot(Collector):
 
 def metrics_of(snapshot: Snapshot) -> list[Metric]:
     """All metrics of a snapshot."""
-    return [*_pipeline(snapshot), *_services(snapshot), *_topics(snapshot), *_collections(snapshot)]
+    parts = (_pipeline, _services, _topics, _collections, _budgets)
+    return [metric for part in parts for metric in part(snapshot)]
 
 
 def _pipeline(snapshot: Snapshot) -> Iterator[Metric]:
@@ -140,3 +141,13 @@ def _collections(snapshot: Snapshot) -> Iterator[Metric]:
             if value is not None:
                 family.add_metric([collection.name, quantile], value / 1000)
     yield from (writes, documents, batches, delays)
+
+
+def _budgets(snapshot: Snapshot) -> Iterator[Metric]:
+    used = GaugeMetricFamily("fintrends_budget_used_requests", "Requests to a provider today.", None, ["provider"])
+    left = GaugeMetricFamily("fintrends_budget_left_requests", "Requests that today still has.", None, ["provider"])
+    for budget in snapshot.budgets:
+        used.add_metric([budget.name], budget.used)
+        if budget.left is not None:
+            left.add_metric([budget.name], budget.left)
+    yield from (used, left)

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from pipeline import __version__
 from pipeline.bus.base import Bus, BusError
 from pipeline.clock import Clock, SystemClock
@@ -308,6 +310,10 @@ class Pipeline:
             budgets=list(reporting.budgets()) if reporting else [],
             detail=self._view.of(focus).detail() if focus is not None and focus in self.watchlist else None,
         )
+
+    def snapshot_with_all_topics(self) -> Snapshot:
+        """For programs: with a thousand tickers a screen is told of the topics that lag the most only."""
+        return replace(self.snapshot(), topics=self._monitor.details())
 
     def _values(self) -> Mapping[str | None, Mapping[str, float | None]]:
         """What alerts are about."""

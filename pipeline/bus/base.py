@@ -1,8 +1,10 @@
 """The port that every bus fills. Stages see nothing else of it."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from pipeline.retention import Retention
 
@@ -16,19 +18,17 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """What is published. `ts` is the event time in milliseconds since the epoch."""
 
     topic: str
     key: str
     value: bytes
     ts: int
-    headers: Mapping[str, bytes] = field(default_factory=dict)
+    headers: Mapping[str, bytes] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Record):
+class Received(Record, frozen=True, gc=False):
     """What is consumed: the record and where it stands."""
 
     partition: int = 0

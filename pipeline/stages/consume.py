@@ -103,7 +103,8 @@ def next_offsets(batch: Sequence[Received]) -> dict[TopicPartition, int]:
     """What to commit once the whole batch has taken effect."""
     positions: dict[TopicPartition, int] = {}
     for record in batch:
-        positions[record.source] = max(positions.get(record.source, 0), record.offset + 1)
+        source = record.source
+        positions[source] = max(positions.get(source, 0), record.offset + 1)
     return positions
 
 

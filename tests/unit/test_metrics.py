@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from pipeline.metrics import metrics_of, served
 from pipeline.settings import MetricsSettings, SettingsError
 from pipeline.snapshot import (
+    BudgetView,
     CollectionView,
     GroupLag,
     PipelineView,
@@ -42,6 +43,7 @@ SNAPSHOT = Snapshot(
     services=[ServiceView(name="sink", role="sink", state="backing off", total=7, restarts=2, skipped=5)],
     topics=[TopicView(topic="stock_data_aapl", records=12, groups=[GroupLag(group="sink", lag=4)])],
     collections=[CollectionView(name="news", total=9, documents=5, p50_ms=2.0, delay_p99_ms=30.0)],
+    budgets=[BudgetView(name="AV", used=7, limit=25, left=18), BudgetView(name="free", used=3, limit=None, left=None)],
 )
 
 
@@ -76,6 +78,10 @@ async def test_a_scrape_sees_the_snapshot() -> None:
     assert found["fintrends_ticker_updated_time_seconds", (("ticker", "BRK.B"),)] == 999
     assert ("fintrends_ticker_updated_time_seconds", (("ticker", "NEW"),)) not in found
     assert found["fintrends_dead_letters", ()] == 3
+    assert found["fintrends_budget_used_requests", (("provider", "AV"),)] == 7
+    assert found["fintrends_budget_left_requests", (("provider", "AV"),)] == 18
+    assert found["fintrends_budget_used_requests", (("provider", "free"),)] == 3
+    assert ("fintrends_budget_left_requests", (("provider", "free"),)) not in found
 
 
 async def test_each_scrape_asks_on_the_event_loop() -> None:
