@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -70,10 +71,12 @@ class Running:
         """Wait until the store holds so many bars and as many rows of indicators."""
         async with asyncio.timeout(PATIENCE):
             while True:
+                began = time.perf_counter()
                 counts = await self.store.counts()
                 if min(counts["stock_data"], counts["indicators"]) >= bars:
                     return
-                await asyncio.sleep(0.02)
+                # Looking shall cost a slow server little of what it has.
+                await asyncio.sleep(max(0.02, 20 * (time.perf_counter() - began)))
 
 
 @asynccontextmanager

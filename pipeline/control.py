@@ -35,6 +35,8 @@ _HELLO_SECONDS: Final = 5.0
 _MAX_CLIENTS: Final = 128
 """Many more than a user has terminals, so that a command finds room beside any that hang, and fewer than the file
 handles that a process may have (256 on macOS)."""
+_STUCK_SECONDS: Final = 5.0
+"""After so long without reading a client has to go, if its place is wanted. A screen that goes on comes back."""
 _MAX_PENDING: Final = 16
 
 
@@ -83,7 +85,7 @@ class ControlServer:
             writer.transport.abort()
             return
         client = _Client(reader, writer, self._execute, self._snapshot)
-        if len(self._clients) >= _MAX_CLIENTS:
+        if len(self._clients) >= _MAX_CLIENTS and not self._make_room():
             writer.write(encode_frame(Refused(f"{_MAX_CLIENTS} clients are connected already")))
             writer.close()
             return
@@ -97,6 +99,17 @@ class ControlServer:
                 await writer.wait_closed()
 
 
+    def _make_room(self) -> bool:
+        """Let the client go that has not read for the longest; whether there is one."""
+        stuck = max(self._clients, key=lambda client: client.stuck_for)
+        if stuck.stuck_for < _STUCK_SECONDS:
+            return False
+        log.warning("a client that does not read has to go: %d are connected", len(self._clients))
+        stuck.abort()
+        self._clients.discard(stuck)
+        return True
+
+
 class _Client:
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, execute: Execute, snapshot: Snap
@@ -106,9 +119,15 @@ class _Client:
         self._execute = execute
         self._snapshot = snapshot
         self._focus: str | None = None
+        self._waits_since: float | None = None
         self._decoder = msgspec.json.Decoder(ClientFrame)
         # Little is buffered, so that what a slow screen gets next is the latest there is.
         writer.transport.set_write_buffer_limits(high=64 * 1024)
+
+    @property
+    def stuck_for(self) -> float:
+        """Seconds that what was written to it has waited for it to read."""
+        return 0.0 if self._waits_since is None else asyncio.get_running_loop().time() - self._waits_since
 
     def abort(self) -> None:
         self._writer.transport.abort()
@@ -190,4 +209,6 @@ class _Client:
 
     async def _send(self, frame: ServerFrame) -> None:
         self._writer.write(encode_frame(frame))
+        self._waits_since = self._waits_since or asyncio.get_running_loop().time()
         await self._writer.drain()
+        self._waits_since = None

@@ -45,6 +45,7 @@ def session(tmp_path: Path) -> Recording:
         pytest.param(killed, ["broker"], "Kafka killed", id="broker-killed"),
         pytest.param(frozen, ["broker"], "Kafka frozen", id="broker-frozen"),
         pytest.param(killed, ["mongo"], "MongoDB server killed", id="mongo-killed"),
+        pytest.param(frozen, ["mongo"], "MongoDB server frozen", id="mongo-frozen"),
         pytest.param(killed, ["broker", "mongo"], "both killed", id="both-killed"),
     ],
 )
