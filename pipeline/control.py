@@ -98,7 +98,6 @@ class ControlServer:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-
     def _make_room(self) -> bool:
         """Let the client go that has not read for the longest; whether there is one."""
         stuck = max(self._clients, key=lambda client: client.stuck_for)

@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -361,9 +360,18 @@ class EmbeddedConsumer:
     def _next_ranges(self, max_records: int) -> list[tables.Range]:
         for topic in [topic for topic in self._behind if self._positions.get(topic, -1) >= self._ends[topic]]:
             del self._behind[topic]
-        waiting = list(islice((topic for topic in self._behind if topic in self._positions), max_records))
-        shares = _shares({topic: self._ends[topic] - self._positions[topic] for topic in waiting}, max_records)
-        return [tables.Range(topic, self._positions[topic], self._ends[topic], shares[topic]) for topic in waiting]
+        wanted: dict[str, int] = {}
+        room = max_records
+        for topic in self._behind:
+            if room <= 0:
+                break
+            if topic in self._positions:
+                wanted[topic] = self._ends[topic] - self._positions[topic]
+                # Of each a tenth of the batch if it has as much, then it is the others' turn: a record of each of
+                # hundreds of topics costs many times as much, here and for whoever works on them.
+                room -= min(wanted[topic], max(1, max_records // 10))
+        shares = _shares(wanted, max_records)
+        return [tables.Range(topic, self._positions[topic], self._ends[topic], shares[topic]) for topic in wanted]
 
 
 def _shares(wanted: Mapping[str, int], total: int) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """What only the embedded bus promises; the rest is in tests/contract."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -170,6 +171,14 @@ class TestFairness:
         served = [topic for turn in turns for topic in turn]
         assert sorted(served) == sorted(topics * 2)
         assert set(served[:7]) == set(topics)
+
+    async def test_many_topics_that_have_much_are_served_a_few_at_a_time(self, bus: EmbeddedBus) -> None:
+        topics = [f"t{i}" for i in range(40)]
+        await bus.publish([r for topic in topics for r in numbered(topic, 30)])
+        async with consuming(bus, "group", topics) as consumer:
+            turns = [Counter(r.topic for r in await consumer.poll(100, PATIENCE)) for _ in range(4)]
+        assert [set(turn.values()) for turn in turns] == [{10}] * 4
+        assert set().union(*turns) == set(topics)
 
     async def test_large_records_come_in_small_batches_and_in_turn(
         self, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
