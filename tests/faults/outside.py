@@ -29,8 +29,8 @@ def clients(path: Path, *firsts: bytes) -> Iterator[None]:
     with contextlib.ExitStack() as opened:
         for first in firsts:
             client = opened.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(path))  # with a timeout it would be refused where many wait
             client.settimeout(5)
-            client.connect(str(path))
             with contextlib.suppress(OSError):  # hung up on in the middle of it
                 client.sendall(first)
         yield
