@@ -119,7 +119,7 @@ async def _listening(socket: Path) -> None:
             async with connect(socket):
                 return
         except NotRunningError:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.005)
 
 
 async def _opened(store: Store) -> None:
@@ -127,4 +127,4 @@ async def _opened(store: Store) -> None:
         try:
             return await store.open()
         except StoreError:  # the pipeline has yet to create it
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.005)

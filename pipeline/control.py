@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,8 +35,11 @@ _HELLO_SECONDS: Final = 5.0
 _MAX_CLIENTS: Final = 128
 """Many more than a user has terminals, so that a command finds room beside any that hang, and fewer than the file
 handles that a process may have (256 on macOS)."""
-_STUCK_SECONDS: Final = 5.0
-"""After so long without reading a client has to go, if its place is wanted. A screen that goes on comes back."""
+_IDLE_SECONDS: Final = 5.0
+"""After so long a client that does not read what it is sent, or asks for nothing, has to go if its place is wanted. A
+screen that goes on comes back."""
+_BACKLOG: Final = 1024
+"""Clients that wait to be accepted. One more would take itself for connected, and then for hung up on."""
 _MAX_PENDING: Final = 16
 
 
@@ -66,7 +69,7 @@ class ControlServer:
         """
         umask = os.umask(0o177)  # the socket is private from the moment it exists
         try:
-            self._server = await asyncio.start_unix_server(self._serve, path, limit=_MAX_REQUEST)
+            self._server = await asyncio.start_unix_server(self._serve, path, limit=_MAX_REQUEST, backlog=_BACKLOG)
         finally:
             os.umask(umask)
 
@@ -99,13 +102,13 @@ class ControlServer:
                 await writer.wait_closed()
 
     def _make_room(self) -> bool:
-        """Let the client go that has not read for the longest; whether there is one."""
-        stuck = max(self._clients, key=lambda client: client.stuck_for)
-        if stuck.stuck_for < _STUCK_SECONDS:
+        """Let the client go that has been idle for the longest; whether there is one."""
+        idlest = max(self._clients, key=lambda client: client.idle_for)
+        if idlest.idle_for < _IDLE_SECONDS:
             return False
-        log.warning("a client that does not read has to go: %d are connected", len(self._clients))
-        stuck.abort()
-        self._clients.discard(stuck)
+        log.warning("a client that does not read, or asks nothing, has to go: %d are connected", len(self._clients))
+        idlest.abort()
+        self._clients.discard(idlest)
         return True
 
 
@@ -118,15 +121,30 @@ class _Client:
         self._execute = execute
         self._snapshot = snapshot
         self._focus: str | None = None
+        self._at_work = 0
+        self._idle_since = asyncio.get_running_loop().time()
         self._waits_since: float | None = None
         self._decoder = msgspec.json.Decoder(ClientFrame)
         # Little is buffered, so that what a slow screen gets next is the latest there is.
         writer.transport.set_write_buffer_limits(high=64 * 1024)
 
     @property
-    def stuck_for(self) -> float:
-        """Seconds that what was written to it has waited for it to read."""
-        return 0.0 if self._waits_since is None else asyncio.get_running_loop().time() - self._waits_since
+    def idle_for(self) -> float:
+        """Seconds that what was written to it has waited for it to read, or that nothing has been done for it."""
+        now = asyncio.get_running_loop().time()
+        if self._waits_since is not None:
+            return now - self._waits_since
+        return 0.0 if self._at_work else now - self._idle_since
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[None]:
+        """Something is being done for it meanwhile."""
+        self._at_work += 1
+        try:
+            yield
+        finally:
+            self._at_work -= 1
+            self._idle_since = asyncio.get_running_loop().time()
 
     def abort(self) -> None:
         self._writer.transport.abort()
@@ -177,24 +195,26 @@ class _Client:
             raise group.exceptions[0] from None
 
     async def _answer(self, request: Request) -> None:
+        with self._working():
+            await self._send(await self._carry_out(request))
+
+    async def _carry_out(self, request: Request) -> Reply:
         try:
             if isinstance(request.command, Focus):
                 self._focus = request.command.ticker
-                result = None
-            else:
-                result = await self._execute(request.command)
-            reply = Reply(request.id, result=result)
+                return Reply(request.id)
+            return Reply(request.id, result=await self._execute(request.command))
         except CommandError as error:
-            reply = Reply(request.id, error=str(error))
+            return Reply(request.id, error=str(error))
         except Exception:
             log.exception("the command %r failed", request.command)
-            reply = Reply(request.id, error="the command failed unexpectedly; the log says more")
-        await self._send(reply)
+            return Reply(request.id, error="the command failed unexpectedly; the log says more")
 
     async def _push(self) -> None:
-        while True:
-            await self._send(Push(self._snapshot(self._focus)))
-            await asyncio.sleep(PUSH_PERIOD)
+        with self._working():
+            while True:
+                await self._send(Push(self._snapshot(self._focus)))
+                await asyncio.sleep(PUSH_PERIOD)
 
     async def _receive(self) -> ClientFrame | None:
         """The next frame; None at the end.

@@ -63,6 +63,7 @@ class EmbeddedBus:
 
     async def open(self) -> None:
         """Open the file and sweep it; BusError says why that cannot be done."""
+        self._tail.clear()  # others may have written since
         await self._database.open()
         if self._read_only:
             return
@@ -82,7 +83,6 @@ class EmbeddedBus:
             self._sweeper = None
         for consumer in tuple(self._consumers):
             await consumer.close()
-        self._tail.clear()
         await self._database.close()
 
     async def create_topics(self, topics: Collection[str]) -> None:
@@ -170,7 +170,8 @@ class EmbeddedBus:
         for topic in await self.topics():
             while step := await self._database.write(partial(tables.sweep, topic, before)):
                 deleted += step
-                self._tail.clear()
+        if deleted:
+            self._tail.clear()
         return deleted
 
     async def _keep_sweeping(self) -> None:
@@ -256,7 +257,8 @@ class EmbeddedConsumer:
         # Noted here and not when first polled, so that nothing published from now on is missed.
         self._starts = {topic: end for topic, end in self._starts.items() if topic in self._subscribed}
         self._starts.update((topic, self._ends[topic]) for topic in added if topic in self._ends)
-        self._behind = {topic: None for topic in self._behind if topic in self._subscribed}
+        # Also what it works on: of a topic that was left out and is back, nobody has kept whether it was behind.
+        self._behind = {topic: None for topic in (*self._behind, *self._positions) if topic in self._subscribed}
         self._outdated = True
         self._woken.set()
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from pipeline.bus.base import Received
 
-_LIMIT: Final = 16 * 1024 * 1024
+_LIMIT: Final = 4 * 1024 * 1024
 _OVERHEAD: Final = 800
-"""Bytes of a record beside its value, about."""
+"""Bytes of a record beside its value, about: our headers and keys are small."""
 
 
 class Tail:

@@ -128,14 +128,14 @@ class Monitor:
         for (topic, _), lag in lags.items():
             worst[topic] = max(worst[topic], lag)
         shown = sorted(ends, key=lambda topic: (-worst[topic], topic))[:MAX_TOPICS]
-        self.topics = [self._view(topic) for topic in sorted(shown)]
+        self.topics = [self._view(topic, ends[topic]) for topic in sorted(shown)]
 
     def details(self) -> list[TopicView]:
         """Every topic, by name, with all that is too much for a snapshot."""
-        return [self._detail(topic) for topic in sorted(self._ends or ())]
+        return [self._detail(self._view(topic, end)) for topic, end in sorted((self._ends or {}).items())]
 
-    def _detail(self, topic: str) -> TopicView:
-        view = self._view(topic)
+    def _detail(self, view: TopicView) -> TopicView:
+        topic = view.topic
         groups = [replace(group, lags=self._windows[topic, group.group].lags) for group in view.groups]
         return replace(view, partitions=self._partitions[topic], retention=self._retention.get(topic), groups=groups)
 
@@ -164,10 +164,10 @@ class Monitor:
                 views = [_member_view(member, here=member.client == self._bus.client) for member in members]
                 self._members[group] = sorted(views, key=lambda view: (not view.here, view.host, view.client))
 
-    def _view(self, topic: str) -> TopicView:
+    def _view(self, topic: str, end: int) -> TopicView:
         return TopicView(
             topic=topic,
-            records=(self._ends or {}).get(topic, 0),
+            records=end,
             rate=self._rates[topic].per_second(),
             groups=[self._group(topic, group) for group in READERS[split_topic(topic)[0]]],
         )

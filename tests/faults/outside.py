@@ -3,6 +3,7 @@
 import contextlib
 import resource
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,9 @@ def clients(path: Path, *firsts: bytes) -> Iterator[None]:
     with contextlib.ExitStack() as opened:
         for first in firsts:
             client = opened.enter_context(socket.socket(socket.AF_UNIX))
-            client.connect(str(path))  # with a timeout it would be refused where many wait
-            client.settimeout(5)
+            # Not `settimeout`: that refuses at once where many wait to be accepted.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 5, 0))
+            client.connect(str(path))
             with contextlib.suppress(OSError):  # hung up on in the middle of it
                 client.sendall(first)
         yield

@@ -6,7 +6,19 @@ import signal
 from collections.abc import Sequence
 from operator import itemgetter
 
-from pipeline.protocol import Add, Command, GetHistory, GetLog, GetMessages, GetTopics, Pause, Remove, Restart, Resume
+from pipeline.protocol import (
+    Add,
+    Command,
+    GetHistory,
+    GetLog,
+    GetMessages,
+    GetSnapshot,
+    GetTopics,
+    Pause,
+    Remove,
+    Restart,
+    Resume,
+)
 from pipeline.topics import STOCK_DATA, topic_for
 from tests.faults import faults as engine_faults
 from tests.faults.outside import FULL, GARBAGE, HALF, TOO_LONG, UNLIMITED, clients, limit_files
@@ -85,8 +97,11 @@ async def _command(soak: Soak) -> None:
 
 async def _restart_services(soak: Soak) -> None:
     async with soak.connected() as connection:
+        before = (await connection.ask(GetSnapshot())).at
         await connection.ask(Restart())
-    await soak.told(lambda snapshot: all(s.state in ("running", "finished") for s in snapshot.services))
+    await soak.told(
+        lambda snapshot: all(s.state in ("running", "finished") and s.since > before for s in snapshot.services)
+    )
 
 
 def _of_engines(name: str, fault: engine_faults.Fault) -> Fault:

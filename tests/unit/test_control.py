@@ -140,25 +140,26 @@ async def test_a_client_that_never_reads_holds_nothing_up_and_skips_to_the_lates
         writer.close()
 
 
-async def test_who_does_not_read_gives_way_where_places_are_scarce_and_nobody_else(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("more", [b',"snapshots":true}', b"}"], ids=["does not read", "asks for nothing"])
+async def test_who_is_idle_gives_way_where_places_are_scarce_and_nobody_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch, more: bytes
 ) -> None:
     monkeypatch.setattr("pipeline.control.PUSH_PERIOD", 0)
     monkeypatch.setattr("pipeline.control._MAX_CLIENTS", 2)
-    monkeypatch.setattr("pipeline.control._STUCK_SECONDS", 0.05)
-    async with serving(path), connect(path) as polite:
+    monkeypatch.setattr("pipeline.control._IDLE_SECONDS", 0.05)
+    async with serving(path), connect(path, lambda _: None) as polite:
         _, writer = await asyncio.open_unix_connection(path, limit=1024)
-        writer.write(HELLO.replace(b"}", b',"snapshots":true}'))
+        writer.write(HELLO.replace(b"}", more))
         async with asyncio.timeout(20):
             while True:
                 try:
-                    async with connect(path) as other:
+                    async with connect(path, lambda _: None) as other:
                         assert await other.ask(Add(["AAPL"])) == TickersChanged(["AAPL"], "added")
                         with pytest.raises(LinkError, match="2 clients are connected already"):
                             async with connect(path):
                                 pass
                         break
-                except LinkError:  # its pipe is not full yet
+                except LinkError:  # it is not idle yet
                     await asyncio.sleep(0.01)
         assert await polite.ask(Add(["AAPL"])) == TickersChanged(["AAPL"], "added")
         writer.close()

@@ -133,21 +133,33 @@ class TestMemory:
         ]
 
     async def test_it_is_the_same_from_memory_and_from_the_file(self, bus: EmbeddedBus) -> None:
-        bus._tail._limit = 3000  # three records or so
+        bus._tail._limit = 3500  # four records or so
         await bus.publish([*numbered("a", 10), *numbered("b", 10)])
         async with consuming(bus, "fast", ["a", "b"]) as fast, consuming(bus, "slow", ["a", "b"]) as slow:
-            got = await take(fast, 20)
-            await bus.publish(numbered("a", 5, start=10))
-            got += await take(fast, 5)
+            got = await take(fast, 20)  # from the file, but for the last of b
+            for start in range(10, 20, 2):
+                await bus.publish(numbered("a", 2, start=start))
+                assert len(bus._tail.read("a", start, start + 2)) == 2
+                got += await take(fast, 2)  # from memory
             assert sorted((r.topic, r.offset) for r in got) == [
-                *(("a", offset) for offset in range(15)),
+                *(("a", offset) for offset in range(20)),
                 *(("b", offset) for offset in range(10)),
             ]
-            assert sorted(map(repr, await take(slow, 25))) == sorted(map(repr, got))
+            assert bus._tail.read("a", 0, 20) == []
+            assert sorted(map(repr, await take(slow, 30))) == sorted(map(repr, got))  # from the file
 
-    async def test_nothing_is_remembered_of_a_bus_that_was_closed(self, bus: EmbeddedBus) -> None:
+    async def test_a_batch_may_be_of_both(self, bus: EmbeddedBus) -> None:
+        bus._tail._limit = 3500
+        await bus.publish([*numbered("a", 10), *numbered("b", 2)])
+        assert bus._tail.read("a", 0, 1) == [] and len(bus._tail.read("b", 0, 2)) == 2
+        async with consuming(bus, "group", ["a", "b"]) as consumer:
+            batch = await consumer.poll(12, PATIENCE)
+        assert sorted((r.topic, r.offset) for r in batch) == [*(("a", i) for i in range(10)), ("b", 0), ("b", 1)]
+
+    async def test_nothing_is_remembered_over_a_reopening(self, bus: EmbeddedBus) -> None:
         await bus.publish(numbered("topic", 3))
         await bus.close()
+        await bus.open()
         assert bus._tail.read("topic", 0, 3) == []
 
 
