@@ -41,7 +41,8 @@ def shares(engines: Engines, directory: Path, tickers: list[str]) -> dict[str, f
     loaded = engines.load(directory / "data", tickers=tickers, source=f"replay:{directory}", speed="max")
     data_dir = DataDir(loaded.data_dir)
     data_dir.create()
-    batch(History(*np.ones((4, WARM_UP)), np.zeros(WARM_UP, dtype=np.intc)))  # imports what it needs
+    ones = np.ones(WARM_UP)
+    batch(History(ones, ones, ones, ones, np.zeros(WARM_UP, dtype=np.intc)))  # imports what it needs
     spent: defaultdict[str, float] = defaultdict(float)
 
     async def main() -> int:
@@ -69,7 +70,7 @@ def _attributed(spent: defaultdict[str, float]) -> Iterator[None]:
     def run(handle: events.Handle) -> None:
         began = time.thread_time()
         run_handle(handle)
-        spent[handle._context.get(_service, "rest")] += time.thread_time() - began
+        spent[handle.get_context().get(_service, "rest")] += time.thread_time() - began
 
     def add(supervisor: Supervisor, name: str, role: Role, run: Run) -> None:
         context = contextvars.copy_context()

@@ -27,5 +27,5 @@ def row(bars: list[Bar]) -> Bar:
         ta.adx(high, low, close),
     )
     found = pd.concat([study for study in studies if study is not None], axis=1).iloc[-1]
-    values = {name: None if pd.isna(value) else float(value) for name, value in found.items()}
+    values: Bar = {str(name): None if pd.isna(value) else float(value) for name, value in found.items()}
     return {"ts": bars[-1]["ts"], "close": bars[-1]["close"], **values}

@@ -9,11 +9,12 @@ from pathlib import Path
 from pipeline.bus.embedded import EmbeddedBus
 from pipeline.clock import SystemClock
 from pipeline.datadir import DataDir
-from pipeline.engines import Engines, choose_source
+from pipeline.engines import Engines
 from pipeline.logs import LogTail
 from pipeline.runtime import Pipeline, RunOptions
 from pipeline.settings import load
 from pipeline.snapshot import Snapshot
+from pipeline.sources.choice import choose_source
 from pipeline.store.base import Query, Store
 from pipeline.store.embedded import EmbeddedStore
 from tests.faults.ledger import Entry, compare

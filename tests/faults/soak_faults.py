@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 from pipeline.protocol import (
@@ -19,11 +19,13 @@ from pipeline.protocol import (
     Restart,
     Resume,
 )
+from pipeline.snapshot import Snapshot
 from pipeline.topics import STOCK_DATA, topic_for
 from tests.faults import faults as engine_faults
+from tests.faults.on_engines import missed
 from tests.faults.outside import FULL, GARBAGE, HALF, TOO_LONG, UNLIMITED, clients, limit_files
 from tests.faults.soaking import Fault, Soak
-from tests.faults.watching import STOP_SECONDS
+from tests.faults.watching import STOP_SECONDS, watch
 
 _FROZEN_SECONDS = (2.0, 5.0)
 _FULL_SECONDS = (1.0, 2.0)
@@ -108,13 +110,11 @@ def _of_engines(name: str, fault: engine_faults.Fault) -> Fault:
     async def act(soak: Soak) -> None:
         names = [engine.name for engine in soak.engines]
         servers = [engine.server for engine in soak.engines]
-        await asyncio.to_thread(
-            fault,
-            servers,
-            lambda also: soak.product.wait_for(
-                lambda status: engine_faults.missed(status, names) and also(), soak.process, patience=120
-            ),
-        )
+
+        def told(also: Callable[[], bool]) -> Snapshot | None:
+            return watch(soak.product, soak.process, lambda s: missed(s, names) and also(), patience=120, pause=0.05)
+
+        await asyncio.to_thread(fault, servers, told)
 
     return Fault(name, act)
 

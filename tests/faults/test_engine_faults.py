@@ -65,7 +65,7 @@ def test_an_engine_that_fails_in_the_middle_changes_nothing(
         "mongo": (mongo, mongo.uri.replace("mongodb://", "MongoDB at ")),
     }
     servers, names = zip(*(engines[name] for name in who), strict=True)
-    rng = random.Random(f"{seed} {fault.__name__} {who}")
+    rng = random.Random(f"{seed} {name}")
     collection, progress = rng.choice(["stock_data", "indicators"]), rng.uniform(0.1, 0.6)
     print(f"seed {seed}: at {progress:.0%} of {collection}")  # noqa: T201 - to be read when it fails
     bars = len(session.live)

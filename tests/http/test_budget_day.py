@@ -16,7 +16,7 @@ from pipeline.settings import AlphaVantageSettings
 from pipeline.sources.alpha_vantage import budget_of, client_of
 from pipeline.sources.alpha_vantage.desk import Answered
 from pipeline.sources.alpha_vantage.source import AlphaVantageSource
-from pipeline.sources.schedule import Task
+from pipeline.sources.situation import Task
 from tests.fake_provider import Bench, new_york
 from tests.fakes import FakeClock
 from tests.http.alpha_vantage_data import BAD_CALL, DAILY_LIMIT, KEY

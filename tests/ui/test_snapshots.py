@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.theme import Theme
 
 from fintrends_tui import themes
 from tests.ui.gallery import Shot, shots, shown
@@ -55,7 +56,7 @@ def test_there_is_no_snapshot_without_a_screen() -> None:
 
 @pytest.mark.parametrize("theme", [themes.DARK, themes.LIGHT, themes.COLOUR_BLIND], ids=lambda theme: theme.name)
 @pytest.mark.parametrize("ink", ["foreground", "up", "down", "faint", "accent", "warning", "error"])
-def test_text_can_be_read_in_every_theme(theme: themes.Theme, ink: str) -> None:
+def test_text_can_be_read_in_every_theme(theme: Theme, ink: str) -> None:
     """WCAG 2.1, AA: 4.5 to 1."""
     colours = {"foreground": theme.foreground, "accent": theme.accent, "warning": theme.warning, "error": theme.error}
     colour = colours.get(ink) or theme.variables[ink]

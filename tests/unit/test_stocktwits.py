@@ -13,7 +13,8 @@ import pytest
 from pipeline.http import Http, Limits
 from pipeline.http_errors import TimedOutError, UnavailableError
 from pipeline.messages import decode, encode, topic_of
-from pipeline.settings import Settings, StockTwitsSettings
+from pipeline.settings import Settings
+from pipeline.settings_sources import StockTwitsSettings
 from pipeline.sources.base import SourceContext
 from pipeline.sources.posts import BlockedError, ReplyError, UnknownTickerError
 from pipeline.sources.stocktwits import StockTwits, create, symbol_of
