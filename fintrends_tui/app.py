@@ -102,6 +102,7 @@ class FintrendsApp(App[ExitReason]):
         self._painted: tuple[View, Screen[Any]] | None = None
         self._type_ahead = TypeAhead(self, super().on_event)
         self._keys = dict(keymap or {})
+        self._ascii_only = ascii_only
         self._our_filters: list[LineFilter] = [
             *([ColourlessFilter()] if self.no_color else []),
             *([AsciiFilter()] if ascii_only else []),
@@ -118,6 +119,16 @@ class FintrendsApp(App[ExitReason]):
         return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, slowed)
 
     @property
+    def failure(self) -> str:
+        """Why there is no pipeline, and will not be one; empty while there may be."""
+        return self._status.note if self._status.state == "failed" and self._snapshot is None else ""
+
+    @property
+    def leaves_pipeline(self) -> bool:
+        """Whether a pipeline runs that quitting does not stop."""
+        return self._status.state == "connected" and not self.link.started_here
+
+    @property
     def groups(self) -> Groups:
         """Named parts of the watchlist: those of the settings, then those made on the screen."""
         return self.settings.groups | self.memory.now.groups
@@ -129,12 +140,16 @@ class FintrendsApp(App[ExitReason]):
         return [*super().get_line_filters(), *self._our_filters]
 
     def get_key_display(self, binding: Binding) -> str:
-        return binding.key_display or keys.shown(binding.key)
+        return self._drawn(binding.key_display or keys.shown(binding.key))
 
     def keys_of(self, command: KeyCommand) -> str:
         """The command's keys as people read them."""
         mine = self._keys.get(command.name)
-        return keys.shown(mine) if mine else command.shown
+        return self._drawn(keys.shown(mine) if mine else command.shown)
+
+    def _drawn(self, key: str) -> str:
+        # Its likeness of one cell would be that of the left arrow.
+        return key.replace("⏎", "Enter") if self._ascii_only else key
 
     def get_default_screen(self) -> Screen[None]:
         from fintrends_tui.screens.dashboard import Dashboard
@@ -232,6 +247,8 @@ class FintrendsApp(App[ExitReason]):
         # After a reconnection the pipeline knows nothing of what this screen has selected.
         self._focused_ticker = None
         self._status = status
+        if status.warning:
+            self.notify(status.warning, severity="warning", markup=False, timeout=_TOAST_SECONDS)
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

@@ -4,6 +4,7 @@ import asyncio
 import difflib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from fintrends_tui.client import NotRunningError, connect
 from fintrends_tui.link import LinkError
 from fintrends_tui.process import PIPELINE, PipelineLink
 from pipeline.datadir import DataDir, DataDirError
+from pipeline.doctor_finding import fault, written
 from pipeline.options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where, hand_over
 from pipeline.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
 from pipeline.settings import SettingsError, load
@@ -70,11 +72,12 @@ def dashboard(
     if (term := os.environ.get("TERM") or "dumb") in ("dumb", "unknown"):
         return _fail(f"this terminal cannot show a screen (TERM={term}); run the pipeline alone with --no-ui", 2)
     loaded = load(flags.config, flags.with_tickers(tickers))
-    link = PipelineLink(DataDir(loaded.data_dir), flags.arguments(), symbols)
+    where = Where.arguments(flags)
+    link = PipelineLink(DataDir(loaded.data_dir), where, symbols, flags.arguments()[len(where) :])
     # Imported here, so that the other commands answer at once.
     from fintrends_tui.terminal import dashboard_app, run_app
 
-    return run_app(dashboard_app(link, loaded, symbols), Where.arguments(flags))
+    return run_app(dashboard_app(link, loaded, symbols), where)
 
 
 @app.command
@@ -84,7 +87,7 @@ def status(
     schema: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     where: Where = WHERE_DEFAULTS,
 ) -> int:
-    """Say how the pipeline is; exit with 0 if it runs and nothing has failed, 1 if something has, 3 if none runs.
+    """Say how the pipeline is; exit with 0 if all is well, 1 if something has failed or stalled, 3 if none runs.
 
     Parameters
     ----------
@@ -177,12 +180,32 @@ def topics(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
 
 
 @app.command
-def doctor(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
-    """Check configuration, directories, engines and terminal; say for each fault what to do."""
-    _become_pipeline(["doctor", *words])
+def doctor(*, where: Where = WHERE_DEFAULTS) -> int:
+    """Check configuration, directories, engines and terminal; say for each fault what to do.
+
+    Changes nothing; exits with 1 if something is broken.
+    """
+    hand_over(where)
+    sys.stdout.flush()
+    status = subprocess.call([*PIPELINE, "doctor", *where.arguments()])  # noqa: S603
+    if status < 0:
+        return 128 - status
+    try:
+        loaded = where.load()
+    except SettingsError:  # of which the other has told
+        return status
+    from fintrends_tui.terminal import dashboard_app
+
+    try:
+        dashboard_app(PipelineLink(DataDir(loaded.data_dir), (), ()), loaded, ())
+    except SettingsError as error:
+        what = fault("the dashboard cannot be shown", str(error), "correct it; the pipeline alone runs all the same")
+        print(written(what, sys.stdout.encoding), end="")
+        return 1
+    return status
 
 
-for _name in ("query", "topics", "doctor"):  # they answer --help themselves
+for _name in ("query", "topics"):  # they answer --help themselves
     app[_name].help_flags = ()
     app[_name].version_flags = ()
 

@@ -16,10 +16,14 @@ class LinkError(Exception):
 
 @dataclass(frozen=True)
 class LinkStatus:
-    """How things stand between screen and pipeline; `note` is a sentence for the user."""
+    """How things stand between screen and pipeline; `note` is a sentence for the user.
+
+    `warning` is one to be told once, of what they asked for and do not get.
+    """
 
     state: LinkState
     note: str
+    warning: str = ""
 
 
 class Link(Protocol):

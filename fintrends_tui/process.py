@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -28,14 +29,18 @@ _RESTART_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 class PipelineLink:
     """Finds the pipeline of a data directory or starts one, and stays connected to it.
 
-    `arguments` and `tickers` are for a pipeline that it starts. One that dies is started again; one that cannot even
+    `arguments`, `settings` and `tickers` are for a pipeline that it starts; that one which runs already does not heed
+    the `settings` is told. One that dies is started again; one that cannot even
     start, or that somebody stopped, is not.
     """
 
-    def __init__(self, data_dir: DataDir, arguments: Sequence[str], tickers: Sequence[str]) -> None:
+    def __init__(
+        self, data_dir: DataDir, arguments: Sequence[str], tickers: Sequence[str], settings: Sequence[str] = ()
+    ) -> None:
         self.started_here = False
         self._data_dir = data_dir
-        self._arguments = list(arguments)
+        self._arguments = [*arguments, *settings]
+        self._unheeded = shlex.join(settings)
         self._tickers = list(tickers)
         # Not asyncio's: that one kills the child when the event loop ends, and a detached pipeline has to live on.
         self._child: subprocess.Popen[bytes] | None = None
@@ -96,7 +101,11 @@ class PipelineLink:
         self.started_here = self._child is not None and self._child.pid == connection.pid
         try:
             how = "started" if self.started_here else "attached to"
-            on_status(LinkStatus("connected", f"{how} the pipeline (pid {connection.pid})"))
+            warning = ""
+            if self._unheeded and not self.started_here:
+                warning = f"The pipeline runs already, as it was started: {self._unheeded} changes nothing."
+            self._unheeded = ""
+            on_status(LinkStatus("connected", f"{how} the pipeline (pid {connection.pid})", warning))
             waiters = [asyncio.create_task(event.wait()) for event in (connection.closed, self._closed)]
             await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
             for waiter in waiters:

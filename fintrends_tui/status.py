@@ -16,8 +16,9 @@ _PERIOD = 0.25
 
 
 def is_healthy(snapshot: Snapshot) -> bool:
-    """Whether no service has failed for good."""
-    return all(service.state != "failed" for service in snapshot.services)
+    """Whether no service has failed for good, no engine is waited for, and no group of consumers has stalled."""
+    stalled = any(group.status in ("STALL", "ERR") for topic in snapshot.topics for group in topic.groups)
+    return not (snapshot.pipeline.note or stalled or any(service.state == "failed" for service in snapshot.services))
 
 
 def describe(snapshot: Snapshot) -> str:

@@ -65,9 +65,13 @@ def run_app(app: FintrendsApp, where: Sequence[str] = ()) -> int:
         for number in (signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, on_signal)
         reason = await app.run_async()
-        if reason == "detach":
+        if app.failure:
+            print(f"fintrends-tui: {app.failure}", file=sys.stderr)
+            return app.return_code or 1
+        if reason == "detach" or (reason == "quit" and app.leaves_pipeline):
             again, stop = shlex.join(["fintrends-tui", *where]), shlex.join(["fintrends-tui", "stop", *where])
-            print(f"detached; the pipeline runs on. `{again}` attaches again, `{stop}` stops it.")
+            how = "detached" if reason == "detach" else "left"
+            print(f"{how}; the pipeline runs on. `{again}` attaches again, `{stop}` stops it.")
         return app.return_code or 0
 
     return asyncio.run(main())

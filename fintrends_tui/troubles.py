@@ -6,7 +6,10 @@ from typing import Final, NamedTuple
 from fintrends_tui import format as fmt
 from fintrends_tui.view import View
 from pipeline.snapshot import ServiceView, Snapshot
+from pipeline.topics import INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP
 
+GROUP_OF: Final = {"indicators": INDICATOR_GROUP, "sentiment": SENTIMENT_GROUP, "sink": SINK_GROUP}
+"""The group in which a consumer shares its work with those of other processes; producers have one in common."""
 LETTERS_SECONDS: Final = 300
 """After this long without another, dead letters are no news any more."""
 
@@ -24,7 +27,14 @@ def troubles(view: View) -> list[Trouble]:
     if view.snapshot is None or view.stale:
         return []
     snapshot = view.snapshot
-    found = (*_engines(snapshot), *_services(view), *_providers(snapshot), *_groups(view), *_dead_letters(view))
+    found = (
+        *_engines(snapshot),
+        *_services(view),
+        *_paused(snapshot),
+        *_providers(snapshot),
+        *_groups(view),
+        *_dead_letters(view),
+    )
     return sorted(found, key=lambda trouble: trouble.tone != "error")
 
 
@@ -49,35 +59,36 @@ def _services(view: View) -> Iterator[Trouble]:
     if not failing:
         return
     first, *others = failing
-    what = f"{first.name} {_how(first)}"
-    if others:
-        what += f", and {len(others)} more fail" if len(others) > 1 else f", and {others[0].name} fails"
+    what = f"{first.name} {'has failed' if first.state == 'failed' else 'fails'}"
     if others and all(service.error == first.error for service in others):  # which tells more than the names
         yield Trouble(_tone(failing), f"{first.error} ({len(failing)} services fail)", "s services")
         return
-    how_long = fmt.age(first.failing_since, view.now)
-    yield Trouble(
-        _tone(failing),
-        f"{what}, for {how_long}: {first.error}" if how_long != "now" else f"{what}: {first.error}",
-        "s services",
-    )
+    if (how_long := fmt.age(first.failing_since, view.now)) != "now":
+        what += f" for {how_long}"
+    if others:
+        what += f", {len(others)} more fail" if len(others) > 1 else f", {others[0].name} fails"
+    yield Trouble(_tone(failing), f"{what}: {first.error}", "s services")
+
+
+def _paused(snapshot: Snapshot) -> Iterator[Trouble]:
+    """Consumers that somebody has paused; the header tells of producers."""
+    for service in snapshot.services:
+        if service.state == "paused" and (group := GROUP_OF.get(service.name)) is not None:
+            lag = sum(g.lag for topic in snapshot.topics for g in topic.groups if g.group == group)
+            yield Trouble("warn", f"{service.name} is paused, {lag:,} records behind", "s services")
 
 
 def _tone(failing: Sequence[ServiceView]) -> str:
     return "error" if any(service.state == "failed" for service in failing) else "warn"
 
 
-def _how(service: ServiceView) -> str:
-    if service.state == "failed":
-        return "has failed and waits for a restart"
-    return "fails and is tried again"
-
-
 def _groups(view: View) -> Iterator[Trouble]:
     stalled: dict[str, tuple[int, int, float]] = {}
+    services = view.snapshot.services if view.snapshot else []
+    paused = {GROUP_OF.get(service.name) for service in services if service.state == "paused"}
     for topic in view.snapshot.topics if view.snapshot else []:
         for group in topic.groups:
-            if group.status in ("STALL", "ERR"):
+            if group.status in ("STALL", "ERR") and group.group not in paused:
                 topics, lag, since = stalled.get(group.group, (0, 0, float(view.now)))
                 stalled[group.group] = topics + 1, lag + group.lag, min(since, group.since or since)
     for group_name, (topics, lag, since) in stalled.items():

@@ -167,6 +167,7 @@ def doctor(*, where: Where = WHERE_DEFAULTS) -> int:
     """Check configuration, directories, engines and terminal, changing nothing; exit with 1 if something is broken."""
     from pipeline.doctor import examine
 
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     return asyncio.run(examine(where))
 
 

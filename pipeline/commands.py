@@ -82,6 +82,9 @@ class Commands:
         try:
             return await self._execute(command)
         except (BusError, StoreError, UnknownServiceError, InvalidTickerError, InvalidRuleError) as error:
+            pipeline = self._snapshot().pipeline
+            if pipeline.state == "starting":
+                raise CommandError(f"the pipeline is not ready yet: {pipeline.note or 'it is starting'}") from error
             raise CommandError(str(error.args[0]) if error.args else str(error)) from error
 
     async def _execute(self, command: Command) -> Any:

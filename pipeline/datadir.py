@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import tempfile
 import time
 from pathlib import Path
@@ -105,9 +106,10 @@ class DataDir:
             os.close(fd)
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise DataDirError(f"cannot lock the data directory {self.path}: {error.strerror}") from error
+            here = shlex.join(["--data-dir", str(self.path)])
             raise DataDirError(
-                f"another pipeline (pid {pid or 'unknown'}) runs on {self.path}; look at it with `fintrends-tui`, "
-                "stop it with `fintrends-tui stop`, or choose another --data-dir"
+                f"another pipeline (pid {pid or 'unknown'}) runs on {self.path}; look at it with "
+                f"`fintrends-tui {here}`, stop it with `fintrends-tui stop {here}`, or choose another directory"
             ) from None
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)

@@ -143,25 +143,32 @@ class Pipeline:
     async def run(self) -> int:
         """Run until asked to stop, until idle or until the duration is over, whichever is wanted.
 
-        Returns 0, or 1 when a service had failed for good, the initial load asked for had failed for a ticker, or not
-        everything drained in time.
+        Returns 0, or 1 when a service had failed for good, the initial load asked for had failed for a ticker, not
+        everything drained in time, or the duration was over before the engines were there.
         """
         self._catch_signals()
         log.info("version %s on %s, pid %d", __version__, self._data_dir.path, os.getpid())
         log.info("source: %s", self._choice.note)
         await self._control.start(self._data_dir.prepare_socket())
+        duration = asyncio.create_task(self._stop_after(self._options.duration))
         try:
             await first_of(self._open_engines(), self._stop_requested.wait())
             if self._stop_requested.is_set():
-                return 0
+                return int(duration.done() and bool(self._note))  # all that time an engine was out of reach
             self._state = "running"
             return await self._run_services()
         finally:
             self._state = "stopping"
+            duration.cancel()
             async with AsyncExitStack() as closing:  # one that cannot be closed keeps none of the others open
                 for part in (self._store, self._bus, self._choice.source, self._control):
                     closing.push_async_callback(part.close)
             log.info("stopped")
+
+    async def _stop_after(self, seconds: float | None) -> None:
+        if seconds is not None:
+            await self._clock.sleep(seconds)
+            self.request_stop()
 
     async def _open_engines(self) -> None:
         """Open bus and store; while one is out of reach, say so and try again."""
@@ -186,8 +193,6 @@ class Pipeline:
         try:
             self._start_services()
             ends: list[Awaitable[object]] = [self._stop_requested.wait()]
-            if self._options.duration is not None:
-                ends.append(self._clock.sleep(self._options.duration))
             if self._options.until_idle:
                 ends.append(self._until_idle())
             await first_of(*ends)

@@ -3,11 +3,18 @@
 Plain data; imports nothing heavy. Times are seconds since the epoch, rates are per second.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from pipeline.retention import Retention
+
+Time = Annotated[float, Meta(description="Seconds since the epoch.")]
+Seconds = Annotated[float, Meta(description="In seconds.")]
+Milliseconds = Annotated[float, Meta(description="In milliseconds.")]
+PerSecond = Annotated[float, Meta(description="A second, over the last five.")]
+PerSecondHistory = Annotated[list[float], Meta(description="In each of the last 60 seconds, oldest first.")]
+Count = Annotated[int, Meta(description="Since the start of the process.")]
 
 ServiceState = Literal["starting", "running", "paused", "backing off", "draining", "finished", "failed", "stopped"]
 PipelineState = Literal["starting", "running", "stopping"]
@@ -24,7 +31,7 @@ class PipelineView(Struct, kw_only=True, frozen=True):
     pid: int
     version: str
     state: PipelineState
-    started_at: float
+    started_at: Time
     source: str
     source_note: str
     note: str = ""
@@ -36,7 +43,7 @@ class PipelineView(Struct, kw_only=True, frozen=True):
     idle: bool = False
     log_seq: int = 0
     dead_letters: int = 0
-    dead_letter_at: float | None = None
+    dead_letter_at: Time | None = None
 
 
 class TickerView(Struct, kw_only=True, frozen=True):
@@ -56,8 +63,8 @@ class TickerView(Struct, kw_only=True, frozen=True):
     rsi: float | None = None
     macd_hist: float | None = None
     sentiment: float | None = None
-    as_of: float | None = None
-    updated_at: float | None = None
+    as_of: Time | None = None
+    updated_at: Time | None = None
     simulated: bool = False
     note: str = ""
 
@@ -73,15 +80,15 @@ class ServiceView(Struct, kw_only=True, frozen=True):
     name: str
     role: Literal["producer", "processor", "sink", "view", "loader", "claims"]
     state: ServiceState
-    rate: float = 0.0
-    total: int = 0
-    restarts: int = 0
-    skipped: int = 0
-    since: float = 0.0
+    rate: PerSecond = 0.0
+    total: Count = 0
+    restarts: Count = 0
+    skipped: Count = 0
+    since: Time = 0.0
     error: str | None = None
-    retry_in: float | None = None
-    failing_since: float | None = None
-    spark: list[float] = []
+    retry_in: Seconds | None = None
+    failing_since: Time | None = None
+    spark: PerSecondHistory = []
 
     @property
     def kind(self) -> str:
@@ -91,12 +98,12 @@ class ServiceView(Struct, kw_only=True, frozen=True):
 
 class GroupLag(Struct, kw_only=True, frozen=True, omit_defaults=True):
     """How far a consumer group is behind. `since` is when its status began, None while that is OK; `lags` is the lag
-    in the last seconds, oldest first (only in the answer to `GetTopics`)."""
+    in the last seconds, oldest first (on the screen of topics only)."""
 
     group: str
     lag: int
     status: GroupStatus = "OK"
-    since: float | None = None
+    since: Time | None = None
     lags: list[int] = []
 
 
@@ -115,7 +122,7 @@ class MemberView(Struct, kw_only=True, frozen=True):
 
 
 class GroupView(Struct, kw_only=True, frozen=True):
-    """Who does the work of a group: of consumers, or of those that publish (`PRODUCER_GROUP`)."""
+    """Who does the work of a group: of consumers, or of those that publish (`producer`)."""
 
     group: str
     members: list[MemberView] = []
@@ -124,12 +131,12 @@ class GroupView(Struct, kw_only=True, frozen=True):
 class TopicView(Struct, kw_only=True, frozen=True, omit_defaults=True):
     """A topic: its records, their rate, and how far behind each consumer group is.
 
-    `partitions` and `retention` are in the answer to `GetTopics` only; `retention` is None where the bus does not tell.
+    `partitions` and `retention` are for the screen of topics only; `retention` is None where the bus does not tell.
     """
 
     topic: str
     records: int
-    rate: float = 0.0
+    rate: PerSecond = 0.0
     partitions: int = 0
     retention: Retention | None = None
     groups: list[GroupLag] = []
@@ -142,14 +149,14 @@ class CollectionView(Struct, kw_only=True, frozen=True):
     """
 
     name: str
-    per_second: float = 0.0
-    total: int = 0
+    per_second: PerSecond = 0.0
+    total: Count = 0
     documents: int | None = None
-    p50_ms: float | None = None
-    p99_ms: float | None = None
-    delay_p50_ms: float | None = None
-    delay_p99_ms: float | None = None
-    spark: list[float] = []
+    p50_ms: Milliseconds | None = None
+    p99_ms: Milliseconds | None = None
+    delay_p50_ms: Milliseconds | None = None
+    delay_p99_ms: Milliseconds | None = None
+    spark: PerSecondHistory = []
 
 
 class LoadView(Struct, kw_only=True, frozen=True):
@@ -174,7 +181,7 @@ class AlertView(Struct, kw_only=True, frozen=True):
     """A rule that fired. `seq` grows by one with each, over restarts; `ticker` is "" for what is the pipeline's."""
 
     seq: int
-    at: float
+    at: Time
     rule: str
     ticker: str
     metric: str
@@ -192,7 +199,7 @@ class BudgetView(Struct, kw_only=True, frozen=True):
     used: int
     limit: int | None
     left: int | None
-    next_at: float | None = None
+    next_at: Time | None = None
     next_what: str = ""
     not_in_plan: list[str] = []
     note: str = ""
@@ -200,19 +207,19 @@ class BudgetView(Struct, kw_only=True, frozen=True):
 
 
 class IndicatorsView(Struct, kw_only=True, frozen=True):
-    """The latest row of one interval; `values` maps field names of `IndicatorRow` to numbers or None."""
+    """The latest row of one interval; `values` are those of the collection `indicators`, by name."""
 
     interval: str
-    ts: float
+    ts: Time
     closed: bool
     close: float
     values: dict[str, float | None]
 
 
 class HeadlineView(Struct, kw_only=True, frozen=True):
-    """A scored headline or post. `words` and `tag` say what made `compound`, as in `ScoredItem`."""
+    """A scored headline or post. `words` and `tag` say what made `compound`, as in the collection `sentiment`."""
 
-    ts: float
+    ts: Time
     kind: Literal["article", "post"]
     source: str
     text: str
@@ -232,13 +239,13 @@ class TickerDetail(Struct, kw_only=True, frozen=True):
 
 
 class Snapshot(Struct, kw_only=True, frozen=True):
-    """Everything. `topics` holds at most `MAX_TOPICS`, the most lagging first to stay; `topics_total` counts all.
+    """Everything. `topics` holds at most 200, those that lag the most; `topics_total` counts all.
 
-    `alerts` are the latest `MAX_ALERTS`, oldest first.
+    `alerts` are the latest 20, oldest first.
     """
 
     seq: int
-    at: float
+    at: Time
     pipeline: PipelineView
     tickers: list[TickerView] = []
     services: list[ServiceView] = []

@@ -68,7 +68,8 @@ class ServicesScreen(Screen[None]):
         service = self.service
         if service is not None:
             self.fintrends.command(Restart(service.name))
-            self.notify(f"restarting {service.name}", markup=False)
+            paused = "; it stays paused" if service.state == "paused" else ""
+            self.notify(f"restarting {service.name}{paused}", markup=False)
 
     def action_restart_all(self) -> None:
         from fintrends_tui.screens.choose import Choice, ChooseScreen

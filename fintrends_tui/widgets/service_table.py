@@ -6,7 +6,7 @@ from fintrends_tui import format as fmt
 from fintrends_tui.view import View
 from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside, text
 from fintrends_tui.widgets.cursor_table import CursorTable
-from fintrends_tui.widgets.services import STATES
+from fintrends_tui.widgets.services import STATES, by_urgency
 from pipeline.snapshot import ServiceView
 
 _RATES: Final = "Last minute"
@@ -29,7 +29,7 @@ class ServiceTable(CursorTable):
         super().__init__(_COLUMNS, id="service-table", classes="panel")
 
     def update_view(self, view: View) -> None:
-        services = view.snapshot.services if view.snapshot else []
+        services = by_urgency(view.snapshot.services if view.snapshot else [])
         running = sum(service.state == "running" for service in services)
         self.set_titles("Services", f"{running} of {len(services)} running" if services else "")
         width = self.width_of(_RATES)

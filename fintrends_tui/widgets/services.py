@@ -1,13 +1,15 @@
 """Services under the supervisor: their states and rates, what each holds, and why one is down."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from fintrends_tui import format as fmt
+from fintrends_tui.troubles import GROUP_OF
 from fintrends_tui.view import View
 from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside, text
 from fintrends_tui.widgets.panel import Panel
 from pipeline.snapshot import GroupView, ServiceView
-from pipeline.topics import ECONOMIC, INDICATOR_GROUP, PRODUCER_GROUP, SENTIMENT_GROUP, SINK_GROUP
+from pipeline.topics import ECONOMIC, PRODUCER_GROUP
 
 STATES: Final = {
     "starting": ("◌", "dim"),
@@ -26,12 +28,19 @@ _COLUMNS: Final = (
     Column("Handled", 7, right=True, drop=2),
     Column("Holds", 19, drop=1, elastic=True),
 )
-_GROUPS: Final = {
-    "indicators": INDICATOR_GROUP,
-    "sentiment": SENTIMENT_GROUP,
-    "sink": SINK_GROUP,
-}
-"""The group in which a consumer shares its work with those of other processes; producers have one in common."""
+
+
+def by_urgency(services: Iterable[ServiceView]) -> list[ServiceView]:
+    """Those that have failed first, then those that fail again and again, then the paused; else in their order."""
+
+    def urgency(service: ServiceView) -> int:
+        if service.state == "failed":
+            return 0
+        if service.failing_since is not None:
+            return 1
+        return 2 if service.state == "paused" else 3
+
+    return sorted(services, key=urgency)
 
 
 class Services(Panel):
@@ -43,7 +52,7 @@ class Services(Panel):
         super().__init__(_COLUMNS, id="services", classes="panel")
 
     def update_view(self, view: View) -> None:
-        services = view.snapshot.services if view.snapshot else []
+        services = by_urgency(view.snapshot.services if view.snapshot else [])
         running = sum(service.state == "running" for service in services)
         self.set_titles("Services", f"{running} of {len(services)} running" if services else "")
         groups = {group.group: group for group in view.snapshot.groups} if view.snapshot else {}
@@ -52,7 +61,7 @@ class Services(Panel):
 
 
 def _group_of(service: ServiceView) -> str:
-    return PRODUCER_GROUP if service.role == "producer" else _GROUPS.get(service.name, "")
+    return PRODUCER_GROUP if service.role == "producer" else GROUP_OF.get(service.name, "")
 
 
 def _rows(service: ServiceView, group: GroupView | None) -> list[Row]:

@@ -1,16 +1,23 @@
 """One line under the header that says what is wrong; not there while nothing is."""
 
+from rich.cells import cell_len
+
 from fintrends_tui.troubles import troubles
 from fintrends_tui.view import View
 from fintrends_tui.widgets.cells import Column, Row, Span, outside
 from fintrends_tui.widgets.table import Table
 
 
+def _columns(way: int) -> tuple[Column, Column]:
+    """What is wrong, in all the room that the way there leaves."""
+    return Column("", 20, elastic=True), Column("", way, right=True)
+
+
 class TroubleLine(Table, can_focus=False):
     """The most urgent trouble, how many more there are, and the key that leads to what is behind it."""
 
     def __init__(self) -> None:
-        super().__init__((Column("", 20, elastic=True), Column("", 24, right=True)), header=False, id="trouble")
+        super().__init__(_columns(0), header=False, id="trouble")
         self.display = False
 
     def update_view(self, view: View) -> None:
@@ -21,6 +28,7 @@ class TroubleLine(Table, can_focus=False):
         first = found[0]
         key, _, where = first.key.partition(" ")
         more = f"+{len(found) - 1} more  " if len(found) > 1 else ""
+        self.set_columns(_columns(cell_len(more + first.key)))
         self.show(
             [
                 Row(

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.messages import INTERVALS, AnyMessage
+from pipeline.snapshot import BudgetView
 from pipeline.sources.base import Feed, FeedName, HistoryChunk, SourceError
 from pipeline.sources.replay_csv import UNDATED, BarFile, Row
 from pipeline.supervisor import first_of
@@ -70,6 +71,14 @@ class ReplaySource:
         for start in range(0, len(file), BATCH):
             rows = await asyncio.to_thread(file.read, start, BATCH)
             yield HistoryChunk(rows, done=min(start + BATCH, len(file)), total=len(file))
+
+    def budgets(self) -> Sequence[BudgetView]:
+        """None: files are free."""
+        return ()
+
+    def ticker_notes(self) -> dict[str, str]:
+        """Of tickers that have nothing to replay, why."""
+        return {ticker: f"nothing to replay: there is no {ticker}_1min.csv" for ticker in self._market.without_bars}
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -148,6 +157,11 @@ class _MarketFeed:
         self._clock = clock
         self._tracks: dict[str, list[_Track]] = {}
         self._batch: list[Row] = []
+
+    @property
+    def without_bars(self) -> list[str]:
+        """Tickers that have been looked for in vain."""
+        return [ticker for ticker, tracks in self._tracks.items() if not tracks]
 
     async def stream(self, watchlist: Watchlist) -> AsyncGenerator[Sequence[AnyMessage]]:
         """See `Feed.stream`.

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from tests.e2e.run import COMMAND, ROOT, Product, environment
+from tests.engines.process import free_port
 
 SIMULATED = ("--source", "simulator")
 
@@ -40,6 +41,8 @@ def test_a_simulated_pipeline_lives_through_every_command(product: Product) -> N
         schema = json.loads(product.run("status", "--schema").stdout)
         jsonschema.validate(status, schema)
         assert "against the previous close" in schema["$defs"]["TickerView"]["description"]
+        fields = [field for view in schema["$defs"].values() for field in view["properties"].values()]
+        assert "Seconds since the epoch." in str(fields)
         assert status["pipeline"]["simulated"]
         assert status["tickers"][0]["simulated"]
         product.wait_for(lambda s: {service["state"] for service in s["services"]} == {"running"})
@@ -79,7 +82,7 @@ def test_a_second_pipeline_on_the_same_data_is_refused(product: Product) -> None
         second = product.run("AAPL", "--no-ui", *SIMULATED)
         assert second.returncode == 1
         assert f"pid {first.pid}" in second.stderr
-        assert "fintrends-tui stop" in second.stderr
+        assert f"`fintrends-tui stop --data-dir {product.data_dir}`" in second.stderr
         assert product.status() is not None
 
 
@@ -109,6 +112,19 @@ def test_duration_bounds_a_run(product: Product) -> None:
     assert result.returncode == 0, result.stderr
     assert time.monotonic() - started >= 2
     assert product.query("stock_data", "AAPL")
+
+
+def test_duration_bounds_the_wait_for_an_engine_too(product: Product) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    process = product.start("AAPL", "--no-ui", *SIMULATED, "--kafka", nobody, "--duration", 8)
+    try:
+        status = product.wait_for(lambda s: nobody in s["pipeline"]["note"], process)
+        assert status["pipeline"]["state"] == "starting"
+        assert product.run("status").returncode == 1
+        assert process.wait(60) == 1
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_files_are_private_and_the_log_is_where_it_should_be(product: Product) -> None:
@@ -233,7 +249,7 @@ def test_a_mistyped_command_is_no_ticker(product: Product) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["--help"], ["status"], ["status", "--json"], ["query", "stock_data", "--last", "0"]]
+    "command", [["--help"], ["status"], ["status", "--json"], ["query", "stock_data", "--last", "0"], ["doctor"]]
 )
 def test_a_reader_that_has_seen_enough_is_no_error(product: Product, command: list[str]) -> None:
     assert product.run("AAPL", "--no-ui", *SIMULATED, "--duration", 2).returncode == 0

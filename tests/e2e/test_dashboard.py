@@ -101,8 +101,10 @@ def test_detached_and_attached_again_it_is_the_same_pipeline(product: Product, o
     again = open_terminal("TSLA", columns=80, lines=24)
     again.wait_for(price_of("TSLA"))
     assert price_of("AAPL")(again.text)
+    again.wait_for(lambda text: "The pipeline runs already" in text)  # from the source it was started with
     again.press("q")  # found running, so only left
     assert again.wait_for_end() == 0
+    assert "left; the pipeline runs on" in again.text
     after = product.status()
     assert after is not None
     assert after["pipeline"]["pid"] == status["pipeline"]["pid"]
@@ -152,9 +154,11 @@ def test_a_pipeline_that_cannot_start_says_why(product: Product, open_terminal: 
     (product.data_dir / "bus.sqlite").write_text("this is no database, and long enough to be seen as none" * 50)
     terminal = open_terminal("AAPL")
     terminal.wait_for(lambda text: "not a database" in " ".join(text.replace("│", " ").split()))
-    terminal.press("q")
-    terminal.wait_for_end()
+    terminal.press("d")
+    assert terminal.wait_for_end() == 1
     terminal.check_restored()
+    assert "not a database" in " ".join(terminal.text.split())
+    assert "detached" not in terminal.text
 
 
 def test_the_screen_survives_being_resized(open_terminal: Open) -> None:

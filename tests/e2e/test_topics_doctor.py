@@ -127,6 +127,17 @@ class TestDoctor:
         assert result.returncode == 1
         assert "partitions" in result.stdout
 
+    @pytest.mark.parametrize(
+        ("config", "word"),
+        [('[keys]\nad = "n"\n', "keys.ad"), ('[keys]\nadd = "q"\n', "keys.add"), ('[screen]\ntheme = "x"\n', "theme")],
+    )
+    def test_what_the_dashboard_would_refuse_is_a_fault(self, product: Product, config: str, word: str) -> None:
+        (product.directory / "config.toml").write_text(config)
+        result = product.run("doctor")
+        assert result.returncode == 1
+        assert marked(result.stdout, "✗") == ["the dashboard cannot be shown"]
+        assert word in result.stdout
+
 
 class TestRealEngines:
     @pytest.fixture

@@ -14,6 +14,7 @@ from fintrends_tui.screens.services import ServicesScreen
 from fintrends_tui.screens.topics import TopicsScreen
 from fintrends_tui.widgets.log_pane import LogPane
 from fintrends_tui.widgets.message_table import MessageTable
+from fintrends_tui.widgets.service_table import ServiceTable
 from fintrends_tui.widgets.table import Table
 from fintrends_tui.widgets.topic_table import TopicTable
 from pipeline.protocol import GetMessages, GetTopics, Pause, Restart, Resume, TopicMessage
@@ -224,19 +225,33 @@ class TestServices:
             for part in ("● running", "1h", "8.4", "31.3k", "█"):
                 assert part in dash.line("market")
             assert "retry in 12s" in dash.line("social ✗")
-            assert "None since it was started." in dash.text
-            await dash.press("j", "j")
-            assert "Last error of social" in dash.text
+            assert "Last error of social" in dash.text  # what fails comes first
             assert "failing for 2m" in dash.text
             words = " ".join(line.strip("│ ") for line in dash.text.splitlines())
             assert "the limit is 60 a minute, and 4 are made for each ticker" in words
             assert "p99 ms" in dash.text
+            await dash.press("j")
+            assert "None since it was started." in dash.text
             await dash.press("escape")
             assert isinstance(dash.app.screen, Dashboard)
 
+    async def test_what_has_failed_is_in_sight_and_selected(self) -> None:
+        services = [replace(s, failing_since=None) for s in samples.snapshot().services]
+        services[-1] = replace(services[-1], state="failed", error="no such host", failing_since=samples.NOW)
+        services[-2] = replace(services[-2], state="paused")
+        async with running(FakeLink(samples.snapshot(services=services)), SMALL) as dash:
+            await dash.press("s")
+            assert f"Last error of {services[-1].name}" in dash.text
+            assert "no such host" in dash.text
+            names = [row.key for row in dash.app.screen.query_one(ServiceTable).rows]
+            assert names[:2] == [services[-1].name, services[-2].name]
+            assert names[2:] == [service.name for service in services[:-2]]
+            await dash.press("j", "r")
+            assert f"restarting {services[-2].name}; it stays paused" in dash.text
+
     async def test_one_is_restarted_or_all(self, link: FakeLink) -> None:
         async with running(link) as dash:
-            await dash.press("s", "j", "r")
+            await dash.press("s", "j", "j", "r")
             assert link.asked_for(Restart) == [Restart("news")]
             await dash.press("R")
             assert isinstance(dash.app.screen, ChooseScreen)
@@ -247,7 +262,7 @@ class TestServices:
 
     async def test_one_is_paused_and_resumed(self, link: FakeLink) -> None:
         async with running(link) as dash:
-            await dash.press("s", "p")
+            await dash.press("s", "j", "p")
             assert link.asked_for(Pause) == [Pause("market")]
             services = samples.snapshot().services
             services[0] = replace(services[0], state="paused")

@@ -36,13 +36,13 @@ def test_of_the_past_nothing_is_said() -> None:
 
 def test_a_service_that_fails_is_named_with_its_error_and_for_how_long() -> None:
     ((what, key),) = said(samples.snapshot())
-    assert what.startswith("social fails and is tried again, for 2m: reddit answered 429: too many requests")
+    assert what.startswith("social fails for 2m: reddit answered 429: too many requests")
     assert key == "s services"
 
 
 def test_of_several_the_one_that_was_given_up_comes_first() -> None:
     ((what, key),) = said(samples.snapshot(services=FAILED))
-    assert what == "sink has failed and waits for a restart, and social fails, for 10m: no such host"
+    assert what == "sink has failed for 10m, social fails: no such host"
     assert key == "s services"
 
 
@@ -65,6 +65,13 @@ def test_a_group_that_stalls_is_told_once_for_all_its_topics() -> None:
         ("sink has stalled on 2 topics, 1,240 records behind, for 3m", "t topics")
     ]
     assert said(replace(WELL, topics=samples.topics())) == []  # WARN falls behind, but works
+
+
+def test_a_paused_consumer_is_told_as_paused_and_not_as_stalled() -> None:
+    services = [replace(s, state="paused") if s.name == "sink" else s for s in WELL.services]
+    assert said(replace(WELL, services=services, topics=samples.stalled_topics())) == [
+        ("sink is paused, 1,240 records behind", "s services")
+    ]
 
 
 @pytest.mark.parametrize(("ago", "when"), [(1, "just now"), (12, "10s ago"), (200, "3m ago")])

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.commands import Commands
+from pipeline.control import CommandError
 from pipeline.documents import document_of
 from pipeline.messages import Bar, IndicatorRow
 from pipeline.protocol import GetHistory, History
+from pipeline.snapshot import Snapshot
 from pipeline.store.embedded import EmbeddedStore
+from tests.ui import samples
 
 TS = datetime(2019, 2, 11, 14, 31, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -33,6 +36,17 @@ async def commands(tmp_path: Path) -> AsyncIterator[Commands]:
     others = ("bus", "watchlist", "supervisor", "loader", "alerts", "tail", "snapshot", "topics", "stop")
     yield Commands(store=store, **dict.fromkeys(others))  # type: ignore[arg-type] # history needs none of them
     await store.close()
+
+
+async def test_before_the_engines_are_there_what_they_wait_for_is_said(tmp_path: Path) -> None:
+    view = samples.pipeline(state="starting", note="waiting for kafka nowhere:9092: cannot connect")
+    others = ("bus", "watchlist", "supervisor", "loader", "alerts", "tail", "topics", "stop")
+    snapshot = Snapshot(seq=1, at=0, pipeline=view)
+    commands = Commands(
+        store=EmbeddedStore(tmp_path / "store.sqlite"), snapshot=lambda: snapshot, **dict.fromkeys(others)
+    )
+    with pytest.raises(CommandError, match="not ready yet: waiting for kafka nowhere:9092"):
+        await history(commands)
 
 
 async def history(commands: Commands, **wanted: object) -> History:

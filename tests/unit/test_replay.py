@@ -196,6 +196,12 @@ class TestStream:
         write(tmp_path / "A_daily.csv", [row("2024-03-04")])
         assert await everything(source(tmp_path), Watchlist(["A"])) == []
 
+    async def test_of_a_ticker_without_a_file_it_is_told_why_it_has_nothing(self, tmp_path: Path) -> None:
+        write(tmp_path / "A_1min.csv", minutes(1))
+        of = source(tmp_path)
+        await everything(of, Watchlist(["A", "ZZZ"]))
+        assert of.ticker_notes() == {"ZZZ": "nothing to replay: there is no ZZZ_1min.csv"}
+
     async def test_one_ticker_without_a_file_is_warned_of_once(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
