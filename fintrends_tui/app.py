@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import CursorPosition, Event, Key, Paste
+from textual.events import CursorPosition, Event, Key, Paste, Resize
 from textual.filter import LineFilter
+from textual.geometry import Size
 from textual.screen import Screen
 
 from fintrends_tui import keys, themes
@@ -73,9 +74,11 @@ class FintrendsApp(App[ExitReason]):
         memory: Memory | None = None,
         ascii_only: bool = False,
         writable: Callable[[], bool] = lambda: True,
+        terminal_size: Callable[[], tuple[int, int]] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`keymap` is from `keys.keymap`; `writable` tells whether the terminal takes output without waiting.
+        """`keymap` is from `keys.keymap`; `writable` tells whether the terminal takes output without waiting, and
+        `terminal_size` its columns and lines.
 
         Raises:
             SettingsError: if there is no such theme.
@@ -98,6 +101,7 @@ class FintrendsApp(App[ExitReason]):
         self._interval = 1 / self.settings.refresh_per_second
         self._pace = Pace(self._interval)
         self._writable = writable
+        self._terminal_size = terminal_size
         self._now = now
         self._painted: tuple[View, Screen[Any]] | None = None
         self._type_ahead = TypeAhead(self, super().on_event)
@@ -235,6 +239,7 @@ class FintrendsApp(App[ExitReason]):
         return self._painted is not None and self._painted[0] == view and self._painted[1] is self.screen
 
     def _tick(self) -> None:
+        self._fit()
         now = time.monotonic()
         if self._is_shown(self.current_view) or not self._pace.due(now, writable=self._writable()):
             return
@@ -242,6 +247,17 @@ class FintrendsApp(App[ExitReason]):
         if self._pace.painted(now) and self._driver is not None and not self.is_headless:
             # Not before the paint itself, which Textual sends when it is idle.
             self.call_after_refresh(self._driver.write, _WHERE_IS_THE_CURSOR)
+
+    def _fit(self) -> None:
+        """Take the terminal's size, should the screen have another.
+
+        Of two signals in quick succession the handler of the second can run within that of the first, and Textual (8.2)
+        then takes the size that the first has read for the last.
+        """
+        if self._terminal_size is not None:
+            size = Size(*self._terminal_size())
+            if self.screen.outer_size != size:
+                self.post_message(Resize(size, size))
 
     def _on_status(self, status: LinkStatus) -> None:
         # After a reconnection the pipeline knows nothing of what this screen has selected.

@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -42,6 +43,7 @@ def dashboard_app(link: Link, loaded: Loaded, tickers: Sequence[str]) -> Fintren
         ascii_only=settings.screen.characters == "ascii"
         or (settings.screen.characters == "auto" and not speaks_utf8(os.environ)),
         writable=_is_writable,
+        terminal_size=shutil.get_terminal_size,  # which Textual asks, too
     )
 
 

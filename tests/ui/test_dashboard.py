@@ -1,8 +1,10 @@
+import asyncio
 import re
 from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
+from textual.geometry import Size
 
 from fintrends_tui.link import LinkStatus
 from fintrends_tui.status import describe
@@ -359,3 +361,14 @@ async def test_a_chart_whose_bars_are_not_there_yet_waits_for_those_of_its_own_t
     async with running(FakeLink(samples.snapshot()), SMALL) as dash:
         await dash.press("j")  # the pipeline still sends the detail of AAPL
         assert "Waiting for the bars of MSFT" in dash.text
+
+
+async def test_a_size_that_was_missed_is_taken_at_the_next_tick() -> None:
+    size = SMALL
+    async with running(FakeLink(samples.snapshot()), SMALL, terminal_size=lambda: size) as dash:
+        size = (100, 30)
+        dash.app._tick()
+        async with asyncio.timeout(10):
+            while dash.app.screen.size != Size(100, 30):
+                await dash.repaint()
+        assert len(dash.text.splitlines()) == 30
