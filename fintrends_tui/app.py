@@ -222,7 +222,7 @@ class FintrendsApp(App[ExitReason]):
     def action_help(self) -> None:
         from fintrends_tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(self.screen.KEYS if isinstance(self.screen, Commanded) else ()))
 
     def action_detach(self) -> None:
         self.exit("detach")

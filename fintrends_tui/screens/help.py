@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from fintrends_tui.commands import SECTIONS
+from fintrends_tui.commands import SECTIONS, KeyCommand
 from fintrends_tui.widgets.cells import Column, Row, text
 from fintrends_tui.widgets.table import Table
 
@@ -23,12 +23,16 @@ _PALETTE: Final = ("Ctrl+P", "Command palette: all of this by name, and themes")
 
 
 class HelpScreen(ModalScreen[None]):
-    """What each key does, from the same declarations that bind them."""
+    """What each key does, from the same declarations that bind them; first of all those `here`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q,enter", "dismiss(None)", "Close"),
         Binding("ctrl+c", "app.quit", "Quit", show=False),
     ]
+
+    def __init__(self, here: Sequence[KeyCommand] = ()) -> None:
+        super().__init__()
+        self._here = here
 
     def compose(self) -> ComposeResult:
         columns = (Column("", 13), Column("", 40, elastic=True), Column("", 14, drop=1))
@@ -37,7 +41,7 @@ class HelpScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         rows: list[Row] = []
         app = cast("FintrendsApp", self.app)
-        for title, commands in SECTIONS:
+        for title, commands in sorted(SECTIONS, key=lambda section: section[1] is not self._here):
             rows += _section(title, [(app.keys_of(command), command.help, command.name) for command in commands])
         rows += [_row(*_PALETTE), *_section("Mouse", [(keys, help_, "") for keys, help_ in _MOUSE])]
         table = self.query_one(Table)

@@ -290,6 +290,14 @@ class TestEverywhere:
             await dash.press("escape")
             assert isinstance(dash.app.screen, Dashboard)
 
+    @pytest.mark.parametrize(("key", "section"), [("s", "Services"), ("enter", "Detail of a ticker"), ("A", "Alerts")])
+    async def test_help_begins_with_the_screen_it_was_asked_for_on(
+        self, link: FakeLink, key: str, section: str
+    ) -> None:
+        async with running(link, SMALL) as dash:
+            await dash.press(key, "question_mark")
+            assert dash.table("#help").rows[0].key == section
+
     async def test_the_footer_shows_every_key_on_a_large_terminal(self, link: FakeLink) -> None:
         async with running(link) as dash:
             for command in (*DASHBOARD, *EVERYWHERE):
