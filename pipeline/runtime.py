@@ -150,25 +150,26 @@ class Pipeline:
         log.info("version %s on %s, pid %d", __version__, self._data_dir.path, os.getpid())
         log.info("source: %s", self._choice.note)
         await self._control.start(self._data_dir.prepare_socket())
-        duration = asyncio.create_task(self._stop_after(self._options.duration))
+        seconds = self._options.duration
+        over = None if seconds is None else asyncio.create_task(self._stop_after(seconds))
         try:
             await first_of(self._open_engines(), self._stop_requested.wait())
             if self._stop_requested.is_set():
-                return int(duration.done() and bool(self._note))  # all that time an engine was out of reach
+                return int(over is not None and over.done())  # all that time an engine was out of reach
             self._state = "running"
             return await self._run_services()
         finally:
             self._state = "stopping"
-            duration.cancel()
+            if over is not None:
+                over.cancel()
             async with AsyncExitStack() as closing:  # one that cannot be closed keeps none of the others open
                 for part in (self._store, self._bus, self._choice.source, self._control):
                     closing.push_async_callback(part.close)
             log.info("stopped")
 
-    async def _stop_after(self, seconds: float | None) -> None:
-        if seconds is not None:
-            await self._clock.sleep(seconds)
-            self.request_stop()
+    async def _stop_after(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self.request_stop()
 
     async def _open_engines(self) -> None:
         """Open bus and store; while one is out of reach, say so and try again."""
