@@ -1,6 +1,8 @@
 """A server in a process of its own: started, stopped, killed, frozen and started again by tests."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,12 +19,18 @@ class EngineUnavailableError(Exception):
     """The engine cannot run here; the message says what is missing."""
 
 
+_PORTS = range(20_000, 32_000)
+"""Below those that systems give to connections: while a server is down, nobody takes its port."""
+_anyhow = random.SystemRandom()
+
+
 def free_port() -> int:
     """A loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = _anyhow.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def listens(port: int) -> bool:
