@@ -18,7 +18,6 @@ from fintrends_tui.client import NotRunningError, connect
 from fintrends_tui.link import LinkError
 from fintrends_tui.process import PIPELINE, PipelineLink
 from pipeline.datadir import DataDir, DataDirError
-from pipeline.doctor_finding import fault, written
 from pipeline.options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where, hand_over
 from pipeline.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
 from pipeline.settings import SettingsError, load
@@ -73,7 +72,7 @@ def dashboard(
         return _fail(f"this terminal cannot show a screen (TERM={term}); run the pipeline alone with --no-ui", 2)
     loaded = load(flags.config, flags.with_tickers(tickers))
     where = Where.arguments(flags)
-    link = PipelineLink(DataDir(loaded.data_dir), where, symbols, flags.arguments()[len(where) :])
+    link = PipelineLink(DataDir(loaded.data_dir), where, symbols, flags.run_arguments())
     # Imported here, so that the other commands answer at once.
     from fintrends_tui.terminal import dashboard_app, run_app
 
@@ -195,6 +194,7 @@ def doctor(*, where: Where = WHERE_DEFAULTS) -> int:
     except SettingsError:  # of which the other has told
         return status
     from fintrends_tui.terminal import dashboard_app
+    from pipeline.doctor_finding import fault, written
 
     try:
         dashboard_app(PipelineLink(DataDir(loaded.data_dir), (), ()), loaded, ())

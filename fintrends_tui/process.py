@@ -30,8 +30,8 @@ class PipelineLink:
     """Finds the pipeline of a data directory or starts one, and stays connected to it.
 
     `arguments`, `settings` and `tickers` are for a pipeline that it starts; that one which runs already does not heed
-    the `settings` is told. One that dies is started again; one that cannot even
-    start, or that somebody stopped, is not.
+    the `settings` is told. One that dies is started again; one that cannot even start, or that somebody stopped, is
+    not.
     """
 
     def __init__(

@@ -118,13 +118,17 @@ class RunFlags(Where):
         return layer
 
     def arguments(self) -> list[str]:
+        return super().arguments() + self.run_arguments()
+
+    def run_arguments(self) -> list[str]:
+        """Those of the flags that say how a pipeline runs, and not which."""
         given = (
             ("--source", self.source),
             ("--speed", self.speed),
             ("--roles", self.roles),
             ("--metrics-port", self.metrics_port),
         )
-        flags = super().arguments() + [t for flag, value in given if value is not None for t in (flag, str(value))]
+        flags = [text for flag, value in given if value is not None for text in (flag, str(value))]
         if self.duration is not None:
             flags += ["--duration", str(self.duration)]
         if self.initial_load:
