@@ -96,15 +96,21 @@ class ServerProcess(ABC):
             self._process = None
 
     def freeze(self) -> None:
-        """Stop it from running while its sockets stay open."""
-        self._signal(signal.SIGSTOP)
+        """Stop it from running while its sockets stay open.
+
+        A process is told to stop and goes on until its threads have seen it, on a busy machine long enough to answer.
+        """
+        process = self._signal(signal.SIGSTOP)
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), "it ended instead"
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, number: int) -> subprocess.Popen[bytes]:
         assert self._process is not None
-        os.kill(self._process.pid, number)
+        self._process.send_signal(number)
+        return self._process
 
     def _wait_for(self, condition: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from pipeline.bus.base import Consumer, Received, Record, TopicPartition
 from pipeline.bus.kafka import KafkaBus
+from pipeline.bus.kafka_consumer import KafkaConsumer
 from pipeline.bus.kafka_options import KafkaOptions
 
 PATIENCE = 40.0
@@ -23,6 +24,16 @@ async def opened(bootstrap: str, *, partitions: int = 1, timeout: float = 5.0) -
     finally:
         await bus.close()
     assert asyncio.all_tasks() <= before
+
+
+@asynccontextmanager
+async def consuming(bus: KafkaBus, group: str, topic: str) -> AsyncIterator[KafkaConsumer]:
+    """A consumer of one topic that is closed whatever happens, so that one test's failure stays its own."""
+    consumer = bus.consumer(group, [topic])
+    try:
+        yield consumer
+    finally:
+        await consumer.close()
 
 
 def records(topic: str, count: int, *, start: int = 0) -> list[Record]:

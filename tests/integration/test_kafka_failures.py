@@ -13,7 +13,7 @@ from pipeline.bus.kafka import KafkaBus
 from pipeline.bus.kafka_options import KafkaOptions
 from tests.engines.kafka import SASL_PASSWORD, SASL_USER, KafkaServer
 from tests.engines.process import free_port
-from tests.integration.support import PATIENCE, drain, following, numbers, opened, records
+from tests.integration.support import PATIENCE, consuming, drain, following, numbers, opened, records
 
 
 @pytest.fixture
@@ -47,15 +47,14 @@ async def test_a_broker_killed_in_the_middle_loses_nothing(kafka_server: KafkaSe
                     await after_failure("publisher")
 
     async def consume(bus: KafkaBus) -> None:
-        consumer = bus.consumer(f"group-{topic}", [topic])
-        while len(consumed) < total:
-            try:
-                batch = await consumer.poll(7, 0.2)
-                await consumer.commit(following(batch))
-                consumed.update(numbers(batch))
-            except BusError:
-                await after_failure("consumer")
-        await consumer.close()
+        async with consuming(bus, f"group-{topic}", topic) as consumer:
+            while len(consumed) < total:
+                try:
+                    batch = await consumer.poll(7, 0.2)
+                    consumed.update(numbers(batch))  # before the commit, which may be made although its answer is lost
+                    await consumer.commit(following(batch))
+                except BusError:
+                    await after_failure("consumer")
 
     async def crash() -> None:
         await under_way.wait()
@@ -76,9 +75,11 @@ async def test_a_broker_killed_in_the_middle_loses_nothing(kafka_server: KafkaSe
 
 
 async def test_what_could_not_be_committed_is_read_again(kafka_server: KafkaServer, topic: str) -> None:
-    async with opened(kafka_server.bootstrap, timeout=2) as bus:
+    async with (
+        opened(kafka_server.bootstrap, timeout=2) as bus,
+        consuming(bus, f"group-{topic}", topic) as consumer,
+    ):
         await bus.publish(records(topic, 5))
-        consumer = bus.consumer(f"group-{topic}", [topic])
         batch = await consumer.poll(2, 10)
         await consumer.commit(following(batch))
         batch = await consumer.poll(2, 10)
@@ -94,7 +95,6 @@ async def test_what_could_not_be_committed_is_read_again(kafka_server: KafkaServ
                 except BusError:
                     continue  # the broker is still waking up
         assert found == [2, 3, 4]
-        await consumer.close()
 
 
 async def test_a_broker_that_is_down_is_told_at_once() -> None:
@@ -110,9 +110,8 @@ async def test_a_broker_that_is_down_is_told_at_once() -> None:
 async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_after(
     kafka_server: KafkaServer, topic: str
 ) -> None:
-    async with opened(kafka_server.bootstrap, timeout=2) as bus:
+    async with opened(kafka_server.bootstrap, timeout=2) as bus, consuming(bus, "group", topic) as consumer:
         await bus.publish(records(topic, 1))
-        consumer = bus.consumer("group", [topic])
         await drain(consumer, 1)
         kafka_server.freeze()
         try:
@@ -139,15 +138,13 @@ async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_a
                     found += numbers(await consumer.poll(10, 0.5))
                 except BusError:
                     continue  # the broker is still waking up
-        await consumer.close()
 
 
 async def test_a_commit_given_up_leaves_nothing_behind(
     kafka_server: KafkaServer, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(kafka_server.bootstrap, timeout=3) as bus:
+    async with opened(kafka_server.bootstrap, timeout=3) as bus, consuming(bus, "group", topic) as consumer:
         await bus.publish(records(topic, 1))
-        consumer = bus.consumer("group", [topic])
         await drain(consumer, 1)
         kafka_server.freeze()
         try:
@@ -155,7 +152,6 @@ async def test_a_commit_given_up_leaves_nothing_behind(
                 await consumer.commit({TopicPartition(topic, 0): 1})
         finally:
             kafka_server.thaw()
-        await consumer.close()
     gc.collect()
     assert "never retrieved" not in caplog.text
 
