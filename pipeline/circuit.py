@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from pipeline.clock import Clock
 from pipeline.http_errors import CircuitOpenError, UnavailableError
@@ -13,17 +12,6 @@ THRESHOLD: Final = 5
 """Failures in a row that open a circuit."""
 PAUSE: Final = 60.0
 """Seconds between the tries while it is open."""
-
-
-@dataclass(frozen=True, slots=True)
-class CircuitView:
-    """A circuit as it stands: `error` and `until` (when the next try is allowed, UTC) say why it is open."""
-
-    provider: str
-    state: Literal["closed", "open"]
-    failures: int
-    error: str | None
-    until: datetime | None
 
 
 class Circuit:
@@ -76,15 +64,6 @@ class Circuit:
             raise
         else:
             self._close()
-
-    def view(self) -> CircuitView:
-        return CircuitView(
-            provider=self._provider,
-            state="closed" if self._next_try is None else "open",
-            failures=self._failures,
-            error=self._error,
-            until=self._until(),
-        )
 
     def _until(self) -> datetime | None:
         if self._next_try is None:

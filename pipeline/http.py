@@ -17,7 +17,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from pipeline import __version__
-from pipeline.circuit import Circuit, CircuitView
+from pipeline.circuit import Circuit
 from pipeline.clock import Clock, SystemClock
 from pipeline.http_errors import HttpError, RateLimitedError, RefusedError, TimedOutError, UnavailableError
 from pipeline.supervisor import Backoff
@@ -123,10 +123,6 @@ class Http:
             HttpError: as `get`.
         """
         return await self._retried(self._client.build_request("POST", url, data=data, headers=headers), permit)
-
-    def circuits(self) -> list[CircuitView]:
-        """The state of every host that was asked so far."""
-        return [circuit.view() for circuit in self._circuits.values()]
 
     async def close(self) -> None:
         await self._client.aclose()

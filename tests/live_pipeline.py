@@ -10,12 +10,13 @@ from typing import Any
 from pipeline.bus.embedded import EmbeddedBus
 from pipeline.datadir import DataDir
 from pipeline.engines import Engines
-from pipeline.http import Http, Limits
+from pipeline.http import Limits
 from pipeline.logs import LogTail
 from pipeline.runtime import Pipeline, RunOptions
 from pipeline.settings import AlphaVantageSettings, Loaded, PipelineSettings, Settings
 from pipeline.snapshot import Snapshot
 from pipeline.sources.alpha_vantage import create
+from pipeline.sources.base import SourceContext
 from pipeline.sources.choice import SourceChoice
 from pipeline.sources.combined import CombinedSource
 from pipeline.store.base import Query
@@ -109,8 +110,8 @@ async def live_pipeline(server: HttpServer, directory: Path, key: str, **options
     clock = FakeClock()
     data_dir = DataDir(directory / "data")
     data_dir.create()
-    http = Http(clock, limits=LIMITS)
-    source = CombinedSource([create(settings, data_dir.path, clock, http)], http.close)
+    context = SourceContext(settings, data_dir.path, clock, directory, LIMITS)
+    source = CombinedSource([create(context)], context.close)
     store = EmbeddedStore(data_dir.store)
     engines = Engines(EmbeddedBus(data_dir.bus), store, SourceChoice(source, "live from alpha_vantage"))
     loaded = Loaded(settings, None, data_dir.path, directory / "logs")

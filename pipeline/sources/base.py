@@ -13,7 +13,7 @@ from pipeline.snapshot import BudgetView
 from pipeline.watchlist import Watchlist
 
 if TYPE_CHECKING:  # slow to import, and most runs of simulator and replay never need it
-    from pipeline.http import Http
+    from pipeline.http import Http, Limits
 
 FeedName = Literal["market", "news", "social", "economic"]
 
@@ -96,19 +96,20 @@ class Reporting(Protocol):
 @dataclass(frozen=True)
 class SourceContext:
     """What a source may need. Files of its own go into `data_dir`, under names that begin with its own; plug-ins are
-    looked for in `plugin_dir`, after everything that is installed."""
+    looked for in `plugin_dir`, after everything that is installed. `limits` are those of `http`, its own by default."""
 
     settings: Settings
     data_dir: Path
     clock: Clock
     plugin_dir: Path
+    limits: "Limits | None" = None
 
     @cached_property
     def http(self) -> "Http":
         """One client for all sources, made when the first asks for it. No source closes it."""
         from pipeline.http import Http
 
-        return Http(self.clock)
+        return Http(self.clock, limits=self.limits)
 
     async def close(self) -> None:
         """Close what the sources share."""

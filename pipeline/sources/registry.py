@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 from pipeline.sources.base import FeedName, Source, SourceContext, SourceError
 
 BUILT_IN: Final = {
-    "alpha_vantage": "pipeline.sources.alpha_vantage.factory:create",
+    "alpha_vantage": "pipeline.sources.alpha_vantage:create",
     "reddit": "pipeline.sources.reddit:create",
     "simulator": "pipeline.sources.simulator:create",
     "stocktwits": "pipeline.sources.stocktwits:create",

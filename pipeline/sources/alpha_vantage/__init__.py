@@ -14,7 +14,7 @@ from pipeline.sources.alpha_vantage.memory import BUDGET_FILE, MEMORY_FILE, Memo
 from pipeline.sources.alpha_vantage.replies import US_EASTERN
 from pipeline.sources.alpha_vantage.series import PERIODS
 from pipeline.sources.alpha_vantage.source import AlphaVantageSource
-from pipeline.sources.base import SourceError
+from pipeline.sources.base import Source, SourceContext, SourceError
 from pipeline.sources.market_hours import Hours, MarketHours
 from pipeline.sources.schedule import Pace, Planner
 
@@ -23,21 +23,22 @@ _MARGIN: Final = 0.5
 """Seconds that windows are longer for us: the provider measures between arrivals, which lie closer than departures."""
 
 
-def create(settings: Settings, data_dir: Path, clock: Clock, http: Http) -> AlphaVantageSource:
+def create(context: SourceContext) -> Source:
     """The source, its budget and memory in the data directory; nothing is asked yet.
 
     Raises:
         SourceError: if there is no key.
     """
+    settings, clock = context.settings, context.clock
     options = settings.alpha_vantage
     if not options.api_key:
         raise SourceError(
             "the source alpha_vantage needs a key: export ALPHA_VANTAGE_API_KEY=… "
             "(free at https://www.alphavantage.co/support/#api-key)"
         )
-    budget = budget_of(options, data_dir, clock)
-    client = client_of(options, budget, clock, http)
-    desk = desk_of(settings, budget, memory_of(options, data_dir), MarketHours(clock), clock)
+    budget = budget_of(options, context.data_dir, clock)
+    client = client_of(options, budget, clock, context.http)
+    desk = desk_of(settings, budget, memory_of(options, context.data_dir), MarketHours(clock), clock)
     return AlphaVantageSource(client, desk)
 
 
