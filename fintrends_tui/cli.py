@@ -143,7 +143,7 @@ def remove(*tickers: Annotated[str, Parameter(required=True)], where: Where = WH
     return _change(Remove(parse_tickers(tickers)), where)
 
 
-@app.command(name="load")
+@app.command(name="load", usage="Usage: fintrends-tui load [TICKERS...] [OPTIONS]")
 def load_history(
     *tickers: str,
     wait: Annotated[bool, Parameter(negative="", show_default=False)] = False,

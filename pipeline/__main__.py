@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import App, Parameter
 
 from pipeline import __version__
@@ -74,9 +75,9 @@ def _run(loaded: Loaded, data_dir: DataDir, flags: RunFlags) -> int:
     return asyncio.run(main())
 
 
-@app.command
+@app.command(usage="Usage: fintrends-tui query COLLECTION [TICKER] [OPTIONS]")
 def query(
-    collection: str,
+    collection: Annotated[str, Parameter(show_default=False)] = "",  # asked for by the check, which names them
     ticker: str | None = None,
     *,
     last: int = 20,
@@ -130,7 +131,7 @@ def query(
     return 0
 
 
-@app.command
+@app.command(usage="Usage: fintrends-tui topics [TICKERS...] [OPTIONS]")
 def topics(
     *tickers: Annotated[str, Parameter(show_default=False)],
     create: Annotated[bool, Parameter(negative="", show_default=False)] = False,
@@ -139,6 +140,8 @@ def topics(
     where: Where = WHERE_DEFAULTS,
 ) -> int:
     """List topics with offsets, retention and the lag of each consumer group; also while no pipeline runs.
+
+    Exits with 1 if a group that was watched has stalled.
 
     Parameters
     ----------
@@ -151,15 +154,15 @@ def topics(
     watch
         Watch for this many seconds (5 or more) and say how each group does: OK, WARN (it falls behind) or STALL.
     """
-    from pipeline.topic_report import MIN_WATCH_SECONDS, report
+    from pipeline.topic_report import MIN_WATCH_SECONDS, as_table, report
 
     if watch is not None and not MIN_WATCH_SECONDS <= watch < float("inf"):
         raise QueryError(f"--watch must be {MIN_WATCH_SECONDS:g} seconds or more")
     symbols = parse_tickers(tickers)
-    text = asyncio.run(report(where.load(), symbols, make=create, as_json=json, seconds=watch))
+    found = asyncio.run(report(where.load(), symbols, make=create, seconds=watch))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    print(text, end="")
-    return 0
+    print(msgspec.json.encode(found).decode() + "\n" if json else as_table(found), end="")
+    return 1 if found.has_stalled else 0
 
 
 @app.command

@@ -49,7 +49,8 @@ def check(collection: str, interval: str | None) -> None:
         QueryError
     """
     if collection not in COLLECTIONS:
-        raise QueryError(f"there is no collection {collection!r}; there are {', '.join(COLLECTIONS)}")
+        which = f"there is no collection {collection!r}; there are" if collection else "which collection? There are"
+        raise QueryError(f"{which} {', '.join(COLLECTIONS)}")
     if interval is not None and interval not in (*INTERVALS, "quote"):
         raise QueryError(f"there is no interval {interval!r}; there are {', '.join(INTERVALS)} and quote")
 

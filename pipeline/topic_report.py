@@ -50,6 +50,20 @@ class PartitionReport(Struct, kw_only=True, frozen=True):
     retention: Retention | None = None
 
 
+class Report(Struct, kw_only=True, frozen=True):
+    """The topics asked for: by which bus, those that were made for it, those that do not exist, all the others."""
+
+    bus: str
+    created: list[str]
+    missing: list[str]
+    partitions: list[PartitionReport]
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether a group was watched and did nothing about its lag."""
+        return any(group.status == "STALL" for partition in self.partitions for group in partition.groups)
+
+
 def ours(names: Iterable[str]) -> set[str]:
     """Those of the names that are topics of this pipeline: a broker may be shared with others."""
     return {name for name in names if _is_ours(name)}
@@ -141,12 +155,11 @@ async def report(
     tickers: Sequence[str],
     *,
     make: bool = False,
-    as_json: bool = False,
     seconds: float | None = None,
     clock: Clock | None = None,
-) -> str:
-    """The topics of the tickers, or all of ours, as a table or JSON; with the status of each group if they are to be
-    watched for some `seconds`. First `make` the missing ones, of the watched tickers if none are named.
+) -> Report:
+    """The topics of the tickers, or all of ours; with the status of each group if they are to be watched for some
+    `seconds`. First `make` the missing ones, of the watched tickers if none are named.
 
     Raises:
         BusError: if the bus is out of reach.
@@ -156,25 +169,29 @@ async def report(
     async with open_bus_to_read(loaded) as bus:
         found = ours(await bus.topics())
         wanted = {topic for ticker in tickers for topic in topics_of(ticker)} or found
-        missing = sorted(wanted - found)
         shown = wanted & found
         if seconds is None:
-            reports = await look(bus, shown)
+            partitions = await look(bus, shown)
         else:
-            reports = await watch(bus, shown, seconds, clock or SystemClock())
+            partitions = await watch(bus, shown, seconds, clock or SystemClock())
         retention = await bus.retention(shown)
-        reports = [msgspec.structs.replace(report, retention=retention.get(report.topic)) for report in reports]
-        description = bus.description
-    if as_json:
-        document = {"bus": description, "created": created, "missing": missing, "partitions": reports}
-        return msgspec.json.encode(document).decode() + "\n"
-    lines = [f"created: {', '.join(created)}"] if created else []
-    if reports:
-        lines += _table(reports)
-    elif not missing:
+        return Report(
+            bus=bus.description,
+            created=created,
+            missing=sorted(wanted - found),
+            partitions=[msgspec.structs.replace(p, retention=retention.get(p.topic)) for p in partitions],
+        )
+
+
+def as_table(report: Report) -> str:
+    """For people, a line each partition."""
+    lines = [f"created: {', '.join(report.created)}"] if report.created else []
+    if report.partitions:
+        lines += _table(report.partitions)
+    elif not report.missing:
         lines.append("there are no topics yet; a pipeline makes them when it runs, or --create")
-    if missing:
-        lines.append(f"missing: {', '.join(missing)}; --create makes them")
+    if report.missing:
+        lines.append(f"missing: {', '.join(report.missing)}; --create makes them")
     return "\n".join(lines) + "\n"
 
 

@@ -196,7 +196,10 @@ def test_queries_say_what_is_wrong(product: Product) -> None:
     nothing = product.run("query", "stock_data")
     assert nothing.returncode == 1
     assert "no" in nothing.stderr
-    assert product.run("query", "stocks").returncode == 2
+    for words in (["query"], ["query", "stocks"]):
+        unknown = product.run(*words)
+        assert unknown.returncode == 2
+        assert "there are stock_data, indicators, " in unknown.stderr.lower()
     assert product.run("query", "stock_data", "--since", "lately").returncode == 2
     assert product.run("query", "stock_data", "--last", "-1").returncode == 2
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from pipeline.bus.embedded import EmbeddedBus
 from pipeline.datadir import DataDir, DataDirError
 from pipeline.lag import WINDOW
 from pipeline.settings import Loaded, PipelineSettings, Settings
-from pipeline.topic_report import create, look, ours, report, topics_for, watch, watched_tickers
+from pipeline.topic_report import as_table, create, look, ours, report, topics_for, watch, watched_tickers
 from pipeline.topics import INDICATOR_GROUP, SINK_GROUP, STOCK_DATA, topic_for, topics_of
 from tests.fakes import FakeClock
 
@@ -141,11 +142,20 @@ async def test_a_group_that_keeps_up_is_ok(bus: EmbeddedBus) -> None:
     assert {g.group: g.status for g in found.groups}[SINK_GROUP] == "OK"
 
 
+async def test_a_group_that_stalls_is_found_by_watching(loaded: Loaded, bus: EmbeddedBus) -> None:
+    await publish(bus, 1)
+    await commit(bus, INDICATOR_GROUP, 1)
+    assert not (await report(loaded, [])).has_stalled
+    assert (await report(loaded, [], seconds=9.0, clock=FakeClock(auto=True))).has_stalled
+    await commit(bus, SINK_GROUP, 1)
+    assert not (await report(loaded, [], seconds=9.0, clock=FakeClock(auto=True))).has_stalled
+
+
 async def test_the_table_has_a_row_a_partition(loaded: Loaded, bus: EmbeddedBus) -> None:
     await publish(bus, 12)
     await publish(bus, 1, "somebody_elses")
     await commit(bus, SINK_GROUP, 12)
-    assert await report(loaded, []) == (
+    assert as_table(await report(loaded, [])) == (
         "topic            partition  begin  end  records  retention  lag\n"
         "stock_data_aapl          0      0   12       12         7d  indicator-processor 12  sink 0\n"
     )
@@ -153,7 +163,7 @@ async def test_the_table_has_a_row_a_partition(loaded: Loaded, bus: EmbeddedBus)
 
 async def test_topics_that_are_missing_are_named(loaded: Loaded, bus: EmbeddedBus) -> None:
     await publish(bus, 1)
-    text = await report(loaded, ["AAPL", "^GSPC"])
+    text = as_table(await report(loaded, ["AAPL", "^GSPC"]))
     assert text.count("stock_data_aapl") == 1
     missing = sorted({*topics_of("AAPL"), *topics_of("^GSPC")} - {TOPIC})
     assert text.endswith(f"\nmissing: {', '.join(missing)}; --create makes them\n")
@@ -161,7 +171,7 @@ async def test_topics_that_are_missing_are_named(loaded: Loaded, bus: EmbeddedBu
 
 async def test_json_is_one_document(loaded: Loaded, bus: EmbeddedBus) -> None:
     await publish(bus, 2)
-    document = json.loads(await report(loaded, ["AAPL"], as_json=True))
+    document = json.loads(msgspec.json.encode(await report(loaded, ["AAPL"])))
     assert document["bus"] == "embedded"
     assert document["created"] == []
     assert document["missing"] == sorted(set(topics_of("AAPL")) - {TOPIC})
@@ -179,7 +189,7 @@ async def test_missing_topics_are_made_once_and_records_stay(loaded: Loaded) -> 
     await publish(bus, 3)
     await bus.close()
     assert await create(loaded, [*wanted, *topics_of("MSFT")]) == sorted(topics_of("MSFT"))
-    text = await report(loaded, [], make=True)
+    text = as_table(await report(loaded, [], make=True))
     assert "created" not in text
     ends = {cells[0]: cells[3] for cells in map(str.split, text.splitlines()[1:])}
     assert ends == dict.fromkeys([*wanted, *topics_of("MSFT")], "0") | {TOPIC: "3"}
@@ -189,7 +199,7 @@ async def test_missing_topics_are_made_once_and_records_stay(loaded: Loaded) -> 
 async def test_topics_are_made_for_the_watched_tickers_if_none_are_named(loaded: Loaded) -> None:
     DataDir(loaded.data_dir).remember_tickers(("TSLA",))
     assert watched_tickers(loaded) == ["TSLA"]
-    assert "stock_data_tsla" in await report(loaded, [], make=True)
+    assert "stock_data_tsla" in (await report(loaded, [], make=True)).created
     configured = Loaded(Settings(pipeline=PipelineSettings(tickers=["NVDA"])), None, loaded.data_dir, loaded.log_dir)
     assert watched_tickers(configured) == ["NVDA"]
 
@@ -199,7 +209,7 @@ async def test_a_running_pipeline_is_looked_at_but_not_interfered_with(loaded: L
     owner = DataDir(loaded.data_dir)
     owner.lock()
     try:
-        assert TOPIC in await report(loaded, ["AAPL"])
+        assert [found.topic for found in (await report(loaded, ["AAPL"])).partitions] == [TOPIC]
         with pytest.raises(DataDirError, match=rf"cannot be made .* now: .*pid {os.getpid()}.*fintrends-tui stop"):
             await create(loaded, topics_of("MSFT"))
     finally:
