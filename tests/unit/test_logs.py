@@ -1,6 +1,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,14 @@ def test_json_is_one_object_a_line_without_secrets(tail: LogTail, tmp_path: Path
     assert said.pop("ts").endswith("Z")
     assert said == {"level": "warning", "logger": "test", "message": 'a "quoted" word and ***'}
     assert failed["exception"].endswith("ValueError: ***")
+
+
+def test_a_line_begins_with_its_time_and_zone(tail: LogTail, tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    logging.getLogger("test").info("now")
+    stamp, *rest = (tmp_path / "pipeline.log").read_text().split()
+    assert rest == ["INFO", "test:", "now"]
+    assert timedelta(0) <= datetime.fromisoformat(stamp) - before + timedelta(milliseconds=1) < timedelta(minutes=1)
 
 
 def test_files_are_rotated(tail: LogTail, tmp_path: Path) -> None:
