@@ -19,8 +19,8 @@ def bars(*closes: float) -> list[BarPoint]:
     return [BarPoint(60.0 * i, o, max(o, c), min(o, c), c, 100.0) for i, (o, c) in enumerate(steps)]
 
 
-def lines(points: list[BarPoint], style: Style = "line", **more: object) -> list[str]:
-    return draw(points, 60, 16, INK, daily=False, style=style, **more).plain.splitlines()  # type: ignore[arg-type]
+def lines(points: list[BarPoint], style: Style = "line", height: int = 16, **more: object) -> list[str]:
+    return draw(points, 60, height, INK, daily=False, style=style, **more).plain.splitlines()  # type: ignore[arg-type]
 
 
 @given(
@@ -65,6 +65,13 @@ def test_groups_keep_every_bar_in_order(count: int, most: int) -> None:
 
 def test_volume_stands_below_with_its_greatest() -> None:
     assert any(line.strip().startswith("100") for line in lines(bars(1, 2, 3), volume=True)[-4:])
+
+
+def test_volume_has_room_in_the_detail_of_a_small_terminal() -> None:
+    drawn = lines(bars(1, 2, 3), volume=True, height=10)
+    assert len(drawn) == 10
+    assert drawn[-3].strip().startswith("100")
+    assert not any(line.strip().startswith("100") for line in lines(bars(1, 2, 3), volume=True, height=8))
 
 
 def test_an_overlay_widens_the_axis_to_hold_it() -> None:
