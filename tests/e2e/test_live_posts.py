@@ -116,14 +116,16 @@ async def test_recorded_posts_end_up_scored_once_and_the_posters_tag_outranks_th
 
 async def test_what_is_blocked_is_said_and_the_rest_goes_on(product: Product, server: HttpServer) -> None:
     server.on(answer(CLOUDFLARE, 403), path=STREAM)
+    server.on(answer(status=404), path="/GONE.json")
 
     def run() -> dict[str, Any]:
-        with product.running("TSLA", "--initial-load") as process:
+        with product.running("GONE", "TSLA", "--initial-load") as process:
             return product.wait_for(
                 lambda s: (
                     documents(s, "social") > 0
+                    and documents(s, "stock_data") > 0
                     and any(service["state"] == "backing off" for service in s["services"])
-                    and s["loads"][0]["state"] == "failed"
+                    and {load["state"] for load in s["loads"]} == {"failed"}
                 ),
                 process,
             )
@@ -133,7 +135,9 @@ async def test_what_is_blocked_is_said_and_the_rest_goes_on(product: Product, se
     assert "it does not let us in for now (403)" in services["social stocktwits"]["error"]
     assert services["social stocktwits"]["retry_in"] > 1000
     assert services["social reddit"]["state"] == services["market my_quotes"]["state"] == "running"
-    assert "my_quotes has no history of TSLA" in status["loads"][0]["note"]
+    assert any(request.path == "/GONE.json" for request in server.requests)
+    notes = {load["ticker"]: load["note"] for load in status["loads"]}
+    assert "my_quotes has no history of TSLA" in notes["TSLA"]
 
 
 async def test_a_plugin_that_cannot_be_imported_stops_the_start_with_its_line(product: Product) -> None:

@@ -222,7 +222,7 @@ def _is_alive(pid: int) -> bool:
     """Not so if it waits to be reaped only."""
     try:
         return "(sleep) Z" not in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ended before it was opened, or before it was read
         return False
 
 
