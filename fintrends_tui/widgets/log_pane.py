@@ -147,7 +147,7 @@ class LogPane(Panel):
 
     def _scroll_to_end(self) -> None:
         if self._follow:
-            self.scroll_end(animate=False)
+            self.scroll_end(animate=False, immediate=True)  # or a reader who stops following meanwhile is not heard
 
     def _show_title(self) -> None:
         name = "Log" if not self._level else f"Log from {LEVELS[self._level].lower()} on"

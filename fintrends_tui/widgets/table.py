@@ -151,7 +151,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self.scroll_home(animate=False)
 
     def action_last(self) -> None:
-        self.scroll_end(animate=False)
+        self.scroll_end(animate=False, immediate=True)
 
     @property
     def line_width(self) -> int:
