@@ -24,7 +24,6 @@ from pipeline.store.embedded import EmbeddedStore
 from tests.fakes import FakeClock
 from tests.http_server import Behaviour, HttpServer, Request, answer
 
-LIMITS = Limits(connect=5.0, silence=0.2, total=0.4)
 STEP = 0.5
 """Seconds of the test's clock between two looks."""
 
@@ -80,25 +79,27 @@ class LivePipeline:
         """The first snapshot that meets the condition; the clock goes on meanwhile."""
         snapshot = self.pipeline.snapshot("MSFT")
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not condition(snapshot):
                     await self.clock.advance(STEP)
                     await asyncio.sleep(0.002)  # sockets and databases take real time
                     snapshot = self.pipeline.snapshot("MSFT")
         except TimeoutError:
-            raise AssertionError(f"not in 20 s; the last snapshot was {snapshot}") from None
+            raise AssertionError(f"not in 60 s; the last snapshot was {snapshot}") from None
         return snapshot
 
     async def stored(self, collection: str, count: int) -> list[dict[str, Any]]:
         """What the collection holds, once that is `count` documents at least."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found := await self._store.find(Query(collection))) < count:
                 await self.clock.advance(STEP)
         return found
 
 
 @asynccontextmanager
-async def live_pipeline(server: HttpServer, directory: Path, key: str, **options: Any) -> AsyncIterator[LivePipeline]:
+async def live_pipeline(
+    server: HttpServer, directory: Path, key: str, limits: Limits | None = None, **options: Any
+) -> AsyncIterator[LivePipeline]:
     """Watches AAPL, and MSFT, which is focused and so asked for first; stops in good order in the end.
 
     `options` are those of `alpha_vantage`.
@@ -110,7 +111,7 @@ async def live_pipeline(server: HttpServer, directory: Path, key: str, **options
     clock = FakeClock()
     data_dir = DataDir(directory / "data")
     data_dir.create()
-    context = SourceContext(settings, data_dir.path, clock, directory, LIMITS)
+    context = SourceContext(settings, data_dir.path, clock, directory, limits)
     source = CombinedSource([create(context)], context.close)
     store = EmbeddedStore(data_dir.store)
     engines = Engines(EmbeddedBus(data_dir.bus), store, SourceChoice(source, "live from alpha_vantage"))

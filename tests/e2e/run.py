@@ -79,10 +79,20 @@ class Product:
                 process.send_signal(signal.SIGKILL)
             process.communicate()
 
+    def fill(self, *arguments: object) -> None:
+        """Let a pipeline run until it has stored market data, and stop it in good order."""
+        with self.running(*arguments) as process:
+            self.wait_for(lambda s: any(c["total"] for c in s["collections"] if c["name"] == "stock_data"), process)
+            assert self.run("stop").returncode == 0
+            assert process.wait(60) == 0
+
     def status(self) -> dict[str, Any] | None:
         """The snapshot of the running pipeline, None if none runs."""
         result = self.run("status", "--json")
-        return json.loads(result.stdout) if result.returncode in (0, 1) else None
+        if result.returncode not in (0, 1) or not result.stdout:  # it may end while it is asked
+            return None
+        status: dict[str, Any] = json.loads(result.stdout)
+        return status
 
     def wait_for(
         self, condition: Any, process: subprocess.Popen[str] | None = None, patience: float = 60

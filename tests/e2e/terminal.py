@@ -61,14 +61,14 @@ class Terminal:
         for data in self.chunks(seconds):
             self.show(data)
 
-    def chunks(self, seconds: float) -> Iterator[bytes]:
-        """What the program writes, as it comes; ends where nothing comes within the time, or no more at once."""
+    def chunks(self, seconds: float, *, again: float = 0) -> Iterator[bytes]:
+        """What the program writes, as it comes; ends where nothing comes within the time, or no more `again`."""
         while select.select([self.master], [], [], seconds)[0]:
             try:
                 yield os.read(self.master, 65536)
             except OSError:
                 return
-            seconds = 0
+            seconds = again
 
     def show(self, data: bytes) -> None:
         """Draw what the program has written."""
@@ -91,7 +91,8 @@ class Terminal:
             if time.monotonic() > deadline:
                 raise AssertionError(f"still running; the screen is\n{self.text}")
             self.read()
-        self.read()
+        for data in self.chunks(0.5, again=0.5):
+            self.show(data)
         return self.process.returncode
 
     def check_restored(self) -> None:

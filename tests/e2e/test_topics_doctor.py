@@ -53,6 +53,8 @@ class TestTopics:
 
     def test_watching_says_how_the_groups_of_a_running_pipeline_do(self, product: Product) -> None:
         with product.running("AAPL", *SIMULATED):
+            # Not before the first batch, for which pandas is imported.
+            product.wait_for(lambda s: any(c["total"] for c in s["collections"] if c["name"] == "indicators"))
             result = product.run("topics", "AAPL", "--watch", 5, "--json")
         groups = [group for p in json.loads(result.stdout)["partitions"] for group in p["groups"]]
         assert {group["status"] for group in groups} == {"OK"}
@@ -62,7 +64,7 @@ class TestTopics:
         assert result.returncode == 0, result.stderr
         assert result.stdout.startswith("created: ")
         assert product.run("topics", "AAPL", "--create").stdout.startswith("topic ")
-        assert product.run("AAPL", "--no-ui", *SIMULATED, "--duration", 1).returncode == 0
+        product.fill("AAPL", *SIMULATED)
         assert product.query("stock_data", "AAPL")
 
     def test_a_bus_that_is_not_there_is_said(self, product: Product) -> None:

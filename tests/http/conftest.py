@@ -10,7 +10,7 @@ from tests.fakes import FakeClock
 from tests.http.alpha_vantage_data import KEY
 from tests.http_server import HttpServer, serve
 
-LIMITS = Limits(connect=5.0, silence=0.5, total=2.0, body=1 << 20)
+LIMITS = Limits(connect=5.0, silence=1.0, total=4.0, body=1 << 20)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
+from pipeline.http import Limits
 from pipeline.snapshot import Snapshot
 from tests.http import alpha_vantage_data as data
 from tests.http_server import Behaviour, HttpServer, answer, hang, reset, trickle, truncated
@@ -24,7 +25,10 @@ class Case(NamedTuple):
     of: str | None = "MSFT"
     state: str = "running"
     plan: str = "free"
+    limits: Limits | None = None
 
+
+IMPATIENT = Limits(silence=0.2, total=0.4)
 
 CASES = {
     "bad key": Case(answer(data.BAD_KEY), "Alpha Vantage does not accept the API key; chec", of=None, state="failed"),
@@ -54,9 +58,9 @@ CASES = {
     ),
     "503 of one": Case(answer(status=503), "MSFT     Alpha Vantage: status 503 Service Unavailable"),
     "cut off": Case(truncated(b"{}"), "MSFT     Alpha Vantage: the connection broke off"),
-    "hung": Case(hang, "MSFT     Alpha Vantage: silent for 0.2 s"),
-    "hung for all": Case(hang, "Alpha Vantage: silent for 0.2 s", of=None),
-    "trickle": Case(trickle, "MSFT     Alpha Vantage: no complete answer within 0.4 s"),
+    "hung": Case(hang, "MSFT     Alpha Vantage: silent for 0.2 s", limits=IMPATIENT),
+    "hung for all": Case(hang, "Alpha Vantage: silent for 0.2 s", of=None, limits=IMPATIENT),
+    "trickle": Case(trickle, "MSFT     Alpha Vantage: no complete answer within 0.4 s", limits=IMPATIENT),
     "reset": Case(reset, "MSFT     Alpha Vantage: the connection broke off"),
     "reset for all": Case(reset, "Alpha Vantage: the connection broke off", of=None),
 }
@@ -65,7 +69,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 async def test_a_fault_is_said_and_the_other_ticker_goes_on(case: Case, server: HttpServer, tmp_path: Path) -> None:
     misbehave(server, case.behaviour, case.of)
-    async with live_pipeline(server, tmp_path, data.KEY, plan=case.plan) as live:
+    async with live_pipeline(server, tmp_path, data.KEY, case.limits, plan=case.plan) as live:
         snapshot = await live.until(lambda s: states(s) == {case.state} and is_said(s, case.says))
         screen = await screen_of(snapshot)
         assert case.says in screen

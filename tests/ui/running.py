@@ -64,6 +64,7 @@ async def running(
     settings = replace(settings or ScreenSettings(), refresh_per_second=0.001)
     clock = [lambda: samples.NOW]
     app = FintrendsApp(link, tickers=tickers, settings=settings, now=lambda: clock[0](), **options)
+    app.NOTIFICATION_TIMEOUT = 3600  # of the machine's own time
     async with app.run_test(size=size, notifications=True) as pilot:
         dash = Dash(app, link, pilot)
         clock[0] = lambda: dash.now

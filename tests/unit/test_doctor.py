@@ -295,7 +295,10 @@ class TestKafka:
         assert found.level == "fault"
         assert "kafka.security_protocol" in found.mend
 
-    async def test_an_advertised_name_that_only_docker_knows_is_a_fault(self, tmp_path: Path) -> None:
+    async def test_an_advertised_name_that_only_docker_knows_is_a_fault(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engines, "CONNECT_SECONDS", 60.0)  # a resolver may take its time to say no
         async with broker("kafka.invalid", 29092) as port:
             settings = KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}")
             answers, found = await collected(engines.kafka(loaded_with(tmp_path, kafka=settings), []))

@@ -57,7 +57,7 @@ async def server() -> AsyncIterator[HttpServer]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[Http]:
-    client = Http(FakeClock(auto=True), limits=Limits(silence=0.2, attempts=1))
+    client = Http(FakeClock(auto=True), limits=Limits(silence=1.0, attempts=1))
     yield client
     await client.close()
 
@@ -224,7 +224,7 @@ class TestService:
         clock = FakeClock()
         async with self.running(source(clock), bus, clock, "TSLA") as service:
             await until(lambda: service.state == "backing off")
-            assert "silent for 0.2 s" in (service.error or "")
+            assert "silent for 1 s" in (service.error or "")
             assert service.view().retry_in == FAILING_PAUSE
             server.on(answer(stream(newest(1))))
             await clock.advance(FAILING_PAUSE)

@@ -66,7 +66,7 @@ async def provider(server: HttpServer, clock: FakeClock) -> AsyncIterator[Reddit
         base_url=server.url,
         token_url=server.url + TOKEN,
     )
-    http = Http(clock, limits=Limits(silence=0.2, attempts=1))
+    http = Http(clock, limits=Limits(silence=1.0, attempts=1))
     yield Reddit(http, settings, clock)
     await http.close()
 

@@ -71,7 +71,7 @@ class Bench:
             assert [service.error for service in supervisor.services] == [None] * len(services)
 
     async def caught_up(self, *groups: str) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for group in groups:
                 while await lag_of(self.bus, group, await self._read_by(group)) > 0:
                     await asyncio.sleep(0)
@@ -81,7 +81,7 @@ class Bench:
 
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0)
 

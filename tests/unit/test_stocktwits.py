@@ -33,7 +33,7 @@ async def server() -> AsyncIterator[HttpServer]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[Http]:
-    client = Http(FakeClock(auto=True), limits=Limits(silence=0.2, attempts=2))
+    client = Http(FakeClock(auto=True), limits=Limits(silence=1.0, attempts=2))
     yield client
     await client.close()
 
