@@ -67,7 +67,7 @@ def kafka_server(kafka_kind: type[KafkaServer]) -> Iterator[KafkaServer]:
         pytest.skip(f"the broker of {KAFKA_VARIABLE} is not ours to control")
     broker = require(lambda: shared.kafka(kafka_kind))
     yield broker
-    broker.start()
+    broker.recover()
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 import asyncio
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 from tests.engines.maven import kafka_jars
 from tests.engines.process import READY_SECONDS, ServerProcess, free_port, listens
@@ -100,11 +101,12 @@ class KafkaServer(ServerProcess):
         return _java(self.jars, 384, "kafka.Kafka", "server.properties")
 
     def is_ready(self) -> bool:
-        if not listens(self.port):
-            return False
-        # In a thread of its own, for who asks may be running an event loop.
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, _knows_brokers(self.bootstrap)).result()
+        return listens(self.port) and _answer(_knows_brokers(self.bootstrap))
+
+    def recover(self) -> None:
+        """Start it if need be, and wait until it makes topics: frozen for long, it is a while without its cluster."""
+        self.start()
+        self._wait_for(lambda: _answer(_makes_topics(self.bootstrap)), READY_SECONDS)
 
     def _configure(self, properties: str, **values: object) -> None:
         text = (properties + _COMMON).format(
@@ -186,6 +188,27 @@ class ZooKeeperKafka(KafkaServer):
     def stop(self) -> None:
         super().stop()
         self._zookeeper.stop()
+
+
+def _answer(question: Coroutine[None, None, bool]) -> bool:
+    """In a thread of its own, for who asks may be running an event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, question).result()
+
+
+async def _makes_topics(bootstrap: str) -> bool:
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+    from aiokafka.errors import KafkaError
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    try:
+        await admin.start()
+        response = await admin.create_topics([NewTopic(f"recovered_{uuid4().hex}", 1, 1)])
+        return all(code == 0 for _, code, *_ in response.topic_errors)
+    except KafkaError:
+        return False
+    finally:
+        await admin.close()
 
 
 async def _knows_brokers(bootstrap: str) -> bool:

@@ -19,17 +19,23 @@ class EngineUnavailableError(Exception):
     """The engine cannot run here; the message says what is missing."""
 
 
+_WORKERS = 8
 _PORTS = range(20_000, 32_000)
 """Below those that systems give to connections: while a server is down, nobody takes its port."""
 _anyhow = random.SystemRandom()
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on."""
+    """A loopback port that nothing listens on, and that is given out once, by this worker of a test run only."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = _anyhow.choice(_PORTS)
+        port = _anyhow.choice(_PORTS[worker % _WORKERS :: _WORKERS])
+        if port in _given:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 

@@ -1,7 +1,6 @@
-"""Replays on real engines: begun so that their middle can be met, and held against the truth in the end."""
+"""Replays on real engines, held against the truth in the end."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import count
 from subprocess import Popen
 from typing import Final
@@ -10,16 +9,11 @@ from pipeline.messages import Bar
 from pipeline.snapshot import Snapshot
 from tests.e2e.run import Product
 from tests.faults.ledger import Entry
-from tests.faults.recording import Recording
-from tests.faults.watching import audit, settled, watch
+from tests.faults.replays import PATIENCE, until
+from tests.faults.watching import audit, settled
 
 ENGINES: Final = "Kafka, SecantusDB"
 """What the table calls them."""
-NOTHING: Final = "NONE"
-"""A ticker without a bar."""
-SPEED: Final = 2400
-"""Times real time: a session takes ten seconds."""
-PATIENCE: Final = 90.0
 _numbers = count()
 _LEAKS: Final = ("Traceback", "was never retrieved", "was destroyed but it is pending", "never awaited", "Unclosed")
 
@@ -27,28 +21,6 @@ _LEAKS: Final = ("Traceback", "was never retrieved", "was destroyed but it is pe
 def unused_tickers(number: int) -> list[str]:
     """Tickers that no other test uses, for topics outlive tests."""
     return [f"F{next(_numbers)}" for _ in range(number)]
-
-
-@contextmanager
-def replaying(product: Product, recording: Recording, speed: object = SPEED) -> Iterator[Popen[str]]:
-    """A pipeline whose replay has just begun.
-
-    It begins with the tickers and not before: a pipeline that still warms up is far behind its source.
-    """
-    (recording.directory / f"{NOTHING}_1min.csv").write_text("datetime,open,high,low,close,volume\n")
-    with product.running(NOTHING, "--source", f"replay:{recording.directory}", "--speed", speed) as process:
-        until(product, process, lambda s: s.services and all(service.state == "running" for service in s.services))
-        assert product.run("add", *recording.tickers).returncode == 0
-        yield process
-
-
-def until(
-    product: Product, process: Popen[str], condition: Callable[[Snapshot], object], patience: float = PATIENCE
-) -> Snapshot:
-    """The first snapshot that meets the condition, asked for at a pace that leaves the engines their share."""
-    snapshot = watch(product, process, condition, patience, pause=0.05)
-    assert snapshot is not None, "the pipeline has ended"
-    return snapshot
 
 
 def finish(product: Product, process: Popen[str], bars: Sequence[Bar]) -> tuple[Entry, Snapshot]:

@@ -12,9 +12,10 @@ from pipeline.bus.kafka_options import SESSION_TIMEOUT_MS
 from pipeline.snapshot import Snapshot
 from tests.e2e.run import Product
 from tests.faults.ledger import Ledger
-from tests.faults.on_engines import ENGINES, finish, missed, replaying, until, unused_tickers
+from tests.faults.on_engines import ENGINES, finish, missed, unused_tickers
 from tests.faults.proxy import Proxy
 from tests.faults.recording import Recording, record
+from tests.faults.replays import replaying, until
 from tests.faults.watching import total
 
 NAMES = pytest.mark.parametrize("name", ["Kafka", "MongoDB"])

@@ -15,6 +15,7 @@ from tests.e2e.run import Product
 from tests.faults.ledger import Ledger
 from tests.faults.outside import FULL, UNLIMITED, limit_files
 from tests.faults.recording import Recording, record
+from tests.faults.replays import replaying
 from tests.faults.watching import STOP_SECONDS, audit, settled, total, watch
 
 SPEED = 3600
@@ -37,7 +38,7 @@ def recording(tmp_path: Path) -> Recording:
 @pytest.mark.parametrize("ending", ["space is made", "it is killed and started again"])
 def test_full_in_the_middle(product: Product, recording: Recording, ledger: Ledger, ending: str) -> None:
     source = ("--source", f"replay:{recording.directory}", "--speed")
-    with product.running(*recording.tickers, *source, SPEED) as process:
+    with replaying(product, recording, SPEED) as process:
         assert watch(product, process, lambda snapshot: total(snapshot, "indicators") > 100)
         limit_files(process, FULL)
         assert watch(product, process, lambda snapshot: _sorry(snapshot, "market"))

@@ -13,8 +13,9 @@ from tests.engines.kafka import KafkaServer
 from tests.engines.mongo import MongoServer
 from tests.faults.faults import Fault, frozen, killed
 from tests.faults.ledger import Ledger
-from tests.faults.on_engines import ENGINES, finish, missed, replaying, until
+from tests.faults.on_engines import ENGINES, finish, missed
 from tests.faults.recording import Recording
+from tests.faults.replays import replaying, until
 from tests.faults.watching import total
 
 TICKERS = ("AAPL", "MSFT")

@@ -43,7 +43,13 @@ async def test_poison_is_buried_once_and_all_else_goes_on(tmp_path: Path, ledger
         for topic, value, _ in POISON.values():
             await inside.bus.publish([Record(topic, "somebody", value, -1)])
         await inside.bus.publish([Record("social_aapl", "AAPL", post, 0)])
-        await inside.wait_for(lambda s: total(s, "dead_letter") >= len(POISON) and settled(s))
+        await inside.wait_for(
+            lambda s: (
+                total(s, "dead_letter") >= len(POISON)
+                and total(s, "social") == total(s, "sentiment") == 1
+                and settled(s)
+            )
+        )
         await _check(inside)
         (stored,) = await inside.store.find(Query("social"))
         assert stored["text"] == clean(text.decode())
@@ -75,6 +81,7 @@ async def test_retention_takes_nothing_that_a_group_has_yet_to_read(tmp_path: Pa
         while not settled(inside.pipeline.snapshot()):
             deleted += await inside.bus.sweep()
             await asyncio.sleep(0.01)
+        deleted += await inside.bus.sweep()
         assert deleted > len(recording.live)  # bars, and their rows
         ledger.enter("retention of nothing", await inside.audit(recording))
 

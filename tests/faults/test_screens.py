@@ -14,6 +14,7 @@ from tests.e2e.run import Product
 from tests.e2e.terminal import Terminal
 from tests.faults.ledger import Ledger
 from tests.faults.recording import Recording, record
+from tests.faults.replays import replaying
 from tests.faults.watching import STOP_SECONDS, audit, settled, watch
 
 MANY = 1000
@@ -47,8 +48,7 @@ def last_price(recording: Recording, ticker: str) -> str:
 
 def test_a_terminal_that_stops_reading_for_a_while(product: Product, attach: Attach, ledger: Ledger) -> None:
     recording = record(product.directory / "recording", ["AAPL", "TSLA"], minutes=900)
-    source = ("--source", f"replay:{recording.directory}", "--speed", 3600)
-    with product.running(*recording.tickers, *source) as process:
+    with replaying(product, recording, 3600) as process:
         terminal = attach()
         terminal.wait_for(lambda text: "AAPL" in text and "running" in text)
         before = _processed(product.wait_for(lambda status: True, process))
@@ -88,7 +88,7 @@ def test_a_thousand_tickers(product: Product, attach: Attach, ledger: Ledger) ->
     recording = record(product.directory / "recording", [f"T{number:03}" for number in range(MANY)], minutes=5)
     source = ("--source", f"replay:{recording.directory}", "--speed", "max")
     with product.running(*recording.tickers, *source) as process:
-        snapshot = watch(product, process, settled, patience=120)
+        snapshot = watch(product, process, settled, patience=120, pause=0.2)
         assert snapshot
         assert len(snapshot.tickers) == MANY
         assert snapshot.topics_total > len(snapshot.topics) == MAX_TOPICS

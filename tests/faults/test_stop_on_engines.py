@@ -8,8 +8,9 @@ import pytest
 
 from tests.e2e.run import Product
 from tests.faults.ledger import Ledger
-from tests.faults.on_engines import ENGINES, PATIENCE, finish, replaying, until, unused_tickers
+from tests.faults.on_engines import ENGINES, finish, unused_tickers
 from tests.faults.recording import record
+from tests.faults.replays import PATIENCE, replaying, until
 from tests.faults.watching import total
 
 

@@ -14,8 +14,9 @@ from pipeline.topics import INDICATORS, STOCK_DATA, topic_for
 from tests.e2e.run import Product
 from tests.engines.kafka import KafkaServer
 from tests.faults.ledger import Ledger
-from tests.faults.on_engines import ENGINES, finish, log_of, replaying, until, unused_tickers
+from tests.faults.on_engines import ENGINES, finish, log_of, unused_tickers
 from tests.faults.recording import record
+from tests.faults.replays import replaying, until
 from tests.faults.watching import settled, total
 
 
@@ -28,12 +29,15 @@ def test_topics_deleted_under_way(product: Product, broker: KafkaServer, ledger:
     def at_rest(snapshot: Snapshot) -> bool:
         return not any(group.lag for topic in snapshot.topics for group in topic.groups)
 
+    def produced(snapshot: Snapshot) -> int:
+        return next(service.total for service in snapshot.services if service.name == "market")
+
     def as_read(snapshot: Snapshot) -> bool:
-        produced = next(service.total for service in snapshot.services if service.name == "market")
-        return total(snapshot, "stock_data") == total(snapshot, "indicators") == produced and at_rest(snapshot)
+        read = total(snapshot, "stock_data") == total(snapshot, "indicators") == produced(snapshot)
+        return read and at_rest(snapshot)
 
     with replaying(product, recording) as process:
-        until(product, process, lambda s: total(s, "indicators") >= 0.3 * bars)
+        until(product, process, lambda s: produced(s) >= 0.3 * bars)
         _tell(product, Pause())
         reached = until(product, process, as_read)
         assert total(reached, "indicators") < bars, "the replay was over before the fault"

@@ -165,7 +165,7 @@ async def test_it_stays_a_member_and_downloads_nothing(
 async def test_a_broker_out_of_reach_is_told_and_then_claimed_from_again(
     kafka_server: KafkaServer, group: str, topics: list[str]
 ) -> None:
-    async with opened(kafka_server.bootstrap, timeout=2.0) as bus:
+    async with opened(kafka_server.bootstrap, timeout=4.0) as bus:
         claims = bus.claims(group)
         try:
             await claims.claim(topics)

