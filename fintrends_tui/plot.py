@@ -18,7 +18,8 @@ Style = Literal["line", "candles"]
 
 _LABEL_GAP: Final = 16
 _LINES_PER_TICK: Final = 3
-_VOLUME_LINES: Final = range(3, 5)
+_VOLUME_LINES: Final = 4
+_VOLUME_NEEDS: Final = 9
 _CANDLE_WIDTH: Final = 2
 _MARGIN: Final = 0.04
 _VOLUME_LABEL: Final = "999.9k"
@@ -70,8 +71,7 @@ def draw(
     more bars than that, neighbours are drawn as one. The volume takes a third of the height, four lines at most; less
     than nine lines have no room for it.
     """
-    third = min(height // 3, _VOLUME_LINES[-1])
-    volume_lines = third if volume and third in _VOLUME_LINES else 0
+    volume_lines = min(height // 3, _VOLUME_LINES) if volume and height >= _VOLUME_NEEDS else 0
     price_lines = height - volume_lines
     drawn = [value for overlay in overlays for value in overlay.values if value is not None]
     low = min(min(bar.low if style == "candles" else bar.close for bar in bars), *drawn, math.inf)

@@ -10,14 +10,14 @@ from fintrends_tui.client import connect
 from fintrends_tui.format import local_clock
 from fintrends_tui.link import LinkError
 from pipeline.protocol import GetSnapshot, Load, TickersChanged
-from pipeline.snapshot import BudgetView, GroupView, LoadView, Snapshot
+from pipeline.snapshot import STUCK, BudgetView, GroupView, LoadView, Snapshot
 
 _PERIOD = 0.25
 
 
 def is_healthy(snapshot: Snapshot) -> bool:
     """Whether no service has failed for good, no engine is waited for, and no group of consumers has stalled."""
-    stalled = any(group.status in ("STALL", "ERR") for topic in snapshot.topics for group in topic.groups)
+    stalled = any(group.status in STUCK for topic in snapshot.topics for group in topic.groups)
     return not (snapshot.pipeline.note or stalled or any(service.state == "failed" for service in snapshot.services))
 
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from fintrends_tui import format as fmt
 from fintrends_tui.view import View
-from pipeline.snapshot import ServiceView, Snapshot
+from pipeline.snapshot import STUCK, ServiceView, Snapshot
 from pipeline.topics import INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP
 
 GROUP_OF: Final = {"indicators": INDICATOR_GROUP, "sentiment": SENTIMENT_GROUP, "sink": SINK_GROUP}
@@ -88,7 +88,7 @@ def _groups(view: View) -> Iterator[Trouble]:
     paused = {GROUP_OF.get(service.name) for service in services if service.state == "paused"}
     for topic in view.snapshot.topics if view.snapshot else []:
         for group in topic.groups:
-            if group.status in ("STALL", "ERR") and group.group not in paused:
+            if group.status in STUCK and group.group not in paused:
                 topics, lag, since = stalled.get(group.group, (0, 0, float(view.now)))
                 stalled[group.group] = topics + 1, lag + group.lag, min(since, group.since or since)
     for group_name, (topics, lag, since) in stalled.items():

@@ -3,7 +3,7 @@
 Plain data; imports nothing heavy. Times are seconds since the epoch, rates are per second.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -20,6 +20,8 @@ ServiceState = Literal["starting", "running", "paused", "backing off", "draining
 PipelineState = Literal["starting", "running", "stopping"]
 LoadState = Literal["waiting", "loading", "done", "failed"]
 GroupStatus = Literal["OK", "WARN", "ERR", "STALL"]
+STUCK: Final = ("ERR", "STALL")
+"""What says that a group does nothing about its lag."""
 
 
 class PipelineView(Struct, kw_only=True, frozen=True):

@@ -15,7 +15,7 @@ from pipeline.engines import choose_bus, open_bus_to_read
 from pipeline.lag import WINDOW, LagWindow
 from pipeline.retention import Retention
 from pipeline.settings import Loaded
-from pipeline.snapshot import GroupStatus
+from pipeline.snapshot import STUCK, GroupStatus
 from pipeline.topics import GENERAL, READERS, split_topic, topics_of
 
 MIN_WATCH_SECONDS: Final = 5.0
@@ -61,7 +61,7 @@ class Report(Struct, kw_only=True, frozen=True):
     @property
     def has_stalled(self) -> bool:
         """Whether a group was watched and did nothing about its lag."""
-        return any(group.status == "STALL" for partition in self.partitions for group in partition.groups)
+        return any(group.status in STUCK for partition in self.partitions for group in partition.groups)
 
 
 def ours(names: Iterable[str]) -> set[str]:
