@@ -68,21 +68,27 @@ class Product:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     @contextmanager
-    def running(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-        """A headless pipeline that answers on its control socket."""
+    def started(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+        """A headless pipeline from its very beginning; killed in the end, unless it has ended."""
         process = self.start(*arguments, "--no-ui")
         try:
-            self.wait_for(lambda status: status["pipeline"]["state"] == "running", process)
             yield process
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.communicate()
 
+    @contextmanager
+    def running(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+        """A headless pipeline that answers on its control socket."""
+        with self.started(*arguments) as process:
+            self.wait_for(lambda status: status["pipeline"]["state"] == "running", process)
+            yield process
+
     def fill(self, *arguments: object) -> None:
         """Let a pipeline run until it has stored market data, and stop it in good order."""
         with self.running(*arguments) as process:
-            self.wait_for(lambda s: any(c["total"] for c in s["collections"] if c["name"] == "stock_data"), process)
+            self.wait_for(lambda s: written(s, "stock_data"), process)
             assert self.run("stop").returncode == 0
             assert process.wait(60) == 0
 
@@ -111,3 +117,13 @@ class Product:
         result = self.run("query", *arguments, "--format", "json")
         assert result.returncode == 0, result.stderr
         return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def written(status: dict[str, Any], collection: str = "") -> int:
+    """How many documents this run has written, to one collection or to all."""
+    return sum(view["total"] for view in status["collections"] if collection in ("", view["name"]))
+
+
+def documents(status: dict[str, Any], collection: str) -> int:
+    """How many documents the collection holds."""
+    return next(view["documents"] or 0 for view in status["collections"] if view["name"] == collection)

@@ -56,9 +56,9 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 
-    def read(self, seconds: float = 0.05) -> None:
-        """Take in what the program writes within the time."""
-        for data in self.chunks(seconds):
+    def read(self, seconds: float = 0.05, *, again: float = 0) -> None:
+        """Take in what the program writes; see `chunks`."""
+        for data in self.chunks(seconds, again=again):
             self.show(data)
 
     def chunks(self, seconds: float, *, again: float = 0) -> Iterator[bytes]:
@@ -91,8 +91,7 @@ class Terminal:
             if time.monotonic() > deadline:
                 raise AssertionError(f"still running; the screen is\n{self.text}")
             self.read()
-        for data in self.chunks(0.5, again=0.5):
-            self.show(data)
+        self.read(0.5, again=0.5)
         return self.process.returncode
 
     def check_restored(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.e2e.run import COMMAND, ROOT, Product, environment
+from tests.e2e.run import COMMAND, ROOT, Product, environment, written
 from tests.engines.process import free_port
 
 SIMULATED = ("--source", "simulator")
@@ -100,7 +100,7 @@ def test_what_kill_9_leaves_behind_is_recovered_from(product: Product) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_in_good_order(product: Product, number: signal.Signals) -> None:
     with product.running("AAPL", *SIMULATED) as process:
-        product.wait_for(lambda s: any(c["total"] for c in s["collections"]))
+        product.wait_for(written)
         process.send_signal(number)
         assert process.wait(30) == 0
     for line in product.run("status").stdout.splitlines():
@@ -113,19 +113,16 @@ def test_duration_bounds_a_run(product: Product) -> None:
     result = product.run("AAPL", "--no-ui", *SIMULATED, "--duration", 4)
     assert result.returncode == 0, result.stderr
     assert time.monotonic() - started >= 4
+    assert product.query("stock_data", "AAPL")
 
 
 def test_duration_bounds_the_wait_for_an_engine_too(product: Product) -> None:
     nobody = f"127.0.0.1:{free_port()}"
-    process = product.start("AAPL", "--no-ui", *SIMULATED, "--kafka", nobody, "--duration", 20)
-    try:
+    with product.started("AAPL", *SIMULATED, "--kafka", nobody, "--duration", 20) as process:
         status = product.wait_for(lambda s: nobody in s["pipeline"]["note"], process)
         assert status["pipeline"]["state"] == "starting"
         assert product.run("status").returncode == 1
         assert process.wait(120) == 1
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_the_log_is_where_it_should_be(product: Product) -> None:

@@ -29,12 +29,8 @@ def test_every_bar_is_stored_once_with_its_indicators(product: Product) -> None:
 
 def test_an_engine_out_of_reach_is_waited_for_and_said(tmp_path: Path) -> None:
     product = Product(tmp_path, "--kafka", "127.0.0.1:9", "--mongodb", mongodb_uri())
-    process = product.start("AAPL", "--no-ui", "--source", "simulator")
-    try:
+    with product.started("AAPL", "--source", "simulator") as process:
         status = product.wait_for(lambda s: "127.0.0.1:9" in s["pipeline"]["note"], process)
         assert status["pipeline"]["state"] == "starting"
         assert product.run("stop").returncode == 0
         assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.communicate()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.run import ROOT, Product
+from tests.e2e.run import ROOT, Product, documents
 from tests.http_server import HttpServer, answer, serve
 from tests.recorded_posts import CLOUDFLARE, listing, messages, stream
 
@@ -60,10 +60,6 @@ def named_after_tesla() -> dict[str, Any]:
     """The recorded search as if PRAW were TSLA."""
     recorded: dict[str, Any] = json.loads(json.dumps(listing()).replace("PRAW", "TSLA"))
     return recorded
-
-
-def documents(status: dict[str, Any], collection: str) -> int:
-    return next(view["documents"] or 0 for view in status["collections"] if view["name"] == collection)
 
 
 async def test_recorded_posts_end_up_scored_once_and_the_posters_tag_outranks_the_lexicon(

@@ -4,12 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.recorded_provider import SERIES, product_at, replay_recordings
-from tests.e2e.run import Product
+from tests.e2e.run import Product, documents
 from tests.http import alpha_vantage_data as data
 from tests.http_server import HttpServer, answer, serve
 
@@ -105,10 +104,6 @@ async def test_refusals_of_the_plan_lead_to_daily_bars_and_quotes_with_a_note(
     assert "not in the plan: bulk, full history, intraday" in told
     assert [quote["price"] for quote in quotes_of(product)] == [219.3]
     assert len(product.query("stock_data", "IBM", "--interval", "daily", "--last", 0)) == 100
-
-
-def documents(status: dict[str, Any], collection: str) -> int:
-    return next(view["documents"] or 0 for view in status["collections"] if view["name"] == collection)
 
 
 def quotes_of(product: Product) -> list[dict[str, object]]:

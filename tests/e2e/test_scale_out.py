@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from tests.data import BARS, require
 from tests.e2e.recorded import TICKERS, check_store
-from tests.e2e.run import Product
+from tests.e2e.run import Product, written
 from tests.engines.fixtures import bootstrap, mongodb_uri
 from tests.engines.kafka import KRaftKafka
 
@@ -25,7 +25,7 @@ def test_two_workers_give_what_one_gives_also_when_one_is_killed(tmp_path: Path)
         source = producer.start(
             *TICKERS, "--roles", "producer", "--no-ui", "--source", f"replay:{BARS}", "--speed", "max", "--until-idle"
         )
-        first.wait_for(lambda s: sum(c["total"] for c in s["collections"]) > 100, doomed)
+        first.wait_for(lambda s: written(s) > 100, doomed)
         doomed.send_signal(signal.SIGKILL)
         _, error = source.communicate(timeout=300)
         assert source.returncode == 0, error

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 
 from pipeline.doctor_engines import mongodb
 from pipeline.topics import GENERAL, topics_of
-from tests.e2e.run import Product
+from tests.e2e.run import Product, written
 from tests.engines import shared
 from tests.engines.fixtures import KAFKA_VARIABLE, bootstrap, mongodb_uri, require
 from tests.engines.kafka import SASL_USER, KRaftKafka
@@ -35,7 +35,7 @@ def marked(output: str, mark: str) -> list[str]:
 class TestTopics:
     def test_they_are_listed_while_a_pipeline_runs_and_afterwards(self, product: Product) -> None:
         with product.running("AAPL", *SIMULATED):
-            product.wait_for(lambda s: any(c["total"] for c in s["collections"]))
+            product.wait_for(written)
             running = product.run("topics", "AAPL", "--json")
             assert running.returncode == 0, running.stderr
             topics = {p["topic"]: p for p in json.loads(running.stdout)["partitions"]}
@@ -54,7 +54,7 @@ class TestTopics:
     def test_watching_says_how_the_groups_of_a_running_pipeline_do(self, product: Product) -> None:
         with product.running("AAPL", *SIMULATED):
             # Not before the first batch, for which pandas is imported.
-            product.wait_for(lambda s: any(c["total"] for c in s["collections"] if c["name"] == "indicators"))
+            product.wait_for(lambda s: written(s, "indicators"))
             result = product.run("topics", "AAPL", "--watch", 5, "--json")
         groups = [group for p in json.loads(result.stdout)["partitions"] for group in p["groups"]]
         assert {group["status"] for group in groups} == {"OK"}

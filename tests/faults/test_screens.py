@@ -3,14 +3,13 @@
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fintrends_tui import format as fmt
 from pipeline.protocol import MAX_FRAME, encode_frame
 from pipeline.snapshot import MAX_TOPICS
-from tests.e2e.run import Product
+from tests.e2e.run import Product, written
 from tests.e2e.terminal import Terminal
 from tests.faults.ledger import Ledger
 from tests.faults.recording import Recording, record
@@ -51,9 +50,9 @@ def test_a_terminal_that_stops_reading_for_a_while(product: Product, attach: Att
     with replaying(product, recording, 3600) as process:
         terminal = attach()
         terminal.wait_for(lambda text: "AAPL" in text and "running" in text)
-        before = _processed(product.wait_for(lambda status: True, process))
+        before = written(product.wait_for(lambda status: True, process))
         # Nothing is read from here on: its pty fills, and its writes wait.
-        product.wait_for(lambda status: _processed(status) > before + 500, process)
+        product.wait_for(lambda status: written(status) > before + 500, process)
         product.wait_for(lambda status: status["pipeline"]["idle"], process, patience=90)
         terminal.wait_for(lambda text: all(last_price(recording, ticker) in text for ticker in recording.tickers))
         terminal.press("q")
@@ -62,10 +61,6 @@ def test_a_terminal_that_stops_reading_for_a_while(product: Product, attach: Att
         assert product.run("stop").returncode == 0
         process.communicate(timeout=STOP_SECONDS)
     ledger.enter("terminal that stops reading", audit(product, recording.live))
-
-
-def _processed(status: dict[str, Any]) -> int:
-    return sum(collection["total"] for collection in status["collections"])
 
 
 def test_one_of_two_screens_is_killed(product: Product, attach: Attach, ledger: Ledger) -> None:

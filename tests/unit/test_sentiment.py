@@ -93,9 +93,14 @@ def test_an_item_keeps_what_identifies_it() -> None:
 def test_a_hostile_text_costs_little(unit: str) -> None:
     SCORER.score("loads the lexicon")
     text = (unit * 4096)[:4096]
-    started = time.process_time()
-    SCORER.score(text)
-    assert time.process_time() - started < 2  # unbounded, that of the emoji took over five seconds
+
+    def cost() -> float:
+        started = time.process_time()
+        SCORER.score(text)
+        return time.process_time() - started
+
+    # Unbounded, that of the emoji took over five seconds. Of three, for garbage may be collected in one.
+    assert min(cost() for _ in range(3)) < 0.25
 
 
 def test_the_beginning_of_a_long_text_decides() -> None:
