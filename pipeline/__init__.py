@@ -1,3 +1,3 @@
 """The streaming pipeline: sources, bus, processors, sinks and store, under one supervisor. It knows no screen."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

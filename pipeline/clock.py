@@ -1,4 +1,4 @@
-"""Time as a dependency, so that tests need not wait for it."""
+"""Time as a dependency, so that tests do not have to wait."""
 
 import asyncio
 import time

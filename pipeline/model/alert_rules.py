@@ -10,14 +10,24 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from pipeline.messages import INDICATOR_FIELDS
-from pipeline.snapshot import AlertView
-from pipeline.tickers import InvalidTickerError, parse_ticker
+from pipeline.model.messages import INDICATOR_FIELDS
+from pipeline.model.numbers import exact
+from pipeline.model.tickers import InvalidTickerError, parse_ticker
 
 PIPELINE_METRICS: Final = ("lag", "dead_letters")
 """The greatest lag of any consumer group on any topic, in records; the documents in `dead_letter`."""
-TICKER_METRICS: Final = ("price", "change_percent", "volume", "sentiment", *INDICATOR_FIELDS)
-"""As in the watchlist, and the indicators of the finest interval there is."""
+_FORECASTS: Final = ("forecast_up", "outside_band")
+"""The probability that the next return is positive, from 0 to 1; how far the last close lies outside of its 95 % band,
+in halves of its width: below zero inside."""
+TICKER_METRICS: Final = ("price", "change_percent", "volume", "sentiment", *INDICATOR_FIELDS, *_FORECASTS)
+"""As in the watchlist, and the indicators and forecasts of the finest interval that has a row of the price's day."""
+
+_IN_CURRENCY: Final = frozenset(
+    name
+    for name in TICKER_METRICS
+    if name in ("price", "vwap", "atr_14") or name.startswith(("sma_", "ema_", "macd", "bb_"))
+)
+"""Metrics that are small where the price is."""
 
 _RULE: Final = re.compile(r"(?:(\S+)\s+)?(\w+)\s*([<>]=?)\s*(\S+)")
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
@@ -29,7 +39,7 @@ _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
 
 
 class InvalidRuleError(ValueError):
-    """The text is no rule; the message says what one looks like."""
+    """The text is not a rule; the message says what one looks like."""
 
 
 class Rule(NamedTuple):
@@ -41,7 +51,7 @@ class Rule(NamedTuple):
     threshold: float
 
     def __str__(self) -> str:
-        condition = f"{self.metric} {self.operator} {self.threshold:.12g}"
+        condition = f"{self.metric} {self.operator} {exact(self.threshold)}"
         return f"{self.ticker} {condition}" if self.ticker else condition
 
     def holds(self, value: float) -> bool:
@@ -62,11 +72,12 @@ def parse_rule(text: str) -> Rule:
     """
     found = _RULE.fullmatch(text.strip())
     if found is None:
-        raise InvalidRuleError(f"{text!r} is no rule; write [TICKER] METRIC > NUMBER, such as AAPL price > 250")
+        raise InvalidRuleError(f"{text!r} is not a rule; write [TICKER] METRIC > NUMBER, such as AAPL price > 250")
     subject, metric, sign, number = found.groups()
     metric = metric.lower()
     if metric not in (*TICKER_METRICS, *PIPELINE_METRICS):
-        raise InvalidRuleError(f"{metric!r} is no metric; there are {', '.join((*TICKER_METRICS, *PIPELINE_METRICS))}")
+        known = ", ".join((*TICKER_METRICS, *PIPELINE_METRICS))
+        raise InvalidRuleError(f"{metric!r} is not a metric; the metrics are {known}")
     if subject and metric in PIPELINE_METRICS:
         raise InvalidRuleError(f"{metric} is the pipeline's, not a ticker's; write {metric} {sign} {number}")
     try:
@@ -81,7 +92,7 @@ def _finite(number: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) < float("inf"):
-        raise InvalidRuleError(f"{number!r} is no number")
+        raise InvalidRuleError(f"{number!r} is not a number")
     return value
 
 
@@ -93,22 +104,25 @@ class Alert(NamedTuple):
     value: float
 
 
-def sentence_of(alert: AlertView) -> str:
-    """The alert in words, such as "AAPL price is 251.3 (AAPL price > 250)"."""
-    value = f"{alert.value:.6g}" if abs(alert.value) < 1e6 else f"{alert.value:.0f}"
-    return f"{alert.ticker} {alert.metric} is {value} ({alert.rule})".lstrip()
-
-
 class Alerts:
-    """Watches values by rules. `hysteresis` is the margin in percent of the threshold (of 1 where that is less).
+    """Watches values by rules. `hysteresis` is the margin in percent of the threshold (of 1 where that is less; for
+    what is measured in the ticker's currency, of its price where that is less still).
 
-    `fired` holds the rules, each with its ticker, whose condition came true and has not been over since.
+    `fired` holds the rules, each with its ticker, whose condition came true and has not been over since; `sources` says
+    whose figures of a ticker were seen last.
     """
 
-    def __init__(self, rules: Iterable[Rule], hysteresis: float, fired: Iterable[tuple[Rule, str | None]] = ()) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        hysteresis: float,
+        fired: Iterable[tuple[Rule, str | None]] = (),
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
         self._rules = dict.fromkeys(rules)
         self._hysteresis = hysteresis / 100
         self.fired = {(rule, ticker) for rule, ticker in fired if rule in self._rules}
+        self.sources = dict(sources or {})
 
     @property
     def rules(self) -> list[Rule]:
@@ -125,8 +139,21 @@ class Alerts:
         self.fired = {(other, ticker) for other, ticker in self.fired if other != rule}
         return self._rules.pop(rule, rule) is None
 
-    def observe(self, ticker: str | None, values: Mapping[str, float | None]) -> list[Alert]:
-        """What fires now that a ticker (None: the pipeline) has these values. Unknown ones change nothing."""
+    def keep(self, tickers: Iterable[str]) -> None:
+        """Forget what has fired for all other tickers, which are not watched."""
+        watched = set(tickers)
+        self.fired = {(rule, ticker) for rule, ticker in self.fired if ticker is None or ticker in watched}
+        self.sources = {ticker: source for ticker, source in self.sources.items() if ticker in watched}
+
+    def observe(self, ticker: str | None, values: Mapping[str, float | None], source: str | None = None) -> list[Alert]:
+        """What fires now that a ticker (None: the pipeline) has these values. Unknown ones change nothing.
+
+        What fired on the figures of another `source` has not fired on these.
+        """
+        if ticker is not None and source:
+            if self.sources.get(ticker, source) != source:
+                self.fired = {(rule, other) for rule, other in self.fired if other != ticker}
+            self.sources[ticker] = source
         metrics = PIPELINE_METRICS if ticker is None else TICKER_METRICS
         alerts = []
         for rule in self._rules:
@@ -138,6 +165,12 @@ class Alerts:
                 if rule.holds(value):
                     self.fired.add(key)
                     alerts.append(Alert(rule, ticker, value))
-            elif rule.is_over(value, self._hysteresis * max(abs(rule.threshold), 1.0)):
+            elif rule.is_over(value, self._hysteresis * max(abs(rule.threshold), _unit(rule.metric, values))):
                 self.fired.discard(key)
         return alerts
+
+
+def _unit(metric: str, values: Mapping[str, float | None]) -> float:
+    """What a margin is a part of where the threshold is nearly zero."""
+    price = values.get("price")
+    return min(1.0, abs(price)) if metric in _IN_CURRENCY and price else 1.0

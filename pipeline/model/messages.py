@@ -5,21 +5,24 @@ Times are UTC. Prices are in the quote currency of the ticker, volumes in shares
 
 import hashlib
 import math
+import re
 import struct
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from pipeline import topics
-from pipeline.text import clean
-from pipeline.tickers import parse_ticker
+from pipeline.model import topics
+from pipeline.model.skill import Skill
+from pipeline.model.text import clean
+from pipeline.model.tickers import can_be_negative, parse_ticker
 
 Interval = Literal["1min", "5min", "15min", "30min", "60min", "daily"]
 INTERVALS: Final[tuple[Interval, ...]] = ("1min", "5min", "15min", "30min", "60min", "daily")
 
-Price = Annotated[float, Meta(gt=0)]
+Price = float
+"""Below zero only where the instrument can be, see `pipeline.model.tickers.can_be_negative`."""
 Volume = Annotated[float, Meta(ge=0)]
 Ts = Annotated[datetime, Meta(tz=True)]
 Valence = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
@@ -28,12 +31,27 @@ Revision = Annotated[int, Meta(ge=0, lt=1 << 52)]
 providers that correct; 0 for those that speak once)."""
 Score = Annotated[float, Meta(ge=-1, le=1)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=256)]
+Currency = str
+"""As providers write it: ISO 4217, a minor unit such as ``GBp``, ``ZAc`` and ``ILA``, or a crypto-currency's code. One
+that cannot be right is not known."""
+Amount = Annotated[float, Meta(gt=0, le=1e12)]
+MarketSession = Literal["pre", "regular", "post"]
 Tag = Literal["bullish", "bearish"]
+ItemKind = Literal["article", "post"]
+Weight = Annotated[float, Meta(ge=0, le=1)]
 MAX_WORDS: Final = 8
+_CURRENCY: Final = re.compile("[A-Za-z]{3,5}")
+_ROUNDING: Final = 1e-5
+"""By which part of itself a price may lie outside its bar: adjusted prices are rounded one by one."""
+NOWHERE: Final = -1
+"""Partition and offset in the dead letter of a record that its topic did not take."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=False):
     """What every message has. `ts` is the event's time, not that of its arrival."""
+
+    VERSION: ClassVar[int] = 1
+    """Raised by a change that breaks programs that read or write the message; see docs/downstream.md."""
 
     ts: Ts
     simulated: bool = False
@@ -58,7 +76,8 @@ class TickerMessage(Message, frozen=True, kw_only=True):
 class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
     """Open, high, low, close and volume of one interval. `ts` is the provider's label of the bar.
 
-    `closed` is False while the bar forms.
+    `closed` is False while the bar forms. `volume` is None where there is none, as for an index; `currency` where the
+    provider does not say it.
     """
 
     interval: Interval
@@ -66,7 +85,8 @@ class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
     high: Price
     low: Price
     close: Price
-    volume: Volume
+    volume: Volume | None = None
+    currency: Currency | None = None
     closed: bool = True
     revision: Revision = 0
     source: ShortText = "unknown"
@@ -74,18 +94,57 @@ class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
     def __post_init__(self) -> None:
         super().__post_init__()
         _clean_fields(self, source=256)
+        _check_currency(self)
+        if not math.isfinite(self.open + self.high + self.low + self.close + (self.volume or 0.0)):
+            raise ValueError("a value is not finite")
         if self.low > self.high:
             raise ValueError("low is above high")
-        if not math.isfinite(self.open + self.high + self.low + self.close + self.volume):
-            raise ValueError("a value is not finite")
+        _check_price(self.ticker, min(self.open, self.low, self.close))
+        lesser = min(self.open, self.close)
+        if self.low == 0 and lesser > 2 * (self.high - lesser):  # what trades about zero moves as far upwards
+            raise ValueError("a low of 0 between other prices is a missing value")
+        tolerance = _ROUNDING * max(abs(self.low), abs(self.high))
+        for name, price in (("open", self.open), ("close", self.close)):
+            if not self.low - tolerance <= price <= self.high + tolerance:
+                raise ValueError(f"{name} {price:.12g} is not between low {self.low:.12g} and high {self.high:.12g}")
 
 
 class Quote(TickerMessage, frozen=True, kw_only=True, tag="quote"):
-    """The last trade and the day so far."""
+    """The last trade and the day so far. A `previous_close` that cannot be right is not known.
+
+    `session` says in which part of the day the price was made, where the provider tells: before the open and after the
+    close it is not what the day's change is counted with.
+    """
 
     price: Price
     previous_close: Price | None = None
     volume: Volume | None = None
+    currency: Currency | None = None
+    session: MarketSession | None = None
+    revision: Revision = 0
+    source: ShortText = "unknown"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _clean_fields(self, source=256)
+        _check_currency(self)
+        _check_price(self.ticker, self.price)
+        if self.previous_close is not None:
+            try:
+                _check_price(self.ticker, self.previous_close)
+            except ValueError:
+                msgspec.structs.force_setattr(self, "previous_close", None)
+
+
+class Split(TickerMessage, frozen=True, kw_only=True, tag="split"):
+    """A split of shares. From `ts` on, the day it takes effect, `denominator` shares are `numerator` shares: 4 and 1 is
+    four for one.
+
+    A source that adjusts its prices hands out the bars before that day again, with higher revisions.
+    """
+
+    numerator: Amount
+    denominator: Amount
     revision: Revision = 0
     source: ShortText = "unknown"
 
@@ -94,15 +153,31 @@ class Quote(TickerMessage, frozen=True, kw_only=True, tag="quote"):
         _clean_fields(self, source=256)
 
 
-class IndicatorRow(TickerMessage, frozen=True, kw_only=True, tag="indicators"):
-    """Technical indicators at one bar; None while warming up. Formulas: `pipeline.indicators`.
+class Dividend(TickerMessage, frozen=True, kw_only=True, tag="dividend"):
+    """What is paid a share; `ts` is the ex-date. `currency` is None where the provider does not say it."""
 
-    `lineage` says which bars the row was computed from: of two rows for the same bar the greater one knows more.
+    amount: Amount
+    currency: Currency | None = None
+    revision: Revision = 0
+    source: ShortText = "unknown"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _clean_fields(self, source=256)
+        _check_currency(self)
+
+
+class IndicatorRow(TickerMessage, frozen=True, kw_only=True, tag="indicators"):
+    """Technical indicators at one bar; None while warming up. Formulas: `pipeline.analytics.indicators`.
+
+    `lineage` says which bars the row was computed from, all of them of `source`: of two rows for the same bar the
+    greater one knows more.
     """
 
     interval: Interval
     lineage: Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{32}$")]
     closed: bool = True
+    source: ShortText = "unknown"
     close: Price
     sma_20: float | None = None
     sma_50: float | None = None
@@ -124,18 +199,79 @@ class IndicatorRow(TickerMessage, frozen=True, kw_only=True, tag="indicators"):
     return_1: float | None = None
     volatility_10: float | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _clean_fields(self, source=256)
+
+
+class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
+    """What was said at one closed bar, `ts`, of the close `horizon` bars later, and what came. Models:
+    `pipeline.analytics.forecasts`.
+
+    The close will lie between `low_80` and `high_80` with a probability of 80 %, and so for 50 and 95. `volatility` is
+    the expected standard deviation of the return until then, as a fraction; `up` the probability that the next return
+    is positive, which is said of the next bar only. All of these are None while nothing can be said: before a series
+    has 100 bars, or while it does not move. `came` is the close that came and `came_at` its bar; None before, and where
+    none comes that can be compared, as across a split.
+
+    The rest is the record so far, of the forecasts for this horizon from the bar `since` on whose bars had come by
+    `ts`: how many (`count`), the part that the bands held, the mean interval scores of the 80 % bands in percent of the
+    price, ours and those of the two baselines, and the mean log-losses of `up` and of the base rate (a coin has 0.693);
+    `skill` and `up_skill` say whether ours was better by more than chance. `drifted` is the last bar at which the
+    returns had ceased to be like those before.
+
+    `lineage` says which bars all this was computed from: of two rows for the same bar the greater one knows more.
+    """
+
+    interval: Interval
+    horizon: Annotated[int, Meta(ge=1, le=1000)]
+    lineage: Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{32}$")]
+    source: ShortText = "unknown"
+    close: Price
+    low_50: Price | None = None
+    high_50: Price | None = None
+    low_80: Price | None = None
+    high_80: Price | None = None
+    low_95: Price | None = None
+    high_95: Price | None = None
+    volatility: float | None = None
+    up: Annotated[float, Meta(ge=0, le=1)] | None = None
+    came: Price | None = None
+    came_at: Ts | None = None
+    since: Ts | None = None
+    count: int = 0
+    held_50: float | None = None
+    held_80: float | None = None
+    held_95: float | None = None
+    score: float | None = None
+    score_ewma: float | None = None
+    score_rolling: float | None = None
+    skill: Skill = "unknown"
+    up_loss: float | None = None
+    up_loss_base: float | None = None
+    up_skill: Skill | None = None
+    drifted: Ts | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _clean_fields(self, source=256)
+
 
 INDICATOR_FIELDS: Final = IndicatorRow.__struct_fields__[IndicatorRow.__struct_fields__.index("sma_20") :]
 
 
 class Article(TickerMessage, frozen=True, kw_only=True, tag="article"):
-    """A news article. `id` is the provider's, or the URL."""
+    """A news article. `id` is the provider's, or the URL.
+
+    `relevance` says how much it is about the ticker, from 0 to 1; None where the provider does not say.
+    """
 
     id: ShortText
     title: str
     summary: str = ""
     url: str = ""
     publisher: str = ""
+    relevance: Weight | None = None
     source: ShortText = "unknown"
 
     def __post_init__(self) -> None:
@@ -163,17 +299,20 @@ class ScoredItem(TickerMessage, frozen=True, kw_only=True, tag="sentiment"):
 
     `words` says what made it, strongest first: words and what each added, negations and emphasis included, on VADER's
     scale of about -4 to 4. `tag` is the poster's own opinion where that decided instead. `scoring` numbers the lexicon
-    and rules; a greater one is newer.
+    and rules; a greater one is newer. `weight` says how much of the item is about the ticker. Articles whose `story` is
+    alike tell the same (`pipeline.analytics.stories`); it is "" where there is too little to tell by.
     """
 
     id: ShortText
-    kind: Literal["article", "post"]
+    kind: ItemKind
     text: str
     compound: Score
     label: Literal["positive", "neutral", "negative"]
     words: Annotated[list[tuple[str, Valence]], Meta(max_length=MAX_WORDS)] = []
     tag: Tag | None = None
     scoring: Annotated[int, Meta(ge=0, lt=10_000)] = 0
+    weight: Weight = 1.0
+    story: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
     url: str = ""
     source: ShortText = "unknown"
 
@@ -214,11 +353,14 @@ class DeadLetter(Message, frozen=True, kw_only=True, tag="dead_letter"):
         _clean_fields(self, topic=256, reason=1024, payload=4096)
 
 
-AnyMessage = Bar | Quote | IndicatorRow | Article | Post | ScoredItem | EconomicPoint | DeadLetter
+AnyMessage = (
+    Bar | Quote | Split | Dividend | IndicatorRow | Forecast | Article | Post | ScoredItem | EconomicPoint | DeadLetter
+)
 
 _TOPIC_TYPES: Final[dict[str, Any]] = {
-    topics.STOCK_DATA: Bar | Quote,
+    topics.STOCK_DATA: Bar | Quote | Split | Dividend,
     topics.INDICATORS: IndicatorRow,
+    topics.FORECASTS: Forecast,
     topics.NEWS: Article,
     topics.SOCIAL: Post,
     topics.SENTIMENT: ScoredItem,
@@ -228,7 +370,10 @@ _TOPIC_TYPES: Final[dict[str, Any]] = {
 _PREFIX: Final[dict[type, str]] = {
     Bar: topics.STOCK_DATA,
     Quote: topics.STOCK_DATA,
+    Split: topics.STOCK_DATA,
+    Dividend: topics.STOCK_DATA,
     IndicatorRow: topics.INDICATORS,
+    Forecast: topics.FORECASTS,
     Article: topics.NEWS,
     Post: topics.SOCIAL,
     ScoredItem: topics.SENTIMENT,
@@ -272,9 +417,14 @@ def topic_of(message: AnyMessage) -> str:
     return topics.topic_for(prefix, message.ticker) if isinstance(message, TickerMessage) else prefix
 
 
-def schema_of(message: AnyMessage) -> str:
+def topic_kind_of(type_: type[AnyMessage]) -> str:
+    """The kind of topic that carries such messages: its name up to the ticker."""
+    return _PREFIX[type_]
+
+
+def schema_name(type_: type[AnyMessage]) -> str:
     """Type and version, as in the record header `schema`."""
-    return f"{message.__struct_config__.tag}.v1"
+    return f"{type_.__struct_config__.tag}.v{type_.VERSION}"
 
 
 def key_of(message: AnyMessage) -> str:
@@ -297,9 +447,26 @@ def bar_rank(bar: Bar) -> int:
     Closed above open, then the higher revision; between two that differ in nothing but their values a digest
     decides, for any rule will do as long as everybody applies the same. Below 2**93.
     """
-    values = _VALUES.pack(bar.open, bar.high, bar.low, bar.close, bar.volume, bar.simulated)
-    digest = int.from_bytes(hashlib.blake2b(values, digest_size=5).digest())
+    digest = values_digest(bar.open, bar.high, bar.low, bar.close, bar.volume, simulated=bar.simulated)
     return (bar.closed << 92) | (bar.revision << 40) | digest
+
+
+def values_digest(open_: float, high: float, low: float, close: float, volume: float | None, *, simulated: bool) -> int:
+    """The last 40 bits of a `bar_rank`."""
+    values = _VALUES.pack(open_, high, low, close, -1.0 if volume is None else volume, simulated)
+    return int.from_bytes(hashlib.blake2b(values, digest_size=5).digest())
+
+
+def _check_price(ticker: str, price: float) -> None:
+    if not math.isfinite(price):
+        raise ValueError("a price is not finite")
+    if price <= 0 and not can_be_negative(ticker):
+        raise ValueError(f"{price:.12g} is not a price of {ticker}: only futures (CL=F), rates and spreads reach zero")
+
+
+def _check_currency(message: "Bar | Quote | Dividend") -> None:
+    if message.currency is not None and _CURRENCY.fullmatch(message.currency) is None:
+        msgspec.structs.force_setattr(message, "currency", None)
 
 
 def _clean_fields(message: Message, **limits: int) -> None:

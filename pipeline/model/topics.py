@@ -1,33 +1,39 @@
 """Topic and consumer group names. A topic carries one kind of message for one ticker."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from pipeline.tickers import is_ticker
+from pipeline.model.tickers import is_ticker
 
 STOCK_DATA: Final = "stock_data"
 INDICATORS: Final = "indicators"
+FORECASTS: Final = "forecasts"
 SENTIMENT: Final = "sentiment"
 NEWS: Final = "news"
 SOCIAL: Final = "social"
 ECONOMIC: Final = "economic_general"
 DEAD_LETTER: Final = "dead_letter"
 
-PER_TICKER: Final = (STOCK_DATA, INDICATORS, SENTIMENT, NEWS, SOCIAL)
+PER_TICKER: Final = (STOCK_DATA, INDICATORS, FORECASTS, SENTIMENT, NEWS, SOCIAL)
 GENERAL: Final = (ECONOMIC, DEAD_LETTER)
 
 # Consumer groups, one per consuming stage.
 INDICATOR_GROUP: Final = "indicator-processor"
+FORECAST_GROUP: Final = "forecast-processor"
 SENTIMENT_GROUP: Final = "sentiment-processor"
 SINK_GROUP: Final = "sink"
 
 PRODUCER_GROUP: Final = "producer"
-"""Reads nothing: whoever holds a ticker's `stock_data` topic in it, or `economic_general`, is the one to publish."""
+"""Reads nothing: the process that holds a ticker's `stock_data` topic in it, or `economic_general`, publishes it."""
+
+GROUPS: Final = (PRODUCER_GROUP, INDICATOR_GROUP, FORECAST_GROUP, SENTIMENT_GROUP, SINK_GROUP)
 
 READERS: Final[dict[str, tuple[str, ...]]] = {
-    STOCK_DATA: (INDICATOR_GROUP, SINK_GROUP),
+    STOCK_DATA: (INDICATOR_GROUP, FORECAST_GROUP, SINK_GROUP),
     INDICATORS: (SINK_GROUP,),
+    FORECASTS: (SINK_GROUP,),
     SENTIMENT: (SINK_GROUP,),
     NEWS: (SENTIMENT_GROUP, SINK_GROUP),
     SOCIAL: (SENTIMENT_GROUP, SINK_GROUP),
@@ -37,7 +43,7 @@ READERS: Final[dict[str, tuple[str, ...]]] = {
 """Which groups read which kind of topic."""
 
 _MANY: Final = 1 << 16
-"""Topics of more tickers than anybody watches."""
+"""More topics than any watchlist needs."""
 _ESCAPED = re.compile(r"_([0-9a-f]{2})")
 
 
@@ -67,10 +73,24 @@ def split_topic(topic: str) -> tuple[str, str | None]:
         if topic.startswith(f"{prefix}_"):
             escaped = topic[len(prefix) + 1 :]
             ticker = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), escaped).upper()
-            # A topic of somebody else's may begin like ours, such as social_media_posts.
+            # A topic of another application may begin like ours, such as social_media_posts.
             if is_ticker(ticker) and topic_for(prefix, ticker) == topic:
                 return prefix, ticker
     raise ValueError(f"{topic!r} is not a topic of this pipeline")
+
+
+def is_ours(name: str) -> bool:
+    """Whether it is a topic of a pipeline: a broker may be shared with others."""
+    try:
+        split_topic(name)
+    except ValueError:
+        return False
+    return True
+
+
+def ours(names: Iterable[str]) -> set[str]:
+    """Those of the names that are topics of a pipeline."""
+    return {name for name in names if is_ours(name)}
 
 
 def topics_of(ticker: str) -> list[str]:

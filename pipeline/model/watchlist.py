@@ -1,4 +1,4 @@
-"""The tickers being watched: one mutable thing that producers, consumers and the view share."""
+"""The tickers being watched: one mutable object that producers, consumers and the view share."""
 
 import asyncio
 from collections.abc import Iterable, Iterator

@@ -8,22 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.bus.base import Received
-from pipeline.documents import document_of, stamp
-from pipeline.messages import (
+from pipeline.bus.records import dead_letter, decode_all, record_of
+from pipeline.model.documents import document_of, messages_in, stamp
+from pipeline.model.messages import (
     AnyMessage,
     Article,
     Bar,
+    Dividend,
     EconomicPoint,
     Post,
     Quote,
     ScoredItem,
+    Split,
     UndecodableError,
     bar_rank,
     decode,
     encode,
     topic_of,
 )
-from pipeline.records import dead_letter, decode_all, record_of
 
 TS = datetime(2019, 2, 11, 14, 31, tzinfo=UTC)
 
@@ -65,10 +67,63 @@ def test_a_bar_must_be_finite() -> None:
         bar(volume=math.inf)
 
 
+@pytest.mark.parametrize("ticker", ["AAPL", "BRK.B", "BF-B", "CCL.AX", "7203.T", "BTC-USD", "EURUSD=X", "V"])
+def test_a_share_and_a_pair_cost_something(ticker: str) -> None:
+    for price in (0.0, -1.5):
+        with pytest.raises(ValueError, match=f"is not a price of {ticker}"):
+            bar(ticker=ticker, open=price, high=price, low=price, close=price)
+        with pytest.raises(ValueError, match=f"is not a price of {ticker}"):
+            Quote(ticker=ticker, ts=TS, price=price)
+
+
+@pytest.mark.parametrize("ticker", ["CL=F", "^IRX", "CLM20.NYM", "DE-POWER", "SPREAD"])
+def test_futures_rates_and_spreads_go_to_zero_and_below(ticker: str) -> None:
+    fallen = bar(ticker=ticker, open=17.73, high=17.85, low=-40.32, close=-37.63)
+    assert decode(topic_of(fallen), encode(fallen)) == fallen
+    assert bar(ticker=ticker, open=0, high=0, low=0, close=0).close == 0
+    assert Quote(ticker=ticker, ts=TS, price=-37.63, previous_close=0).price == -37.63
+    with pytest.raises(ValueError, match="a low of 0 between other prices"):
+        bar(ticker=ticker, open=17, high=18, low=0, close=17)
+    assert bar(ticker=ticker, open=0.5, high=1, low=0, close=0.7).low == 0
+    assert bar(ticker=ticker, open=17.73, high=17.85, low=0, close=0.02).low == 0
+
+
+@pytest.mark.parametrize("outside", [{"close": 2.1}, {"close": 0.9}, {"open": 2.001}, {"open": 0.5}])
+def test_open_and_close_are_within_the_bar(outside: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"(open|close) .* is not between low 1 and high 2"):
+        bar(**outside)
+
+
+def test_but_for_what_rounding_does() -> None:
+    assert bar(open=0.999999, close=2.00001).close == 2.00001
+    assert bar(open=0.1 + 0.2, low=0.3, high=0.3, close=0.3).low == 0.3
+
+
+def test_a_volume_that_is_not_known_is_null_and_a_bar_of_before_has_one() -> None:
+    unknown = bar(volume=None)
+    assert b'"volume":null' in encode(unknown)
+    assert decode("stock_data_brk_2eb", encode(unknown)) == unknown
+    assert document_of(unknown).body["volume"] is None
+    assert len({bar_rank(bar(volume=volume)) for volume in (None, 0, 1)}) == 3
+    old = (
+        b'{"type":"bar","ts":"2019-02-11T14:31:00Z","simulated":false,"ticker":"BRK.B","interval":"1min","open":1.0,'
+        b'"high":2.0,"low":1.0,"close":2.0,"volume":3.0,"closed":true,"revision":0,"source":"replay"}'
+    )
+    assert decode("stock_data_brk_2eb", old) == bar(source="replay")
+
+
+def test_a_stored_bar_that_is_none_any_more_keeps_no_other_from_being_read(caplog: pytest.LogCaptureFixture) -> None:
+    document = {"_id": "k", "type": "bar", "ts": TS, "ticker": "A", "interval": "1min"}
+    document |= {"open": 1, "high": 2, "low": 1, "volume": 1}
+    bars = messages_in([document | {"close": 1.5}, document | {"close": 3}, document | {"close": 2}], Bar)
+    assert [bar.close for bar in bars] == [1.5, 2]
+    assert "close 3 is not between" in caplog.text
+
+
 def test_equal_instants_have_equal_keys_whatever_their_zone() -> None:
     eastern = timezone(timedelta(hours=-5))
     assert document_of(bar(ts=TS.astimezone(eastern))) == document_of(bar())
-    assert document_of(bar()).id == "BRK.B|1min|2019-02-11T14:31:00Z"
+    assert document_of(bar()).id == "BRK.B|1min|unknown|2019-02-11T14:31:00Z"
     assert encode(bar(ts=TS.astimezone(eastern))) == encode(bar())
 
 
@@ -129,7 +184,7 @@ def test_a_record_carries_key_event_time_and_headers() -> None:
 def test_economic_points_are_keyed_by_series() -> None:
     point = EconomicPoint(series="CPI", interval="monthly", ts=TS, value=None)
     assert (topic_of(point), record_of(point).key) == ("economic_general", "CPI")
-    assert document_of(point).id == "CPI|monthly|2019-02-11T14:31:00Z"
+    assert document_of(point).id == "CPI|monthly|unknown|2019-02-11T14:31:00Z"
 
 
 def test_what_does_not_decode_becomes_a_dead_letter_with_its_origin() -> None:
@@ -199,8 +254,10 @@ def test_of_one_item_s_scores_the_newer_scoring_is_kept_and_a_later_edition_befo
     [
         lambda revision, value: EconomicPoint(ts=TS, series="CPI", interval="monthly", value=value, revision=revision),
         lambda revision, value: Quote(ticker="AAPL", ts=TS, price=value, revision=revision),
+        lambda revision, value: Split(ticker="AAPL", ts=TS, numerator=value, denominator=1, revision=revision),
+        lambda revision, value: Dividend(ticker="AAPL", ts=TS, amount=value, revision=revision),
     ],
-    ids=["economic", "quote"],
+    ids=["economic", "quote", "split", "dividend"],
 )
 def test_of_two_observations_the_later_is_kept_whatever_its_value(observe: Callable[[int, float], AnyMessage]) -> None:
     versions = [document_of(observe(revision, 100.0 + (7 * revision) % 13)).version for revision in range(50)]
@@ -213,6 +270,8 @@ def test_of_two_observations_the_later_is_kept_whatever_its_value(observe: Calla
     [
         {"type": "bar", "ticker": "AAPL", "interval": "1min", "open": 1, "high": 1, "low": 1, "close": 1, "volume": 1},
         {"type": "quote", "ticker": "AAPL", "price": 1},
+        {"type": "split", "ticker": "AAPL", "numerator": 4, "denominator": 1},
+        {"type": "dividend", "ticker": "AAPL", "amount": 0.25},
         {"type": "article", "ticker": "AAPL", "id": "1", "title": "t"},
         {"type": "post", "ticker": "AAPL", "id": "1", "text": "t"},
         {"type": "economic", "series": "CPI", "interval": "monthly", "value": 1},
@@ -220,9 +279,17 @@ def test_of_two_observations_the_later_is_kept_whatever_its_value(observe: Calla
     ids=lambda message: message["type"],
 )
 def test_no_text_of_any_message_can_steer_a_terminal(message: dict[str, object]) -> None:
-    kinds = {"bar": Bar, "quote": Quote, "article": Article, "post": Post, "economic": EconomicPoint}
+    kinds = {
+        "bar": Bar,
+        "quote": Quote,
+        "split": Split,
+        "dividend": Dividend,
+        "article": Article,
+        "post": Post,
+        "economic": EconomicPoint,
+    }
     type_ = kinds[str(message["type"])]
-    checked = {"ticker", "interval"} if message["type"] == "bar" else {"ticker", "tag"}
+    checked = {"ticker", "interval", "currency", "session", "tag"}
     hostile = "\x1b[31mred\u202e \x9b1m"
     texts = {
         field.name: hostile
@@ -234,3 +301,44 @@ def test_no_text_of_any_message_can_steer_a_terminal(message: dict[str, object])
     for name in texts:
         assert getattr(found, name).isprintable(), name
         assert "red" in getattr(found, name), name
+
+
+@pytest.mark.parametrize(("written", "known"), [("GBp", "GBp"), ("USDT", "USDT"), ("$", None), ("a currency", None)])
+def test_a_currency_that_cannot_be_right_is_not_known(written: str, known: str | None) -> None:
+    now = datetime(2026, 11, 27, 15, tzinfo=UTC)
+    assert Quote(ts=now, ticker="VOD.L", price=115.75, currency=written).currency == known
+    bar = Bar(ts=now, ticker="VOD.L", interval="1min", open=1, high=1, low=1, close=1, currency=written)
+    assert bar.currency == known
+
+
+@pytest.mark.parametrize(
+    ("message", "key"),
+    [
+        (Split(ticker="AAPL", ts=TS, numerator=4, denominator=1, source="s"), "AAPL|split|s|2019-02-11T14:31:00Z"),
+        (
+            Dividend(ticker="AAPL", ts=TS, amount=0.25, currency="USD", source="s"),
+            "AAPL|dividend|s|2019-02-11T14:31:00Z",
+        ),
+    ],
+)
+def test_a_split_and_a_dividend_travel_with_the_bars_and_are_documents_of_their_own(
+    message: AnyMessage, key: str
+) -> None:
+    assert topic_of(message) == "stock_data_aapl"
+    assert decode("stock_data_aapl", encode(message)) == message
+    document = document_of(message)
+    assert (document.collection, document.id, document.interval) == ("stock_data", key, key.split("|")[1])
+    stored = document.body | {"_id": key, "ticker": "AAPL", "ts": TS, "interval": document.interval, "source": "s"}
+    assert messages_in([stored], type(message)) == [message]
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "1e999", "null", '"4"'])
+def test_of_no_shares_and_of_nothing_paid_there_is_no_message(amount: str) -> None:
+    ts = '"ticker":"AAPL","ts":"2019-02-11T14:31:00Z"'
+    for value in (
+        f'{{"type":"split",{ts},"numerator":{amount},"denominator":1}}',
+        f'{{"type":"split",{ts},"numerator":1,"denominator":{amount}}}',
+        f'{{"type":"dividend",{ts},"amount":{amount}}}',
+    ):
+        with pytest.raises(UndecodableError):
+            decode("stock_data_aapl", value.encode())

@@ -6,8 +6,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from pipeline.text import clean, clean_html
+from pipeline.model.text import clean, clean_html, drawn, spreadsheet_cell
 
 # Ordinary text mixed with what terminals obey and eyes do not see.
 ESCAPES = st.sampled_from(
@@ -91,3 +92,38 @@ def test_a_megabyte_of_hostile_text_costs_little(unit: str) -> None:
     clean(text)
     clean_html(text)
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+def test_what_begins_a_formula_is_text_in_a_spreadsheet(begin: str) -> None:
+    assert spreadsheet_cell(f"{begin}1+1") == f"'{begin}1+1"
+    assert spreadsheet_cell(f"1{begin}1") == f"1{begin}1"
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("keycap 1\ufe0f\u20e3 #\ufe0f\u20e3", "keycap 1 #"),
+        ("\u2764\ufe0f \u2764\ufe0e \u260e\ufe0f", "\u2764 \u2764 \u260e"),
+        ("👩\u200d🚀 👨\u200d👩\u200d👧", "👩🚀 👨👩👧"),
+        ("👍🏽 up", "👍 up"),
+        ("🏳\ufe0f\u200d🌈", "🏳🌈"),
+        ("🇺🇸 and 🇩🇪", "US and DE"),
+        ("🏴\U000e0067\U000e0062\U000e007f flag", "🏴 flag"),
+        ("葛\U000e0100 城", "葛 城"),
+        ("é e\u0301 日本 ok", "é e\u0301 日本 ok"),
+    ],
+)
+def test_what_is_drawn_has_the_same_width_in_every_terminal_and_what_is_stored_is_whole(
+    stored: str, shown: str
+) -> None:
+    assert drawn(stored) == shown
+    without_tags = "".join(c for c in stored if not 0xE0000 <= ord(c) <= 0xE007F)
+    assert clean(stored) == without_tags
+
+
+@given(TEXTS)
+def test_what_is_drawn_is_clean_and_measured_character_by_character(text: str) -> None:
+    shown = drawn(text)
+    assert drawn(shown) == shown
+    assert cell_len(shown) == sum(map(cell_len, shown))

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipeline import topics
-from pipeline.tickers import InvalidTickerError, is_ticker, parse_ticker, parse_tickers
-from pipeline.topics import GENERAL, PER_TICKER, split_topic, topic_for, topics_of
+from pipeline.model import topics
+from pipeline.model.tickers import InvalidTickerError, is_ticker, parse_ticker, parse_tickers
+from pipeline.model.topics import GENERAL, PER_TICKER, split_topic, topic_for, topics_of
 
-TICKERS = st.from_regex(r"\^?[A-Z0-9][A-Z0-9.\-=]{0,14}", fullmatch=True)
+TICKERS = st.from_regex(r"\^?[A-Z0-9][A-Z0-9.\-=&_]{0,30}", fullmatch=True)
 PREFIXES = st.sampled_from(PER_TICKER)
 
 
@@ -31,8 +31,10 @@ def test_a_symbol_is_read_in_any_case_and_with_spaces_around(ticker: str) -> Non
         "A B",
         "A/B",
         "../A",
-        "A_B",
-        "A" * 16,
+        "_A",
+        "&A",
+        "A!",
+        "A" * 33,
         "ÄPFEL",
         "ß",
         "ﬁ",
@@ -48,6 +50,49 @@ def test_what_is_no_symbol_is_refused_with_a_sentence(text: str) -> None:
         parse_ticker(text)
 
 
+@pytest.mark.parametrize(
+    "ticker",
+    [
+        "M&M.NS",
+        "J&KBANK.NS",
+        "GVT&D.NS",
+        "1000SATS-USDT-SWAP",
+        "NIFTY_FIN_SERVICE.NS",
+        "^990100-USD-STRD",
+        "SPXW240119C04750000",
+        "GC=F",
+        "0P0000XTS7.F",
+        "^GSPC",
+        "BRK-B",
+        "BRK.B",
+        "EURUSD=X",
+        "7203.T",
+        "DX-Y.NYB",
+        "000001.SS",
+        "A" * 32,
+    ],
+)
+def test_symbols_that_exchanges_use_are_taken(ticker: str) -> None:
+    assert parse_ticker(ticker.lower()) == ticker
+    assert [split_topic(topic)[1] for topic in topics_of(ticker)] == [ticker] * len(PER_TICKER)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("BRK/B", "BRK.B"),
+        ("btc/usd", "BTC-USD"),
+        ("NASDAQ:AAPL", "AAPL"),
+        ("NSE:RELIANCE", "RELIANCE"),
+        ("$TSLA", "TSLA"),
+        ("/ES", "ES=F"),
+    ],
+)
+def test_who_writes_a_symbol_in_another_way_is_told_ours(text: str, meant: str) -> None:
+    with pytest.raises(InvalidTickerError, match=rf"did you mean {re.escape(meant)}\?"):
+        parse_ticker(text)
+
+
 @given(st.text(max_size=20))
 def test_whatever_is_accepted_is_a_symbol_and_stays_one(text: str) -> None:
     try:
@@ -55,7 +100,7 @@ def test_whatever_is_accepted_is_a_symbol_and_stays_one(text: str) -> None:
     except InvalidTickerError:
         return
     assert is_ticker(ticker)
-    assert len(ticker) <= 16
+    assert len(ticker) <= 32
     assert parse_ticker(ticker) == ticker
     assert ticker.lower() == text.strip().lower()
 
@@ -98,6 +143,8 @@ def test_topics_are_names_kafka_takes_and_tells_apart(ticker: str) -> None:
         ("^GSPC", "stock_data__5egspc"),
         ("BTC-USD", "stock_data_btc-usd"),
         ("EURUSD=X", "stock_data_eurusd_3dx"),
+        ("M&M.NS", "stock_data_m_26m_2ens"),
+        ("NIFTY_MID.NS", "stock_data_nifty_5fmid_2ens"),
     ],
 )
 def test_the_promised_names(ticker: str, topic: str) -> None:

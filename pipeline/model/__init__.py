@@ -1,0 +1,1 @@
+"""What the pipeline is about: messages, documents, topics, tickers. Free of I/O."""

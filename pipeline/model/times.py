@@ -1,0 +1,31 @@
+"""Times as people write them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_AGO: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_ALLOWED: Final = "use 2026-01-31, 2026-01-31T09:30 (UTC), or 90m, 36h, 7d for how long ago"
+
+
+class InvalidTimeError(ValueError):
+    """The text is no time; the message says what is allowed."""
+
+
+def parse_time(text: str, now: datetime) -> datetime:
+    """The time in UTC: ISO 8601 (UTC where it has no zone), or how long before `now`, such as 90m, 36h or 7d.
+
+    Raises:
+        InvalidTimeError
+    """
+    try:
+        if match := _AGO.fullmatch(text.strip().lower()):
+            return now - timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+        parsed = datetime.fromisoformat(text)
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except ValueError:
+        raise InvalidTimeError(f"{text!r} is not a time; {_ALLOWED}") from None
+    except OverflowError:
+        shown = text if len(text) <= 40 else text[:39] + "…"
+        raise InvalidTimeError(f"{shown!r} is beyond the years 1 to 9999; {_ALLOWED}") from None
