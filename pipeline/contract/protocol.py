@@ -5,12 +5,13 @@ answered by one `Reply` with the same id, in any order, and the server sends `Pu
 a second to those who asked for it. Plain data; imports nothing heavy.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
-from pipeline.snapshot import AlertView, Snapshot, TopicView
+from pipeline.contract.plans import Operation, Plan
+from pipeline.contract.snapshot import AlertView, ReplayView, Snapshot, TopicView
 
 PROTOCOL_VERSION: Final = 1
 MAX_FRAME: Final = 8 * 1024 * 1024
@@ -41,7 +42,7 @@ class Add(Struct, frozen=True, tag="add"):
 
 
 class Remove(Struct, frozen=True, tag="remove"):
-    """Stop watching tickers; what is stored stays. Result: `TickersChanged`."""
+    """Stop watching tickers; stored data stays. Result: `TickersChanged`."""
 
     tickers: list[str]
 
@@ -70,6 +71,21 @@ class Restart(Struct, frozen=True, tag="restart"):
     service: str | None = None
 
 
+class Search(Struct, frozen=True, tag="search"):
+    """What can be watched under a name, by the source of market data, the best first. Result: list of `MatchView`."""
+
+    text: str
+
+
+class SetReplay(Struct, frozen=True, tag="replay"):
+    """Let a replay go faster or slower, pause it or let it go on, or while it is paused `step` to its next bar. What
+    is None stays as it is. Result: `ReplayView`."""
+
+    speed: float | Literal["max"] | None = None
+    paused: bool | None = None
+    step: bool = False
+
+
 class Focus(Struct, frozen=True, tag="focus"):
     """The ticker whose detail this client's snapshots carry."""
 
@@ -81,9 +97,13 @@ class GetSnapshot(Struct, frozen=True, tag="snapshot"):
 
 
 class GetHistory(Struct, frozen=True, tag="history"):
-    """Bars for a chart, oldest first; of the finest interval stored when none is named. Result: `History`.
+    """Bars for a chart, oldest first, from the source that the ticker's row shows. Result: `History`.
 
-    The `last` of them, or the last before `until` (seconds since the epoch), each with the `indicators` named.
+    When no interval is named, those of the finest one that has bars of the latest day; or, if `longest` is given, of
+    the longest of at most so many seconds, and daily ones where what is finer does not reach back to `since`.
+
+    The `last` of them, or the last before `until` and not before `since` (seconds since the epoch), each with the
+    `indicators` named; without those of before the open and after the close, unless `extended` hours are wanted.
     """
 
     ticker: str
@@ -91,6 +111,18 @@ class GetHistory(Struct, frozen=True, tag="history"):
     last: int = 240
     until: float | None = None
     indicators: list[str] = []
+    extended: bool = True
+    since: float | None = None
+    longest: int | None = None
+
+
+class GetSeries(Struct, frozen=True, tag="series"):
+    """Values that a chart can show beside prices, from `since` on: the scores of a ticker's headlines and posts, or an
+    economic series by its name. Result: `ValueSeries`."""
+
+    of: Literal["sentiment", "economic"]
+    name: str
+    since: float | None = None
 
 
 class GetTopics(Struct, frozen=True, tag="topics"):
@@ -99,8 +131,8 @@ class GetTopics(Struct, frozen=True, tag="topics"):
 
 class GetMessages(Struct, frozen=True, tag="messages"):
     """Records of a topic: the newest, those `before` the given offsets, or those from the offsets in `after` on. Both
-    map partitions to offsets. Only those that contain a text, whatever its case, if one is given. Result:
-    `MessagePage`."""
+    map partitions to offsets. Only those that contain a text, whatever its case, if one is given; where that reads as
+    conditions on fields (`pipeline.model.field_filter`), those that meet them. Result: `MessagePage`."""
 
     topic: str
     last: int = 50
@@ -117,7 +149,7 @@ class GetLog(Struct, frozen=True, tag="log"):
 
 
 class AddAlert(Struct, frozen=True, tag="add_alert"):
-    """Watch by one more rule, as `pipeline.alerts` reads it. Result: the rule as it was understood."""
+    """Watch by one more rule, as `pipeline.model.alert_rules` reads it. Result: the rule as it was understood."""
 
     rule: str
 
@@ -132,6 +164,18 @@ class GetAlerts(Struct, frozen=True, tag="alerts"):
     """The history of alerts, oldest first. Result: list of `AlertView`."""
 
 
+class MakePlan(Struct, frozen=True, tag="make_plan"):
+    """Say what would happen, and change nothing. Result: `Planned`."""
+
+    operation: Operation
+
+
+class CarryOut(Struct, frozen=True, tag="carry_out"):
+    """Do what a plan says, of which `Planned` has told the number. Result: `Done`."""
+
+    number: int
+
+
 class Stop(Struct, frozen=True, tag="stop"):
     """Drain and stop the pipeline. The reply comes before; the connection closes when it is done."""
 
@@ -143,15 +187,20 @@ Command = (
     | Pause
     | Resume
     | Restart
+    | Search
+    | SetReplay
     | Focus
     | GetSnapshot
     | GetHistory
+    | GetSeries
     | GetTopics
     | GetMessages
     | GetLog
     | AddAlert
     | RemoveAlert
     | GetAlerts
+    | MakePlan
+    | CarryOut
     | Stop
 )
 
@@ -184,25 +233,65 @@ class TickersChanged(Struct, frozen=True):
     note: str
 
 
+class Planned(Struct, frozen=True):
+    """A plan, which the pipeline keeps by its number until some others have been made."""
+
+    number: int
+    plan: Plan
+
+
+class Done(Struct, frozen=True):
+    """What was done, in a sentence for the user."""
+
+    note: str
+
+
+class MatchView(Struct, frozen=True):
+    """Something that can be watched; what the source does not say is ""."""
+
+    ticker: str
+    name: str = ""
+    exchange: str = ""
+    kind: str = ""
+    currency: str = ""
+
+
 class BarPoint(Struct, frozen=True, array_like=True):
-    """`ts` in seconds since the epoch."""
+    """`ts` in seconds since the epoch; `volume` is None where it is not known; `extended` is one of before the open or
+    after the close."""
 
     ts: float
     open: float
     high: float
     low: float
     close: float
-    volume: float
+    volume: float | None
+    extended: bool = False
 
 
 class History(Struct, frozen=True):
-    """`intervals` are those the store has for the ticker, finest first; `indicators` holds a value for each bar."""
+    """`intervals` are those the store has for the ticker from `source`, finest first; `indicators` holds a value for
+    each bar.
+
+    `zone` names the time zone of its exchange, in which daily bars begin at midnight.
+    """
 
     ticker: str
     interval: str | None
     intervals: list[str]
     bars: list[BarPoint]
     indicators: dict[str, list[float | None]] = {}
+    zone: str = "UTC"
+    source: str = ""
+
+
+class ValueSeries(Struct, frozen=True):
+    """Values with their times in seconds since the epoch, oldest first; `names` are the economic series there are."""
+
+    of: Literal["sentiment", "economic"]
+    name: str
+    values: list[tuple[float, float]]
+    names: list[str] = []
 
 
 class TopicMessage(Struct, frozen=True):
@@ -219,7 +308,7 @@ class TopicMessage(Struct, frozen=True):
 
 class MessagePage(Struct, frozen=True):
     """Some records of a topic, newest first. `start` and `stop` say by partition what was looked through: the offset
-    that it began at and the one after its end. `older` tells whether there is anything before that."""
+    that it began at and the one after its end. `older` says whether there are earlier records."""
 
     messages: list[TopicMessage]
     start: dict[int, int]
@@ -242,14 +331,19 @@ RESULTS: Final[dict[type, Any]] = {
     Pause: list[str],
     Resume: list[str],
     Restart: list[str],
+    Search: list[MatchView],
+    SetReplay: ReplayView,
     GetSnapshot: Snapshot,
     GetHistory: History,
+    GetSeries: ValueSeries,
     GetTopics: list[TopicView],
     GetMessages: MessagePage,
     GetLog: list[LogLine],
     AddAlert: str,
     RemoveAlert: str,
     GetAlerts: list[AlertView],
+    MakePlan: Planned,
+    CarryOut: Done,
 }
 """The type of a command's result; those not named have none."""
 

@@ -9,14 +9,16 @@ _SIZES: Final = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10,
 
 
 class Retention(Struct, frozen=True):
-    """For `ms` milliseconds, and up to `bytes` in a partition; None sets no limit."""
+    """For `ms` milliseconds, and up to `bytes` in a partition; None sets no limit. Of a `compacted` topic only the last
+    record of each key is kept within these."""
 
     ms: int | None = None
     bytes: int | None = None
+    compacted: bool = False
 
     def __str__(self) -> str:
-        """What limits there are, such as ``7d``, ``1.5GiB`` or ``36h/512MiB``; ``forever`` without any."""
-        limits = []
+        """What limits there are, such as ``7d``, ``1.5GiB`` or ``compacted/36h``; ``forever`` without any."""
+        limits = ["compacted"] if self.compacted else []
         if self.ms is not None:
             limits.append(_whole(self.ms))
         if self.bytes is not None:

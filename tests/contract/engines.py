@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from pipeline.bus.base import Bus
-from pipeline.bus.embedded import EmbeddedBus
-from pipeline.retention import Retention
+from pipeline.bus.embedded.bus import EmbeddedBus
+from pipeline.bus.named import NamedBus, Names
+from pipeline.contract.retention import Retention
 from pipeline.store.base import Store
-from pipeline.store.embedded import EmbeddedStore
-from tests.engines.contract import KafkaEngine, MongoEngine, ZooKeeperEngine
+from pipeline.store.embedded.store import EmbeddedStore
+from testkit.engines.contract import KafkaEngine, MongoEngine, ZooKeeperEngine
 
 
 class BusEngine(Protocol):
@@ -55,6 +56,13 @@ class EmbeddedBusEngine:
             await self._bus.close()
 
 
+class NamespaceEngine(EmbeddedBusEngine):
+    """The same bus in a namespace, for a store of its own."""
+
+    async def connect(self) -> Bus:  # type: ignore[override]
+        return NamedBus(await super().connect(), Names("staging", "0123abcd"))
+
+
 class EmbeddedStoreEngine:
     def __init__(self, directory: Path) -> None:
         self._path = directory / "store.sqlite"
@@ -74,6 +82,7 @@ class EmbeddedStoreEngine:
 # Each is given a directory of its own. A factory may skip the test where its servers are out of reach.
 BUS_ENGINES: Final[dict[str, Callable[[Path], BusEngine]]] = {
     "embedded": EmbeddedBusEngine,
+    "namespace": NamespaceEngine,
     "kafka": KafkaEngine,
     "kafka-zookeeper": ZooKeeperEngine,
 }

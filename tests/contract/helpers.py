@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.bus.base import AssignmentListener, Bus, Consumer, Received, Record, TopicPartition
-from pipeline.documents import Document
+from pipeline.model.documents import Document
 
 PATIENCE = 30.0
 """Seconds that something may take before it counts as never happening."""

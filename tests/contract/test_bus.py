@@ -168,6 +168,33 @@ class TestGroups:
         async with consuming(bus, group, [topic]) as consumer:
             assert values(await take(consumer, 6)) == [str(i) for i in range(4, 10)]
 
+    async def test_what_it_has_reached_is_committed_once(self, bus: Bus, name: Name) -> None:
+        topic, group = name("topic"), name("group")
+        await bus.publish(numbered(topic, 6))
+        async with consuming(bus, group, [topic]) as consumer:
+            assert consumer.reached == {}
+            (first, *_) = await consumer.poll(4, PATIENCE)
+            reached = consumer.reached
+            assert reached.keys() == {first.source}
+            await consumer.commit(reached)
+            assert await bus.committed(group, [topic]) == reached
+            assert consumer.reached == {}
+            while (consumer.reached or reached)[first.source] < 6:
+                await consumer.poll(1, PATIENCE)
+            await consumer.commit({first.source: 5})
+            assert consumer.reached == {first.source: 6}
+        assert consumer.reached == {}
+
+    async def test_without_a_group_nothing_is_to_be_committed(
+        self, bus: Bus, bus_engine: BusEngine, name: Name
+    ) -> None:
+        await bus.create_topics([name("topic")])
+        async with consuming(bus, None, [name("topic")]) as consumer:
+            assert await consumer.poll(10, bus_engine.quiet) == []
+            await bus.publish(numbered(name("topic"), 3))
+            await take(consumer, 3)
+            assert consumer.reached == {}
+
     async def test_what_is_not_committed_is_delivered_again(self, bus: Bus, name: Name) -> None:
         topic, group = name("topic"), name("group")
         await bus.publish(numbered(topic, 5))

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.documents import COLLECTIONS, Document
+from pipeline.model.documents import COLLECTIONS, Document
 from pipeline.store.base import Query, Store, StoreError, UpsertResult
+from testkit.examples import DEAR
 from tests.contract.engines import StoreEngine
 from tests.contract.helpers import at, document, keys
 
@@ -55,7 +56,7 @@ class TestUpsert:
         ]
         assert await store.find(Query("stock_data", ticker="AAPL")) == []
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=DEAR, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     async def test_the_greatest_version_stays_whatever_comes_first(
         self, store: Store, examples: "count[int]", data: st.DataObject
@@ -131,6 +132,22 @@ class TestFind:
         assert await self.minutes(filled, since=at(2), until=at(8), last=2) == [6, 7]
         assert await self.minutes(filled, since=at(5), until=at(5)) == []
 
+    async def test_as_many_are_counted_as_are_found(self, filled: Store) -> None:
+        of_a_series = {"ticker": "AAPL", "interval": "1min"}
+        queries: list[dict[str, Any]] = [
+            {},
+            {"ticker": "AAPL"},
+            of_a_series,
+            {**of_a_series, "since": at(2), "until": at(8)},
+            {**of_a_series, "last": 3},
+            {**of_a_series, "last": 0},
+            {**of_a_series, "last": 100},
+            {"ticker": "TSLA"},
+            {"source": "nobody"},
+        ]
+        for query in (Query("stock_data", **fields) for fields in queries):
+            assert await filled.count(query) == len(await filled.find(query)), query
+
     async def test_filters_are_optional(self, filled: Store) -> None:
         assert len(await filled.find(Query("stock_data"))) == 40
         assert {d["ticker"] for d in await filled.find(Query("stock_data", interval="1min"))} == {"AAPL", "MSFT"}
@@ -153,6 +170,63 @@ class TestFind:
         (found,) = await store.find(Query("news", since=ts))
         assert found["ts"] == ts
         assert found["ts"].utcoffset().total_seconds() == 0
+
+
+class TestScan:
+    @staticmethod
+    async def parts(store: Store, query: Query) -> list[list[str]]:
+        return [keys(part) async for part in store.scan(query)]
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            {},
+            {"ticker": "AAPL", "interval": "1min"},
+            {"ticker": "AAPL", "interval": "1min", "since": at(2), "until": at(8)},
+            {"ticker": "MSFT", "last": 7},
+            {"since": at(2), "until": at(8), "last": 5},
+            {"ticker": "AAPL", "last": 0},
+            {"last": 1000},
+            {"ticker": "TSLA"},
+            {"ticker": "TSLA", "last": 3},
+        ],
+    )
+    @pytest.mark.parametrize("size", [1, 3, 10, 1000])
+    async def test_it_finds_the_same_in_parts(
+        self, filled: Store, wanted: dict[str, Any], size: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(f"{type(filled).__module__}.SCANNED_AT_ONCE", size)
+        query = Query("stock_data", **wanted)
+        parts = [part async for part in filled.scan(query)]
+        assert [document for part in parts for document in part] == await filled.find(query)
+        assert all(0 < len(part) <= size for part in parts)
+
+    async def test_the_parts_of_one_source(self, store: Store) -> None:
+        for minute in range(5):
+            pair = [Document("stock_data", f"{s}|{minute}", "1", at(minute), {}, "AAPL", "1min", s) for s in ("a", "b")]
+            await store.upsert("stock_data", pair)
+        wanted = Query("stock_data", "AAPL", "1min", "b", last=3)
+        assert await self.parts(store, wanted) == [["b|2", "b|3", "b|4"]]
+
+    async def test_equal_times_are_split_between_parts(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(f"{type(store).__module__}.SCANNED_AT_ONCE", 2)
+        await store.upsert("news", [document(key) for key in ("b", "é", "a", "📈", "Z", "c")])
+        assert await self.parts(store, Query("news")) == [["Z", "a"], ["b", "c"], ["é", "📈"]]
+        assert await self.parts(store, Query("news", last=3)) == [["c", "é"], ["📈"]]
+
+    async def test_what_is_written_meanwhile_makes_it_no_longer_than_asked_for(
+        self, filled: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(f"{type(filled).__module__}.SCANNED_AT_ONCE", 2)
+        found: list[str] = []
+        async for part in filled.scan(Query("stock_data", "AAPL", "1min", last=6)):
+            found += keys(part)
+            await filled.upsert("stock_data", [document("AAPL|1min|late", minute=30, interval="1min")])
+        assert found == [f"AAPL|1min|{minute}" for minute in range(4, 10)]
+
+    async def test_an_unknown_collection_is_an_error(self, store: Store) -> None:
+        with pytest.raises(StoreError, match="there is no collection"):
+            await self.parts(store, Query("nonsense"))
 
 
 class TestCounts:

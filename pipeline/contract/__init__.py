@@ -1,0 +1,1 @@
+"""What crosses the control socket: commands, replies, and the snapshot of the whole state."""
