@@ -1,16 +1,18 @@
 """Command-line options that the pipeline and the screen share, and how they become settings. Imports nothing heavy."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Group, Parameter, validators
+import msgspec
+from cyclopts import Group, Parameter, Token, validators
 
-from pipeline import settings
-from pipeline.settings import Loaded, LogLevel
-from pipeline.tickers import parse_tickers
+from pipeline.config import settings
+from pipeline.config.settings import Loaded, LogLevel
+from pipeline.model.namespace import own_part
+from pipeline.model.tickers import parse_tickers
 
 _PIPELINE = Group("Pipeline", sort_key=1)
 _WHERE = Group("Where", sort_key=2)
@@ -36,11 +38,16 @@ class Where:
     mongodb: Annotated[str | None, Parameter(group=_WHERE)] = None
     "URI of MongoDB, instead of the embedded store. One with a password belongs into the environment: MONGODB_URI."
 
+    namespace: Annotated[str | None, Parameter(group=_WHERE)] = None
+    "Keeps data apart from those of others on the same engines: a directory, a prefix of topics and groups, a database."
+
     def overrides(self) -> dict[str, dict[str, Any]]:
         """The flags as a layer of settings."""
         layer: dict[str, dict[str, Any]] = {}
         if self.data_dir is not None:
-            layer["pipeline"] = {"data_dir": str(self.data_dir.absolute())}
+            layer["pipeline"] = {"data_dir": str(self.data_dir)}
+        if self.namespace is not None:
+            layer.setdefault("pipeline", {})["namespace"] = self.namespace
         if self.log_level is not None:
             layer["logging"] = {"level": self.log_level}
         if self.kafka is not None:
@@ -49,13 +56,16 @@ class Where:
             layer["mongodb"] = {"uri": self.mongodb}
         return layer
 
-    def load(self) -> Loaded:
+    def load(self, environ: Mapping[str, str] = os.environ) -> Loaded:
         """The settings of this command.
 
         Raises:
             SettingsError
         """
-        return settings.load(self.config, self.overrides())
+        layer = self.overrides()
+        if self.namespace is not None:  # of simulated data too, which cannot be set
+            layer["pipeline"]["namespace"] = own_part(self.namespace)
+        return msgspec.structs.replace(settings.load(self.config, layer, environ), namespace=self.namespace)
 
     def arguments(self) -> list[str]:
         """The flags again, for a process started with the same; but for what may be a secret, see `hand_over`."""
@@ -64,8 +74,21 @@ class Where:
             ("--data-dir", self.data_dir),
             ("--log-level", self.log_level),
             ("--kafka", self.kafka),
+            ("--namespace", self.namespace),
         )
         return [text for flag, value in given if value is not None for text in (flag, str(value))]
+
+
+def _speed(_: Any, tokens: Sequence[Token]) -> float | Literal["max"]:
+    text = tokens[0].value
+    if text == "max":
+        return "max"
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not a speed: write a number, such as 60 for 60 times real time, or max"
+        ) from None
 
 
 @Parameter(name="*")
@@ -77,19 +100,19 @@ class RunFlags(Where):
     "Load the history of the tickers first."
 
     until_idle: Annotated[bool, Parameter(group=_PIPELINE, negative="", show_default=False)] = False
-    "Exit with 0 when sources are exhausted and lag is zero; with --initial-load, an endless one gives history only."
+    "Exit with 0 when sources are exhausted and lag is zero. With --initial-load, an endless source gives history only."
 
     duration: Annotated[float | None, Parameter(group=_PIPELINE, validator=validators.Number(gt=0))] = None
-    "Stop in good order after this many seconds."
+    "Stop gracefully after this many seconds."
 
     source: Annotated[str | None, Parameter(group=_PIPELINE)] = None
-    "auto, alpha_vantage, simulator, replay:DIR for recorded bars (<TICKER>_<interval>.csv), or one of [sources]."
+    "auto (live, without a key), one source by name such as yahoo, simulator, or replay:DIR (<TICKER>_<interval>.csv)."
 
-    speed: Annotated[float | Literal["max"] | None, Parameter(group=_PIPELINE)] = None
-    "Of simulator and replay: times real time, or max. A replay skips nights."
+    speed: Annotated[float | Literal["max"] | None, Parameter(group=_PIPELINE, converter=_speed)] = None
+    "Speed of simulator and replay: a multiple of real time, or max. A replay skips nights."
 
     roles: Annotated[str | None, Parameter(group=_PIPELINE)] = None
-    "Stages to run, by commas: producer,processor,sink. Default: all."
+    "Roles to run, separated by commas: producer,processor,sink. Default: all."
 
     metrics_port: Annotated[int | None, Parameter(group=_PIPELINE)] = None
     "Serve metrics for Prometheus on http://127.0.0.1:PORT/metrics."

@@ -5,7 +5,6 @@ Imports nothing heavy: the screen reads settings before its first paint.
 
 import os
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,57 +15,82 @@ import msgspec
 import platformdirs
 from msgspec import Meta, Struct
 
-from pipeline.alerts import parse_rule
-from pipeline.settings_sources import REPLAY, RedditSettings, StockTwitsSettings, check_sources
-from pipeline.tickers import parse_tickers
+from pipeline.config import file as settings_file
+from pipeline.config import marks as settings_marks
+from pipeline.config.file import SettingsError as SettingsError  # which all others take from here
+from pipeline.config.marks import BaseUrl, Bootstrap, FilePath, Host, MongoUri, Program, SourceName, masked
+from pipeline.config.sources import (
+    AlpacaSettings,
+    CoinbaseSettings,
+    EdgarSettings,
+    FinnhubSettings,
+    FredSettings,
+    KrakenSettings,
+    RedditSettings,
+    RoutesSettings,
+    StockTwitsSettings,
+    YahooNewsSettings,
+    YahooSettings,
+    check_sources,
+)
+from pipeline.model.alert_rules import parse_rule
+from pipeline.model.namespace import check_namespace
+from pipeline.model.tickers import parse_tickers
 
 Role = Literal["producer", "processor", "sink"]
 LogLevel = Literal["debug", "info", "warning", "error"]
-Speed = Annotated[float, Meta(gt=0)] | Literal["max"]
+Speed = Annotated[float, Meta(gt=0, le=1_000_000)] | Literal["max"]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+"""At most a year, so that each can be added to a date; no number is infinite."""
 
-APP_NAME: Final = "fintrends-tui"
-CONFIG_NAME: Final = "config.toml"
+_GREATEST: Final = (1 << 63) - 1
+"""That Kafka takes."""
+_LOGS: Final = "logs"
 _GROUP_NAME: Final = re.compile(r"[\w-]{1,16}")
 ENV_PREFIX: Final = "FINTRENDS_"
 KNOWN_ENV: Final[dict[str, tuple[str, str]]] = {
+    "APCA_API_KEY_ID": ("alpaca", "key_id"),
+    "APCA_API_SECRET_KEY": ("alpaca", "secret"),
     "ALPHA_VANTAGE_API_KEY": ("alpha_vantage", "api_key"),
+    "FINNHUB_API_KEY": ("finnhub", "api_key"),
+    "FRED_API_KEY": ("fred", "api_key"),
     "KAFKA_BOOTSTRAP_SERVERS": ("kafka", "bootstrap_servers"),
     "MONGODB_URI": ("mongodb", "uri"),
     "REDDIT_CLIENT_ID": ("reddit", "client_id"),
     "REDDIT_CLIENT_SECRET": ("reddit", "client_secret"),
 }
-
-
-class SettingsError(Exception):
-    """The settings cannot be used; the message names the key, where it comes from, and what is allowed."""
+CONFIG_ENV: Final = "FINTRENDS_CONFIG"
+"""Names the configuration file, as --config does."""
 
 
 class _Section(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    pass
+    __repr__ = masked
 
 
 class PipelineSettings(_Section, frozen=True):
     tickers: list[str] = []
-    source: str = "auto"
+    source: SourceName = "auto"
     speed: Speed = 1.0
     seed: int = 7
     roles: tuple[Role, ...] = ("producer", "processor", "sink")
-    data_dir: str = ""
+    data_dir: FilePath = ""
+    namespace: str = ""
     stop_timeout: Annotated[float, Meta(gt=0, le=600)] = 20.0
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "tickers", parse_tickers(self.tickers))
         if not self.roles:
             raise ValueError("roles must name at least one of producer, processor, sink")
+        check_namespace(self.namespace)
 
     @property
     def pace(self) -> float | None:
-        """Times real time; None is as fast as it goes."""
+        """Times real time; None is as fast as possible."""
         return None if self.speed == "max" else self.speed
 
 
 class BusSettings(_Section, frozen=True):
-    retention_days: Annotated[float, Meta(gt=0)] = 7.0
+    retention_days: Annotated[float, Meta(gt=0, le=36_500)] = 7.0
 
 
 class IndicatorSettings(_Section, frozen=True):
@@ -77,7 +101,7 @@ class IndicatorSettings(_Section, frozen=True):
             ZoneInfo(self.exchange_timezone)
         except (OSError, ValueError, KeyError):
             raise ValueError(
-                f"exchange_timezone {self.exchange_timezone!r} is no time zone; use a name such as America/New_York"
+                f"exchange_timezone {self.exchange_timezone!r} is not a time zone; use a name such as America/New_York"
             ) from None
 
     @property
@@ -85,13 +109,17 @@ class IndicatorSettings(_Section, frozen=True):
         return ZoneInfo(self.exchange_timezone)
 
 
+class ForecastSettings(_Section, frozen=True):
+    enabled: bool = True
+
+
 class SupervisorSettings(_Section, frozen=True):
     """Seconds, except for the count."""
 
-    backoff_initial: Annotated[float, Meta(gt=0)] = 0.5
-    backoff_max: Annotated[float, Meta(gt=0)] = 30.0
-    max_restarts: Annotated[int, Meta(ge=0)] = 10
-    restart_window: Annotated[float, Meta(gt=0)] = 300.0
+    backoff_initial: Seconds = 0.5
+    backoff_max: Seconds = 30.0
+    max_restarts: Annotated[int, Meta(ge=0, le=1_000_000)] = 10
+    restart_window: Seconds = 300.0
 
 
 class ScreenSettings(_Section, frozen=True):
@@ -102,10 +130,13 @@ class ScreenSettings(_Section, frozen=True):
     characters: Literal["auto", "unicode", "ascii"] = "auto"
     flash: bool = True
     bell: bool = True
-    stale_after: Annotated[float, Meta(ge=0)] = 300.0
+    stale_after: Annotated[float, Meta(ge=0, le=31_536_000)] = 300.0
+    extended_hours: bool = True
+    indices: list[str] = msgspec.field(default_factory=lambda: ["^GSPC", "^IXIC", "^VIX", "^TNX", "BTC-USD"])
     groups: dict[str, list[str]] = {}
 
     def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "indices", parse_tickers(self.indices))
         for name in self.groups:
             check_group_name(name)
         groups = {name: parse_tickers(tickers) for name, tickers in self.groups.items()}
@@ -116,26 +147,31 @@ def check_group_name(name: str) -> None:
     """Raise ValueError, with what is allowed, for a name that a group of tickers cannot have."""
     if not _GROUP_NAME.fullmatch(name) or name == "all":
         raise ValueError(
-            f"groups: {name!r} is no name for a group; use letters, digits, - and _, at most 16, other than 'all'"
+            f"groups: {name!r} is not a name for a group; use letters, digits, - and _, at most 16, other than 'all'"
         )
 
 
 class LogSettings(_Section, frozen=True):
     level: LogLevel = "info"
     format: Literal["text", "json"] = "text"
-    dir: str = "logs"
-    max_megabytes: Annotated[float, Meta(gt=0)] = 10.0
+    dir: FilePath = _LOGS
+    max_megabytes: Annotated[float, Meta(gt=0, le=1_000_000)] = 10.0
     backups: Annotated[int, Meta(ge=0, le=100)] = 5
 
 
 class AlertSettings(_Section, frozen=True):
-    """Rules as `pipeline.alerts` reads them; `hysteresis` in percent of the threshold; `command` is no shell's."""
+    """Rules as `pipeline.model.alert_rules` reads them; `hysteresis` in percent of the threshold.
+
+    `command` is run without a shell.
+    """
 
     rules: list[str] = []
     hysteresis: Annotated[float, Meta(ge=0, le=100)] = 0.5
-    command: list[str] = []
+    command: Program = []
 
     def __post_init__(self) -> None:
+        if self.command and not self.command[0].strip():
+            raise ValueError('command must begin with a program, such as ["notify-send", "fintrends-tui"]')
         for rule in self.rules:
             parse_rule(rule)
 
@@ -143,35 +179,34 @@ class AlertSettings(_Section, frozen=True):
 class MetricsSettings(_Section, frozen=True):
     """For Prometheus; port 0 serves none."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
 
 
 class KafkaSettings(_Section, frozen=True):
-    """Used once `bootstrap_servers` is set. Retention: see `pipeline.bus.kafka_options`."""
+    """Used once `bootstrap_servers` is set. Retention: see `pipeline.bus.kafka.options`."""
 
-    bootstrap_servers: str = ""
+    bootstrap_servers: Bootstrap = ""
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 1
     replication: Annotated[int, Meta(ge=1, le=9)] = 1
-    retention_ms: Annotated[int, Meta(ge=-1)] = -1
-    retention_bytes: Annotated[int, Meta(ge=-1)] = -1
+    request_timeout: Annotated[float, Meta(ge=1, le=300)] = 15.0
+    session_timeout: Annotated[float, Meta(ge=1, le=1800)] = 10.0
+    retention_ms: Annotated[int, Meta(ge=-1, le=_GREATEST)] = -1
+    retention_bytes: Annotated[int, Meta(ge=-1, le=_GREATEST)] = -1
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     sasl_username: str = ""
     sasl_password: str = ""
-    ssl_cafile: str = ""
-    ssl_certfile: str = ""
-    ssl_keyfile: str = ""
+    ssl_cafile: FilePath = ""
+    ssl_certfile: FilePath = ""
+    ssl_keyfile: FilePath = ""
 
 
 class MongoSettings(_Section, frozen=True):
     """Used once `uri` is set."""
 
-    uri: str = ""
-
-    def __post_init__(self) -> None:
-        if self.uri and not self.uri.startswith(("mongodb://", "mongodb+srv://")):
-            raise ValueError("uri must begin with mongodb:// or mongodb+srv://")
+    uri: MongoUri = ""
+    request_timeout: Annotated[float, Meta(ge=1, le=300)] = 10.0
 
 
 class AlphaVantageSettings(_Section, frozen=True):
@@ -179,18 +214,18 @@ class AlphaVantageSettings(_Section, frozen=True):
 
     api_key: str = ""
     plan: Literal["free", "premium"] = "free"
-    requests_per_day: Annotated[int, Meta(ge=1)] = 25
-    requests_per_minute: Annotated[int, Meta(ge=1)] = 75
-    base_url: Annotated[str, Meta(pattern="^https?://[^/]")] = "https://www.alphavantage.co"
+    requests_per_day: Annotated[int, Meta(ge=1, le=1_000_000)] = 25
+    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] = 75
+    base_url: BaseUrl = "https://www.alphavantage.co"
 
 
 class ScheduleSettings(_Section, frozen=True):
     """Seconds from one answer to the next question for the same."""
 
-    stock: Annotated[float, Meta(ge=1)] = 60.0
-    news: Annotated[float, Meta(ge=10)] = 1200.0
-    economy: Annotated[float, Meta(ge=60)] = 14400.0
-    social: Annotated[float, Meta(ge=10)] = 600.0
+    stock: Annotated[float, Meta(ge=1, le=31_536_000)] = 60.0
+    news: Annotated[float, Meta(ge=10, le=31_536_000)] = 1200.0
+    economy: Annotated[float, Meta(ge=60, le=31_536_000)] = 14400.0
+    social: Annotated[float, Meta(ge=10, le=31_536_000)] = 600.0
 
 
 class Settings(_Section, frozen=True):
@@ -199,6 +234,7 @@ class Settings(_Section, frozen=True):
     pipeline: PipelineSettings = PipelineSettings()
     bus: BusSettings = BusSettings()
     indicators: IndicatorSettings = IndicatorSettings()
+    forecasts: ForecastSettings = ForecastSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     screen: ScreenSettings = ScreenSettings()
     logging: LogSettings = LogSettings()
@@ -208,22 +244,35 @@ class Settings(_Section, frozen=True):
     mongodb: MongoSettings = MongoSettings()
     alpha_vantage: AlphaVantageSettings = AlphaVantageSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    coinbase: CoinbaseSettings = CoinbaseSettings()
+    kraken: KrakenSettings = KrakenSettings()
     stocktwits: StockTwitsSettings = StockTwitsSettings()
     reddit: RedditSettings = RedditSettings()
+    routes: RoutesSettings = RoutesSettings()
+    yahoo: YahooSettings = YahooSettings()
+    yahoo_news: YahooNewsSettings = YahooNewsSettings()
+    edgar: EdgarSettings = EdgarSettings()
+    fred: FredSettings = FredSettings()
+    finnhub: FinnhubSettings = FinnhubSettings()
+    alpaca: AlpacaSettings = AlpacaSettings()
     sources: dict[str, str] = {}
     keys: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        check_sources(self.pipeline.source, self.sources)
+        check_sources(self.pipeline.source, self.sources, self.routes)
 
 
 class Loaded(Struct, frozen=True):
-    """Validated settings and the paths that follow from where they were found."""
+    """Validated settings and the paths that follow from where they were found.
+
+    `namespace` is that which a command is to look into, where it was named; it may be one of simulated data.
+    """
 
     settings: Settings
     path: Path | None
     data_dir: Path
     log_dir: Path
+    namespace: str | None = None
 
     @property
     def secrets(self) -> list[str]:
@@ -233,12 +282,16 @@ class Loaded(Struct, frozen=True):
 
 
 SECRETS: Final = (
+    ("alpaca", "key_id"),
+    ("alpaca", "secret"),
     ("alpha_vantage", "api_key"),
+    ("finnhub", "api_key"),
+    ("fred", "api_key"),
     ("kafka", "sasl_password"),
     ("reddit", "client_id"),
     ("reddit", "client_secret"),
 )
-"""A MongoDB URI is no secret as such, for it may hold none; one that does is caught by `_password_of`."""
+"""A MongoDB URI is not a secret as such, for it may hold none; one that does is caught by `_password_of`."""
 _MAY_HOLD_SECRETS: Final = (*SECRETS, ("mongodb", "uri"))
 SECRET_ENV: Final = frozenset(
     [name for name, where in KNOWN_ENV.items() if where in _MAY_HOLD_SECRETS]
@@ -254,51 +307,75 @@ def load(
 ) -> Loaded:
     """Read and validate.
 
-    `config` names the file; without it `config.toml` in the working directory is taken, then the one in the user's
-    configuration directory, then none. `overrides` are the flags, by section. Relative paths in the file are meant
-    relative to the file.
+    `config` names the file, else FINTRENDS_CONFIG; without either `config.toml` in the working directory is taken, then
+    the one in the user's configuration directory, then none. `overrides` are the flags, by section. Relative paths in
+    the file are meant relative to the file, others to the working directory.
 
     Raises:
         SettingsError: see there.
     """
-    path = _find(config)
-    merged = _read(path) if path else {}
-    _build(merged, f"{path}" if path else "defaults")  # so that a mistake is reported with the layer it is in
-    env = _environment(environ)
-    _merge(merged, env)
-    settings = _build(merged, "the environment") if env else _build(merged, f"{path}")
-    if overrides:
-        _merge(merged, overrides)
-        settings = _build(merged, "the command line")
-    data_dir = Path(settings.pipeline.data_dir or platformdirs.user_data_dir(APP_NAME)).expanduser().absolute()
-    log_dir = (path.parent.absolute() if path else data_dir) / Path(settings.logging.dir).expanduser()
+    if config is None and environ.get(CONFIG_ENV):
+        config = Path(environ[CONFIG_ENV])
+    path = settings_file.find(config)
+    origin = str(path) if path else "defaults"
+    merged = _of_file(path) if path else {}
+    settings = _build(merged, origin)  # so that a mistake is reported with the layer it is in
+    configured = settings.pipeline.data_dir
+    flags = {section: dict(values) for section, values in (overrides or {}).items()}
+    for layer, where, base in (
+        (_environment(environ), "the environment", Path.cwd),
+        (flags, "the command line", Path),  # which leaves a path as it was typed
+    ):
+        if layer:
+            _place(layer, base, where)
+            _merge(merged, layer)
+            settings = _build(merged, where)
+    data_dir = _data_dir(settings)
+    log_dir = _log_dir(settings, path, data_dir, is_own=settings.pipeline.data_dir == configured)
     return Loaded(settings, path, data_dir, log_dir)
 
 
-def _find(config: Path | None) -> Path | None:
-    if config is not None:
-        if not config.is_file():
-            raise SettingsError(f"there is no configuration file {config}")
-        return config
-    candidates = (Path(CONFIG_NAME), Path(platformdirs.user_config_dir(APP_NAME)) / CONFIG_NAME)
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: {error}") from error
-    readable_by_others = path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+def _of_file(path: Path) -> dict[str, Any]:
+    data, readable_by_others = settings_file.read(path)
     found = [f"{s}.{k}" for s, k in SECRETS if isinstance(data.get(s), dict) and data[s].get(k)]
     mongodb = data.get("mongodb")
     if isinstance(mongodb, dict) and _password_of(str(mongodb.get("uri", ""))):
         found.append("the password in mongodb.uri")
     if found and readable_by_others:
         raise SettingsError(f"{path}: {found[0]} is a secret in a file others can read; run chmod 600 {path}")
-    if isinstance(data.get("pipeline"), dict):
-        _make_absolute(data["pipeline"], path.parent.absolute())
+    _place(data, lambda: path.parent.absolute(), str(path))
     return data
+
+
+def _place(layer: Mapping[str, Any], base: settings_marks.Base, where: str) -> None:
+    try:
+        settings_marks.place(layer, Settings, base)
+    except ValueError as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def _data_dir(settings: Settings) -> Path:
+    """What is configured, else the user's."""
+    if settings.pipeline.data_dir:
+        try:
+            return Path(settings.pipeline.data_dir).absolute()
+        except OSError:
+            raise SettingsError("the working directory no longer exists; give --data-dir an absolute path") from None
+    path = settings_file.user_directory(platformdirs.user_data_dir)
+    if path is None:
+        raise SettingsError("this user has no home directory; set the data directory with --data-dir DIR")
+    return path
+
+
+def _log_dir(settings: Settings, path: Path | None, data_dir: Path, *, is_own: bool) -> Path:
+    """`logs` beside the configuration, or in the data directory where there is none, where nothing can be written
+    beside it, or where the data directory is not its own: no two pipelines write to one file."""
+    base = path.parent.absolute() if path else data_dir
+    place = base / _LOGS
+    if settings.logging.dir not in (_LOGS, str(place)):
+        return base / settings.logging.dir
+    writable = os.access(place if place.exists() else base, os.W_OK | os.X_OK)
+    return place if is_own and (writable or not path) else data_dir / _LOGS
 
 
 def _password_of(uri: str) -> str:
@@ -306,15 +383,6 @@ def _password_of(uri: str) -> str:
     _, at, _ = uri.rpartition("@")
     user = uri.rpartition("@")[0].partition("://")[2]
     return user.partition(":")[2] if at else ""
-
-
-def _make_absolute(section: dict[str, Any], base: Path) -> None:
-    """Paths in a file are meant relative to the file."""
-    data_dir, source = section.get("data_dir"), section.get("source")
-    if isinstance(data_dir, str) and data_dir:
-        section["data_dir"] = str(base / Path(data_dir).expanduser())
-    if isinstance(source, str) and source.startswith(REPLAY):
-        section["source"] = REPLAY + str(base / Path(source.removeprefix(REPLAY)).expanduser())
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -327,8 +395,9 @@ def _environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     for name, text in environ.items():
         section, separator, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
         if name.startswith(ENV_PREFIX) and separator:
-            has_keys = section in sections and section != "sources"  # there the keys are the user's
-            hints = get_type_hints(sections[section]) if has_keys else {}
+            type_ = sections.get(section)
+            has_keys = isinstance(type_, type) and issubclass(type_, Struct)  # elsewhere the keys are the user's
+            hints = get_type_hints(type_) if has_keys else {}
             layer.setdefault(section, {})[key] = _parse(text, hints.get(key))
     return layer
 
@@ -340,9 +409,10 @@ def _parse(text: str, type_: Any) -> Any:
     if type_ is str:
         return text
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        values = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return values["value"] if len(values) == 1 else text
 
 
 def _merge(into: dict[str, Any], layer: Mapping[str, Mapping[str, Any]]) -> None:
@@ -354,11 +424,15 @@ def _merge(into: dict[str, Any], layer: Mapping[str, Mapping[str, Any]]) -> None
 
 def _build(data: Mapping[str, Any], where: str) -> Settings:
     try:
-        return msgspec.convert(data, Settings)
+        settings = msgspec.convert(data, Settings)
+        settings_marks.check(settings)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {_explain(error)}") from error
     except UnicodeEncodeError as error:
-        raise SettingsError(f"{where}: a value is no valid text in UTF-8") from error
+        raise SettingsError(f"{where}: a value is not valid UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{where}: {error}") from error
+    return settings
 
 
 def _explain(error: msgspec.ValidationError) -> str:

@@ -3,15 +3,18 @@
 import errno
 import fcntl
 import hashlib
-import json
 import os
+import re
+import secrets
 import shlex
 import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
-from pipeline.tickers import parse_tickers
+from pipeline.model.tickers import InvalidTickerError, parse_tickers
+from pipeline.storage.statefile import StateFile, replace
+from pipeline.system import trust
 
 # sun_path is 108 bytes on Linux and 104 on macOS, the final NUL included.
 _SOCKET_PATH_LIMIT: Final = 103
@@ -23,32 +26,115 @@ class DataDirError(Exception):
 
 
 class DataDir:
-    """Files of one pipeline: databases, lock, control socket, the remembered watchlist. Private to the user (0700)."""
+    """Files of one pipeline: databases, lock, control socket, the remembered watchlist. Private to the user (0700).
 
-    def __init__(self, path: Path) -> None:
+    What belongs to data is the namespace's, in a directory of its name; that of no name has the data directory itself.
+    """
+
+    def __init__(self, path: Path, namespace: str = "") -> None:
         self.path = path
+        self.namespace = namespace
         self._lock: int | None = None
+        self._watchlist = StateFile(path / "watchlist.json", list[str])
+
+    def within(self, namespace: str) -> "DataDir":
+        """The same directory with the files of that namespace; it owns nothing."""
+        return DataDir(self.path, namespace)
 
     def create(self) -> None:
-        """Make the directory.
+        """Make the directory, or see that the one there is the user's.
 
         Raises:
-            DataDirError: if that cannot be done.
+            DataDirError: if that cannot be done, or others could change what it holds.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.space.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise DataDirError(
                 f"cannot create the data directory {self.path}: {error.strerror}; choose another with --data-dir"
             ) from error
+        self.check()
+
+    def check(self) -> None:
+        """See that the directory, if it is there, is the user's, and that others cannot write to it.
+
+        Raises:
+            DataDirError: if not.
+        """
+        try:
+            status = self.path.stat()
+        except OSError:
+            return
+        if status.st_uid != os.geteuid():
+            raise DataDirError(
+                f"the data directory {self.path} belongs to {trust.name_of(status.st_uid)}, not to "
+                f"{trust.name_of(os.geteuid())}, who runs this; choose another with --data-dir"
+            )
+        if trust.others_can_write(status):
+            raise DataDirError(
+                f"others can write to the data directory {self.path}, and change what you see; run "
+                f"chmod 700 {shlex.quote(str(self.path))}, or choose another with --data-dir"
+            )
+
+    @property
+    def space(self) -> Path:
+        """Where the files of the namespace are."""
+        return self.path / self.namespace
 
     @property
     def bus(self) -> Path:
-        return self.path / "bus.sqlite"
+        return self.space / "bus.sqlite"
 
     @property
     def store(self) -> Path:
-        return self.path / "store.sqlite"
+        return self.space / "store.sqlite"
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is an embedded store."""
+        return self.store.exists()
+
+    def store_id(self, *, make: bool) -> str:
+        """The identity of the embedded store, which is part of the names of its consumer groups on Kafka.
+
+        A store that is new gets a new one, for it has nothing yet of what an earlier one was given. `make` writes it
+        down, which only the owner of the lock may do; without it "none" stands for one that is yet to be made.
+
+        Raises:
+            DataDirError: if it cannot be written.
+        """
+        path = self.space / "store.id"
+        try:
+            found = path.read_text("ascii").strip() if self.has_store else ""
+        except (OSError, UnicodeDecodeError):
+            found = ""
+        if re.fullmatch("[0-9a-f]{8}", found):
+            return found
+        if not make:
+            return "none"
+        new = secrets.token_hex(4)
+        try:
+            self.create()
+            replace(path, f"{new}\n".encode("ascii"))
+        except OSError as error:
+            raise DataDirError(f"cannot write {path}: {error.strerror}; choose another with --data-dir") from error
+        return new
+
+    @property
+    def loads(self) -> Path:
+        """The initial loads that have not ended."""
+        return self.space / "loads.json"
+
+    @property
+    def fired(self) -> Path:
+        """The alerts that have fired."""
+        return self.space / "alerts_fired.json"
+
+    @property
+    def alerts(self) -> Path:
+        """The alert rules made on the screen, whatever the namespace."""
+        return self.path / "alerts.json"
 
     @property
     def screen(self) -> Path:
@@ -64,22 +150,28 @@ class DataDir:
             return path
         name = hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest() + ".sock"
         runtime = os.environ.get("XDG_RUNTIME_DIR")
-        base = Path(runtime) if runtime else Path(tempfile.gettempdir())
+        try:
+            base = Path(runtime) if runtime else Path(tempfile.gettempdir())
+        except OSError:
+            base = Path("/tmp")  # noqa: S108 - as below
         candidate = base / f"fintrends-tui-{os.getuid()}" / name
         if len(os.fsencode(candidate)) <= _SOCKET_PATH_LIMIT:
             return candidate
         return Path(f"/tmp/fintrends-tui-{os.getuid()}") / name  # noqa: S108 - made private by prepare_socket
 
     def prepare_socket(self) -> Path:
-        """The socket's path, ready to bind: its directory is private, and what a killed pipeline left is gone.
+        """The socket's path, ready to bind: its directory is private, and what a killed pipeline left was removed.
 
         To be called by the owner of the lock only.
 
         Raises:
-            DataDirError: if the directory belongs to somebody else.
+            DataDirError: if the directory belongs to another user.
         """
         path = self.socket
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataDirError(f"cannot make {path.parent} for the control socket: {error.strerror}") from error
         if path.parent != self.path.resolve():
             status = path.parent.lstat()
             if status.st_uid != os.getuid() or status.st_mode & 0o077 or path.parent.is_symlink():
@@ -104,8 +196,8 @@ class DataDir:
         except OSError as error:
             pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
             os.close(fd)
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise DataDirError(f"cannot lock the data directory {self.path}: {error.strerror}") from error
+            if error.errno != errno.EWOULDBLOCK:
+                raise self._unlockable(error) from error
             here = shlex.join(["--data-dir", str(self.path)])
             raise DataDirError(
                 f"another pipeline (pid {pid or 'unknown'}) runs on {self.path}; look at it with "
@@ -117,18 +209,30 @@ class DataDir:
 
     @property
     def is_owned(self) -> bool:
-        """Whether a pipeline owns the directory now."""
+        """Whether a pipeline owns the directory now.
+
+        Raises:
+            DataDirError: if the file system has no locks, so that the owner is not known.
+        """
         try:
             fd = os.open(self.path / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return True
+        except OSError as error:
+            raise self._unlockable(error) from error
         finally:
             os.close(fd)
         return False
+
+    def _unlockable(self, error: OSError) -> DataDirError:
+        return DataDirError(
+            f"cannot lock the data directory {self.path}: {error.strerror}; choose one on a file system with locks "
+            "(a local disk) with --data-dir"
+        )
 
     def unlock(self) -> None:
         """Give the directory up; remove the socket first."""
@@ -138,11 +242,14 @@ class DataDir:
             self._lock = None
 
     def remembered_tickers(self) -> list[str]:
-        """The last watchlist; empty when there is none, or none that can be read."""
-        try:
-            return parse_tickers(json.loads((self.path / "watchlist.json").read_text("utf-8")))
-        except (OSError, ValueError, TypeError, AttributeError):
-            return []
+        """The last watchlist, without what is not a ticker; empty when there is none, or none that can be read."""
+        tickers: list[str] = []
+        for text in self._watchlist.load() or []:
+            try:
+                tickers += parse_tickers([text])
+            except InvalidTickerError as error:
+                self._watchlist.distrust("and what is not a ticker is left out", error)
+        return list(dict.fromkeys(tickers))
 
     def remember_tickers(self, tickers: tuple[str, ...]) -> None:
         """Keep the watchlist for the next start.
@@ -150,13 +257,11 @@ class DataDir:
         Raises:
             OSError: if it cannot be written; the old one stays whole.
         """
-        temporary = self.path / "watchlist.json.new"
-        temporary.write_text(json.dumps(tickers), "utf-8")
-        temporary.replace(self.path / "watchlist.json")
+        self._watchlist.write(list(tickers))
 
 
 def _lock_exclusively(fd: int) -> None:
-    """Those who only ask whether somebody owns the lock (`is_owned`) hold it for a moment themselves: try again."""
+    """A process that only asks whether the lock is owned (`is_owned`) holds it for a moment itself: try again."""
     for _ in range(10):
         try:
             return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

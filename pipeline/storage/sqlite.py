@@ -1,22 +1,31 @@
 """An SQLite file used from asyncio: one thread writes, another reads, the event loop does neither."""
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
+
+from pipeline.model.outage import OutsideError
+
+log = logging.getLogger(__name__)
 
 Synchronous = Literal["NORMAL", "FULL"]
 
 _Waiting = tuple[Callable[[sqlite3.Connection], Any], Future[Any]]
 
 _GROUP: Final = 64
-"""Jobs that share a transaction at most, so that nobody waits long for the work of others."""
+"""Jobs that share a transaction at most, so that no job waits long for the others."""
 _LOG_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of disk that the write-ahead log keeps once a burst that made it longer is over."""
+
+OUTDATED: Final = "has the format of an earlier version"
+"""What the error for a file says that is whole, and can be read once it is brought up to date."""
 
 _ADVICE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
@@ -28,6 +37,10 @@ _ADVICE: Final = {
     sqlite3.SQLITE_CORRUPT: "it is damaged; move it away to start with an empty one",
     sqlite3.SQLITE_NOTADB: "it is not a database; move it away to start with an empty one",
 }
+_REFUSALS: Final = frozenset(
+    {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+)
+"""What a person has to fix. A lock, a full disk and a missing directory may pass."""
 
 
 class Database:
@@ -37,8 +50,11 @@ class Database:
     the cost of making it durable; if one of them is at fault, each runs again on its own. So a job must have no
     effect outside of its connection.
 
+    A file of an earlier format is brought up to date when it is opened for writing: `migrations` lead from the format
+    they are listed under to the next one, each in a transaction of its own, so that a kill in the middle loses nothing.
+
     `error` is the type raised for what SQLite and the file system refuse, with a message that says what to do; the
-    database stays usable and works again once the cause is gone.
+    database stays usable and works again once the cause is removed.
     """
 
     def __init__(
@@ -48,7 +64,8 @@ class Database:
         schema: str,
         version: int,
         synchronous: Synchronous,
-        error: type[Exception],
+        error: type[OutsideError],
+        migrations: Mapping[int, Callable[[sqlite3.Connection], None]] | None = None,
         read_only: bool = False,
         busy_timeout: float = 5.0,
     ) -> None:
@@ -57,11 +74,13 @@ class Database:
         self._version = version
         self._synchronous = synchronous
         self._error = error
+        self._migrations = migrations or {}
         self._read_only = read_only
         self._busy_timeout = busy_timeout
         self._pending: deque[_Waiting] = deque()
         self._writer: _Worker | None = None
         self._reader: _Worker | None = None
+        self._identity: tuple[int, int] | None = None
 
     async def open(self) -> None:
         """Open the file; unless it is only read, create it where it is missing (0600, in a directory of 0700).
@@ -121,10 +140,16 @@ class Database:
             self._settle(connection, group)
 
     def _settle(self, connection: sqlite3.Connection, group: list[_Waiting]) -> None:
+        if not self._is_there():
+            for _, future in group:
+                gone = f"{self._path}: the file was deleted; restore it, or restart to begin with an empty one"
+                future.set_exception(self._error(gone))
+            return
         try:
             results = _commit(connection, [job for job, _ in group])
         except Exception as error:
-            # An operational error (disk full, locked) is nobody's fault, and trying each alone would only cost time.
+            # An operational error (disk full, locked) is not caused by a job, and trying each alone would only cost
+            # time.
             if len(group) > 1 and not isinstance(error, sqlite3.OperationalError):
                 for waiting in group:
                     self._settle(connection, [waiting])
@@ -135,14 +160,18 @@ class Database:
             for (_, future), result in zip(group, results, strict=True):
                 future.set_result(result)
 
+    def _is_there(self) -> bool:
+        """Whether the file is still under its name: else all that is written is lost with the process."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._identity
+
     def _explained(self, cause: sqlite3.Error | OSError) -> Exception:
-        if isinstance(cause, OSError):
-            advice = f"{cause.strerror}; check the permissions of its directory"
-        else:
-            # The lowest byte is the kind of error, the others are its details.
-            code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            advice = _ADVICE.get(code, str(cause))
-        error = self._error(f"{self._path}: {advice}")
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        error = self._error(f"{self._path}: {advice(cause)}")
+        error.permanent = isinstance(cause, PermissionError) or code in _REFUSALS
         error.__cause__ = cause
         return error
 
@@ -159,7 +188,12 @@ class Database:
                 connection.executescript(
                     f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version = {self._version}; COMMIT"
                 )
+            while (migration := self._migrations.get(found := _version_of(connection))) is not None:
+                log.info("%s: bringing format %d up to date", self._path, found)
+                _commit(connection, [migration, partial(_set_version, version=found + 1)])
             self._check_version(connection)
+            status = self._path.stat()
+            self._identity = status.st_dev, status.st_ino
         except BaseException:
             connection.close()
             raise
@@ -167,6 +201,9 @@ class Database:
 
     def _connect_reader(self) -> sqlite3.Connection:
         if not self._path.exists():
+            above = next(path for path in self._path.absolute().parents if path.exists())
+            if not above.is_dir():
+                raise self._error(f"{above} is not a directory; choose another with --data-dir")
             raise self._error(f"there is no {self._path} yet; a pipeline creates it when it runs")
         connection = self._connect()
         try:
@@ -187,11 +224,22 @@ class Database:
         found = _version_of(connection)
         if found == 0:
             raise self._error(f"{self._path} holds nothing yet; a pipeline fills it when it runs")
+        if found < self._version and found in self._migrations:
+            raise self._error(f"{self._path} {OUTDATED}; start a pipeline on it, which upgrades it")
         if found != self._version:
             raise self._error(
                 f"{self._path} has format {found}, this version of the program uses {self._version}; "
                 "use the version that wrote it, or move it away to start with an empty one"
             )
+
+
+def advice(error: sqlite3.Error | OSError) -> str:
+    """What is wrong with a database, and what to do."""
+    if isinstance(error, OSError):
+        return f"{error.strerror}; check the permissions of its directory"
+    # The lowest byte is the kind of error, the others are its details.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return _ADVICE.get(code, str(error))
 
 
 class _Worker:
@@ -237,6 +285,10 @@ def _commit(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connect
 def _version_of(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
+
+
+def _set_version(connection: sqlite3.Connection, version: int) -> None:
+    connection.execute(f"PRAGMA user_version = {version}")
 
 
 def _nothing(_: sqlite3.Connection) -> None:

@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 import subprocess
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datadir import DataDir, DataDirError
+from pipeline.doctor import machine
+from pipeline.storage.datadir import DataDir, DataDirError
+from pipeline.system import places
 
 
 def test_two_owners_are_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
@@ -24,7 +27,7 @@ def test_two_owners_are_refused_with_the_pid_of_the_first(tmp_path: Path) -> Non
 
 def test_what_a_killed_owner_left_is_recovered_from(tmp_path: Path) -> None:
     script = (
-        "import os, signal, socket, sys; from pathlib import Path; from pipeline.datadir import DataDir\n"
+        "import os, signal, socket, sys; from pathlib import Path; from pipeline.storage.datadir import DataDir\n"
         "d = DataDir(Path(sys.argv[1])); d.create(); d.lock(); p = d.prepare_socket()\n"
         "s = socket.socket(socket.AF_UNIX); s.bind(str(p)); s.listen()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -81,3 +84,63 @@ def test_a_directory_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(DataDirError, match="--data-dir"):
         DataDir(tmp_path / "file" / "data").create()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
+def test_a_file_system_without_locks_is_not_a_pipeline_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(_fd: int, _operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "pipeline.lock").touch()
+    monkeypatch.setattr("fcntl.flock", refuse)
+    for ask in (DataDir(tmp_path).lock, lambda: DataDir(tmp_path).is_owned):
+        with pytest.raises(DataDirError, match=rf"cannot lock .*: {os.strerror(number)}; choose one"):
+            ask()
+    finding = machine.running(DataDir(tmp_path))
+    assert finding.level == "fault"
+    assert "pid" not in f"{finding}"
+    assert os.strerror(number) in finding.cause
+
+
+class TestPlaces:
+    """Where libraries write by themselves."""
+
+    @pytest.fixture(autouse=True)
+    def _restored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def test_numba_is_left_alone_where_it_has_a_place(self, tmp_path: Path) -> None:
+        environ: dict[str, str] = {}
+        places.provide(tmp_path, environ)
+        assert environ == {}
+
+    def test_and_gets_the_data_directory_where_it_has_none(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(places, "can_write", lambda directory: str(directory).startswith(tempfile.gettempdir()))
+        monkeypatch.setenv("XDG_CACHE_HOME", "/nowhere")
+        environ: dict[str, str] = {}
+        places.provide(tmp_path, environ)
+        assert environ == {"NUMBA_CACHE_DIR": str(tmp_path / "numba")}
+
+    def test_without_tmp_there_is_one_in_the_data_directory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(places, "has_temporary_directory", lambda: False)
+        environ: dict[str, str] = {}
+        places.provide(tmp_path, environ)
+        assert environ == {"TMPDIR": str(tmp_path / "tmp")} and (tmp_path / "tmp").is_dir()
+        assert tempfile.gettempdir() == environ["TMPDIR"]
+
+    @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o722])
+    def test_what_others_can_write_is_no_place_for_code(self, tmp_path: Path, mode: int) -> None:
+        tmp_path.chmod(mode)
+        with pytest.raises(places.PlaceError, match=r"NUMBA_CACHE_DIR names .* others can write"):
+            places.provide(tmp_path, {"NUMBA_CACHE_DIR": str(tmp_path)})
+        tmp_path.chmod(0o700)
+
+    def test_a_place_that_cannot_be_written_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(places.PlaceError, match="NUMBA_CACHE_DIR names /proc/x, which cannot be written"):
+            places.provide(tmp_path, {"NUMBA_CACHE_DIR": "/proc/x"})

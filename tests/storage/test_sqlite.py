@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.sqlite import Database
+from pipeline.storage.sqlite import Database
 
 
 class FaultError(Exception):
@@ -53,6 +53,10 @@ def insert(n: int, body: bytes = b"") -> Callable[[sqlite3.Connection], int]:
 
 def numbers(connection: sqlite3.Connection) -> list[int]:
     return [n for (n,) in connection.execute("SELECT n FROM numbers ORDER BY n")]
+
+
+def _double(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE numbers SET n = 2 * n")
 
 
 def pragma(text: str) -> Callable[[sqlite3.Connection], Any]:
@@ -218,6 +222,28 @@ class TestFaults:
             await database(path).open()
         assert threads_of(path) == []
 
+    async def test_an_earlier_format_is_brought_up_to_date_step_by_step(self, path: Path) -> None:
+        async with opened(path, version=1) as target:
+            await target.write(insert(1))
+        steps = {1: _double, 2: _double}
+        async with opened(path, migrations=steps) as target:
+            assert await target.read(numbers) == [4]
+        async with opened(path, migrations=steps) as target:
+            assert await target.read(numbers) == [4]
+
+    async def test_a_step_that_fails_leaves_the_file_as_it_was(self, path: Path) -> None:
+        async with opened(path, version=2) as target:
+            await target.write(insert(1))
+
+        def half(connection: sqlite3.Connection) -> None:
+            _double(connection)
+            raise sqlite3.OperationalError("killed")
+
+        with pytest.raises(FaultError, match="killed"):
+            await database(path, migrations={2: half}).open()
+        async with opened(path, version=2) as target:
+            assert await target.read(numbers) == [1]
+
     async def test_a_directory_that_cannot_be_made_is_said(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(FaultError, match=r"test\.sqlite: .*check the permissions"):
@@ -269,6 +295,14 @@ class TestReadOnly:
         overwrite(path, b"")
         with pytest.raises(FaultError, match="holds nothing yet"):
             await database(path, read_only=True).open()
+
+    @pytest.mark.parametrize("below", ["store.sqlite", "simulated/store.sqlite"])
+    async def test_a_file_in_place_of_the_directory_is_named(self, tmp_path: Path, below: str) -> None:
+        place = tmp_path / "data"
+        place.write_text("")
+        with pytest.raises(FaultError, match="data is not a directory; choose another with --data-dir"):
+            await database(place / below, read_only=True).open()
+        assert place.read_text() == ""
 
     async def test_it_sees_what_a_writer_writes(self, path: Path) -> None:
         async with opened(path) as writer, opened(path, read_only=True) as reader:

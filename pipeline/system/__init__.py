@@ -1,0 +1,1 @@
+"""The machine it runs on: its streams, places, rights and addresses."""

@@ -1,0 +1,1 @@
+"""Bringing what earlier versions stored up to date."""
