@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pipeline.clock import Clock
-from pipeline.http_errors import CircuitOpenError, UnavailableError
+from pipeline.net.errors import CircuitOpenError, HttpError, UnavailableError
 
 THRESHOLD: Final = 5
 """Failures in a row that open a circuit."""
@@ -37,20 +37,23 @@ class Circuit:
         """
         until = self._until()
         if until is not None and until > self._clock.now():
-            cause = f"not tried until {until.astimezone():%H:%M:%S}, after {self._failures} failures: {self._error}"
-            raise CircuitOpenError(self._provider, cause, until=until)
+            # The cause first, and the same words every time: who waits for a long while says so once.
+            raise CircuitOpenError(self._provider, f"{self._error}, again and again", until=until)
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Around one try: an `UnavailableError` in it is a failure, anything else that comes back is a success.
+        """Around one try: an `UnavailableError` in it is a failure, any other answer a success.
+
+        A try that never left, or failed by a fault of ours, says nothing of the provider: the next one is let through.
 
         Raises:
             CircuitOpenError: as `check`.
         """
         self.check()
-        if self._next_try is not None:
+        due, probe = self._next_try, None
+        if due is not None:
             # Whoever comes meanwhile waits for the outcome; so does the next, should this one be cancelled.
-            self._next_try = self._clock.monotonic() + self._pause
+            probe = self._next_try = self._clock.monotonic() + self._pause
         try:
             yield
         except UnavailableError as error:
@@ -59,8 +62,11 @@ class Circuit:
             if self._failures >= self._threshold:
                 self._next_try = self._clock.monotonic() + self._pause
             raise
-        except Exception:
-            self._close()
+        except Exception as error:
+            if isinstance(error, HttpError) and error.sent:
+                self._close()
+            elif self._next_try == probe:
+                self._next_try = due
             raise
         else:
             self._close()

@@ -1,4 +1,4 @@
-"""HTTP for all sources: bounded in time and size, retried where that helps, and never telling a secret."""
+"""HTTP for all sources: bounded in time and size, retried where that helps, and without secrets in any message."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from pipeline import __version__
-from pipeline.circuit import Circuit
+from pipeline.aio import Backoff
 from pipeline.clock import Clock, SystemClock
-from pipeline.http_errors import HttpError, RateLimitedError, RefusedError, TimedOutError, UnavailableError
-from pipeline.supervisor import Backoff
+from pipeline.net.circuit_breaker import Circuit
+from pipeline.net.errors import HttpError, RateLimitedError, RefusedError, TimedOutError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -99,12 +99,11 @@ class Http:
         """The body of the answer, decompressed; `attempts` in place of as many as the limits allow.
 
         Raises:
-            UnavailableError: if every attempt failed.
-            TimedOutError: if there was no answer in time; not tried again, for others wait meanwhile.
-            CircuitOpenError: if the host has failed so often of late that it is left alone.
-            RateLimitedError: for status 429; not tried again, for when is for the caller to say.
-            RefusedError: for any other status from 400 to 499.
-            HttpError: if the answer is too large, cannot be decompressed, or leads elsewhere.
+            UnavailableError: if every attempt failed. TimedOutError: if there was no answer in time; not tried again,
+                for others wait meanwhile. CircuitOpenError: if the host has failed so often lately that it is not
+                tried. RateLimitedError: for status 429; not tried again, for when is for the caller to say.
+                RefusedError: for any other status from 400 to 499. HttpError: if the answer is too large, cannot be
+                decompressed, or leads elsewhere.
         """
         request = self._client.build_request("GET", url, params=params, headers=headers)
         return await self._retried(request, permit, heard, attempts)
@@ -173,7 +172,7 @@ class Http:
         except TimeoutError as error:
             raise TimedOutError(provider, f"no complete answer within {self._limits.total:g} s") from error
         except httpx.PoolTimeout as error:
-            raise HttpError(provider, "not asked, for too many requests are under way", sent=False) from error
+            raise HttpError(provider, "not sent: too many requests are in progress", sent=False) from error
         except httpx.RequestError as error:
             sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             kind = TimedOutError if isinstance(error, httpx.TimeoutException) else UnavailableError

@@ -1,8 +1,8 @@
 """A budget of requests: so many in a second, in a minute, on a day, across restarts.
 
-Our own, for what the limiter libraries lack together: a day that begins at midnight somewhere (theirs are windows of
-24 hours), persistence with an injected clock (pyrate-limiter's SQLite bucket reads the machine's), and taking the
-provider's word that the day is used up.
+Our own, because no limiter library has all of this: a day that begins at midnight somewhere (theirs are windows of 24
+hours), persistence with an injected clock (pyrate-limiter's SQLite bucket reads the machine's), and a provider's reply
+that the day is used up.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from pipeline.clock import Clock
-from pipeline.statefile import StateFile
+from pipeline.storage.statefile import StateFile
 
 DAYS_KEPT: Final = 8
 """Days whose counts are kept: a clock that was set wrong and is set back finds the count of the right day."""
 
 
 class BudgetSpentError(Exception):
-    """The day's requests are used up. Not an error of anything: ask again at `until` (aware)."""
+    """The day's requests are used up. Not a fault: ask again at `until` (aware)."""
 
     def __init__(self, until: datetime) -> None:
         super().__init__(f"the day's requests are used up until {until:%Y-%m-%d %H:%M %Z}")
@@ -33,7 +33,7 @@ class BudgetSpentError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateLimit:
     """At most `count` requests in any `seconds`."""
 
     count: int
@@ -62,7 +62,7 @@ class Budget:
     """
 
     def __init__(
-        self, path: Path, clock: Clock, *, key: str, rates: Sequence[Rate], per_day: int | None, zone: ZoneInfo
+        self, path: Path, clock: Clock, *, key: str, rates: Sequence[RateLimit], per_day: int | None, zone: ZoneInfo
     ) -> None:
         """`key` is a fingerprint of whose budget it is: another key's count is not taken over."""
         self.per_day = per_day

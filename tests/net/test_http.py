@@ -8,9 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline import circuit
-from pipeline.http import Http, Limits
-from pipeline.http_errors import (
+from pipeline.net import circuit_breaker as circuit
+from pipeline.net.errors import (
     CircuitOpenError,
     HttpError,
     RateLimitedError,
@@ -18,9 +17,10 @@ from pipeline.http_errors import (
     TimedOutError,
     UnavailableError,
 )
-from tests.engines.process import free_port
-from tests.fakes import FakeClock
-from tests.http_server import Behaviour, HttpServer, answer, gzipped, hang, held, reset, trickle, truncated
+from pipeline.net.http import Http, Limits
+from testkit.engines.process import free_port
+from testkit.fakes import FakeClock
+from testkit.http_server import Behaviour, HttpServer, answer, gzipped, hang, held, reset, trickle, truncated
 
 SECRET = "S3CR3T-KEY"  # noqa: S105
 OK = answer(b"ok")
@@ -105,7 +105,7 @@ class TestRetries:
         busy = [asyncio.create_task(http.get(server.url)) for _ in range(16)]
         while len(server.requests) < len(busy):
             await asyncio.sleep(0.001)
-        with pytest.raises(HttpError, match="too many requests are under way"):
+        with pytest.raises(HttpError, match="too many requests are in progress"):
             await http.get(server.url, permit=permit)
         for task in busy:
             task.cancel()
@@ -255,9 +255,7 @@ class TestCircuit:
             await http.get(server.url, permit=permit)
         until = error.value.until
         assert until <= opened + timedelta(seconds=circuit.PAUSE)
-        assert str(error.value).endswith(
-            f"not tried until {until.astimezone():%H:%M:%S}, after 5 failures: status 500 Internal Server Error"
-        )
+        assert str(error.value).endswith("status 500 Internal Server Error, again and again")
         assert (len(server.requests), permit.given) == (5, 0)
 
         clock.jump(circuit.PAUSE)
@@ -298,6 +296,27 @@ class TestCircuit:
             await http.get(server.url)
         clock.jump(circuit.PAUSE)
         assert await http.get(server.url) == b"ok"
+
+    @pytest.mark.parametrize(
+        "error", [HttpError("x", "not asked", sent=False), ValueError("a fault of ours")], ids=["not sent", "ours"]
+    )
+    @pytest.mark.parametrize("failures", [2, circuit.THRESHOLD, circuit.THRESHOLD + 1])
+    def test_a_try_that_never_left_changes_nothing(self, clock: FakeClock, error: Exception, failures: int) -> None:
+        of = circuit.Circuit("x", clock)
+
+        def attempt(error: Exception) -> None:
+            with pytest.raises(type(error)), of.attempt():
+                raise error
+
+        for _ in range(failures):
+            attempt(UnavailableError("x", "down"))
+            clock.jump(circuit.PAUSE)
+        attempt(error)
+        attempt(error)  # for the try that was due has not been taken
+        for _ in range(max(1, circuit.THRESHOLD - failures)):
+            attempt(UnavailableError("x", "down"))
+        with pytest.raises(CircuitOpenError):
+            of.check()
 
     async def test_a_provider_that_answers_is_not_failing(self, server: HttpServer, http: Http) -> None:
         server.on(answer(status=404))

@@ -8,21 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.budget import Budget, BudgetSpentError, Rate
 from pipeline.clock import Clock
-from tests.data import NEW_YORK
-from tests.fakes import FakeClock
+from pipeline.net.request_budget import Budget, BudgetSpentError, RateLimit
+from testkit.data import NEW_YORK
+from testkit.examples import DEAR
+from testkit.fakes import FakeClock
 
 EVENING = datetime(2026, 3, 4, 23, 0, tzinfo=NEW_YORK).astimezone(UTC)
 
 
 def budget(path: Path, clock: Clock, *rates: tuple[int, float], per_day: int | None = 25, key: str = "key") -> Budget:
     return Budget(
-        path / "budget.json", clock, key=key, rates=[Rate(*rate) for rate in rates], per_day=per_day, zone=NEW_YORK
+        path / "budget.json", clock, key=key, rates=[RateLimit(*rate) for rate in rates], per_day=per_day, zone=NEW_YORK
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=DEAR)
 @given(
     rates=st.lists(st.tuples(st.integers(1, 5), st.sampled_from([1.0, 10.0, 60.0])), min_size=1, max_size=3),
     per_day=st.none() | st.integers(1, 40),
@@ -135,7 +136,7 @@ async def test_a_damaged_file_counts_for_nothing_and_the_log_says_so(tmp_path, c
     (tmp_path / "budget.json").write_bytes(content)
     of = budget(tmp_path, FakeClock(EVENING))
     assert of.left == 25
-    assert "budget.json cannot be read and counts for nothing" in caplog.text
+    assert "budget.json cannot be read and is ignored" in caplog.text
     await of.permit()
     assert budget(tmp_path, FakeClock(EVENING)).used == 1
 

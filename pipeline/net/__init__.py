@@ -1,0 +1,1 @@
+"""Requests to providers: bounded, retried where that helps, within a budget."""
