@@ -1,4 +1,4 @@
-"""What this process is called on a bus that others use too."""
+"""The name of this process on a shared bus."""
 
 import os
 import re
@@ -6,6 +6,11 @@ import socket
 from typing import Final
 
 HOST: Final = socket.gethostname()
+
+
+def is_pipeline(client: str) -> bool:
+    """Whether a client of that name is a pipeline such as this one."""
+    return re.fullmatch(r"fintrends-.*-\d+", client) is not None
 
 
 def client_name() -> str:

@@ -8,8 +8,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from pipeline.bus.embedded import EmbeddedBus
-from pipeline.store.embedded import EmbeddedStore
+from pipeline.bus.embedded.bus import EmbeddedBus
+from pipeline.store.embedded.store import EmbeddedStore
 from tests.contract.helpers import document, record
 
 SIZE = 40

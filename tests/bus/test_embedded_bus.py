@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pipeline.bus import embedded_tables
 from pipeline.bus.base import BusError, TopicPartition
-from pipeline.bus.embedded import EmbeddedBus, _shares
+from pipeline.bus.embedded import tables as embedded_tables
+from pipeline.bus.embedded.bus import EmbeddedBus, _shares
+from testkit.fakes import FakeClock
 from tests.contract.helpers import PATIENCE, Listener, consuming, numbered, record, take, values
-from tests.fakes import FakeClock
-from tests.unit.test_embedded_sqlite import held, listing, spin, threads_of
+from tests.storage.test_sqlite import held, listing, spin, threads_of
 
 WEEK = 7 * 86400.0
 TOPIC = TopicPartition("topic", 0)
@@ -112,6 +112,29 @@ class TestConsumers:
                 await asyncio.gather(publisher, return_exceptions=True)
             assert publisher.cancelled()
             assert values(await asyncio.wait_for(waiting, PATIENCE)) == ["heard"]
+
+    async def test_one_begins_anew_with_a_topic_that_was_deleted_meanwhile(self, bus: EmbeddedBus) -> None:
+        await bus.publish(numbered("topic", 5))
+        listener = Listener()
+        async with consuming(bus, "group", ["topic"], listener) as consumer:
+            assert values(await take(consumer, 5)) == ["0", "1", "2", "3", "4"]
+            await bus.delete_topics(["topic"])
+            assert listener.revoked == [TOPIC] and await consumer.poll(10, 0.01) == []
+            assert consumer.assigned == frozenset()
+            await bus.publish(numbered("topic", 2, start=7))
+            assert values(await take(consumer, 2)) == ["7", "8"]
+
+    async def test_a_topic_of_many_records_is_deleted_in_steps(
+        self, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(embedded_tables, "_SWEEP_STEP", 3)
+        await bus.publish([*numbered("topic", 10), *numbered("kept", 10)])
+        await bus.delete_topics(["topic"])
+        assert await bus.topics() == {"kept"}
+        async with consuming(bus, "group", ["kept", "topic"]) as consumer:
+            assert len(await take(consumer, 10)) == 10
+            await bus.publish(numbered("topic", 1, start=3))
+            assert values(await take(consumer, 1)) == ["3"], "nothing of the one before"
 
 
 class TestMemory:

@@ -6,10 +6,10 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from pipeline.bus.embedded import EmbeddedBus
+from pipeline.bus.embedded.bus import EmbeddedBus
 from pipeline.store.base import Query
-from pipeline.store.embedded import EmbeddedStore
-from tests.unit.embedded_writer import SIZE, TOPICS, body_of
+from pipeline.store.embedded.store import EmbeddedStore
+from tests.bus.embedded_writer import SIZE, TOPICS, body_of
 
 ROUNDS = 4
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 def write_until_killed(directory: Path, round_: int, acknowledgements: int) -> list[str]:
     """The batches that were acknowledged."""
-    command = [sys.executable, "-m", "tests.unit.embedded_writer", str(directory), str(round_)]
+    command = [sys.executable, "-m", "tests.bus.embedded_writer", str(directory), str(round_)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(acknowledgements)]

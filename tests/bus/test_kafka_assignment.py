@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.bus.kafka_division import divide
+from pipeline.bus.kafka.assignment import divide
 
 TOPICS = st.frozensets(st.sampled_from([f"t{n}" for n in range(9)]))
 GROUPS = st.dictionaries(st.sampled_from("abcde"), TOPICS, max_size=5)

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.bus import embedded_tables as tables
-from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Record, TopicPartition
+from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Record, Refusal, TopicPartition
 from pipeline.bus.client import HOST, client_name
-from pipeline.bus.embedded_claims import EmbeddedClaims
-from pipeline.bus.embedded_tail import Tail
+from pipeline.bus.embedded import tables
+from pipeline.bus.embedded.claims import EmbeddedClaims
+from pipeline.bus.embedded.tail import Tail
 from pipeline.clock import Clock, SystemClock
-from pipeline.retention import Retention
-from pipeline.sqlite import Database
+from pipeline.contract.retention import Retention
+from pipeline.storage.sqlite import Database
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +24,10 @@ _SWEEP_PERIOD: Final = 3600.0
 
 
 class EmbeddedBus:
-    """Fills the port `Bus` for one process; others may open the file `read_only` for look-ups.
+    """Implements the port `Bus` for one process; others may open the file `read_only` for look-ups.
 
-    What is acknowledged survives the end of the process, however that comes. A power cut may take the last moments
-    with it (synchronous NORMAL); `EmbeddedStore` says why that is the right way round.
+    What is acknowledged survives the end of the process, however it ends. A power cut may lose the last moments
+    (synchronous NORMAL); see `EmbeddedStore` for why this order is right.
 
     Records are kept for `retention` from when they were appended, and beyond it until every group that has ever
     committed on their topic has read them.
@@ -85,18 +85,35 @@ class EmbeddedBus:
             await consumer.close()
         await self._database.close()
 
-    async def create_topics(self, topics: Collection[str]) -> None:
+    async def create_topics(self, topics: Collection[str]) -> dict[str, str]:
         await self._announced(self._database.write(partial(tables.create_topics, tuple(topics))))
+        return {}
 
     async def topics(self) -> set[str]:
         return {topic for topic, _, _ in await self._database.read(tables.topics)}
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def delete_topics(self, topics: Collection[str]) -> dict[str, str]:
+        for topic in topics:
+            while await self._database.write(partial(tables.delete_topic, topic)):
+                pass
+            self._ends.pop(topic, None)
+        self._tail.clear()
+        for consumer in tuple(self._consumers):
+            await consumer.forget(topics)
+        return {}
+
+    async def publish(self, records: Sequence[Record]) -> list[Refusal]:
         if records:
             await self._announced(self._insert(tuple(records)))
+        return []
 
     def consumer(
-        self, group: str | None, topics: Collection[str], listener: AssignmentListener | None = None
+        self,
+        group: str | None,
+        topics: Collection[str],
+        listener: AssignmentListener | None = None,
+        *,
+        whole_topics: bool = False,  # noqa: ARG002 - they have one partition
     ) -> "EmbeddedConsumer":
         """As in the port; but a group has one member at a time.
 
@@ -106,7 +123,9 @@ class EmbeddedBus:
         if self._read_only:
             raise BusError("the bus is open for reading only; consumers belong to the pipeline")
         if group is not None and any(consumer.group == group for consumer in self._consumers):
-            raise BusError(f"the group {group!r} has a consumer already, and the embedded bus allows one; close that")
+            raise BusError(
+                f"the group {group!r} has a consumer already, and the embedded bus allows one; close it first"
+            )
         consumer = EmbeddedConsumer(self, self._database, self._tail, self._ends, group, topics, listener)
         self._consumers.add(consumer)
         return consumer
@@ -120,7 +139,7 @@ class EmbeddedBus:
         if self._read_only:
             raise BusError("the bus is open for reading only; claims belong to the pipeline")
         if group in self._claims:
-            raise BusError(f"the group {group!r} has a member already, and the embedded bus allows one; close that")
+            raise BusError(f"the group {group!r} has a member already, and the embedded bus allows one; close it first")
         self._claims[group] = claims = EmbeddedClaims(lambda: self._claims.pop(group))
         return claims
 
@@ -140,6 +159,11 @@ class EmbeddedBus:
         committed = await self._database.read(partial(tables.committed, group, tuple(topics)))
         return {TopicPartition(topic, tables.PARTITION): next_ for topic, next_ in committed}
 
+    async def reset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+        if any(consumer.group == group for consumer in self._consumers):
+            raise BusError(f"the group {group!r} has a member; its offsets can be reset while it has none")
+        await self._database.write(partial(tables.commit, group, dict(positions)))
+
     async def offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
         existing = await self._database.read(tables.topics)
         return {
@@ -147,6 +171,10 @@ class EmbeddedBus:
             for topic, first, next_ in existing
             if topic in topics
         }
+
+    async def offsets_at(self, topics: Collection[str], ts: int) -> dict[TopicPartition, int]:
+        found = await self._database.read(partial(tables.offsets_at, tuple(topics), ts))
+        return {TopicPartition(topic, tables.PARTITION): offset for topic, offset in found}
 
     async def retention(self, topics: Collection[str]) -> dict[str, Retention]:
         kept = Retention(ms=self._retention // timedelta(milliseconds=1))
@@ -188,7 +216,7 @@ class EmbeddedBus:
         return {record.topic: record.offset + 1 for record in inserted}
 
     async def _announced(self, written: Coroutine[Any, Any, dict[str, int]]) -> None:
-        """Write, and tell the consumers of the topics whose ends that returns."""
+        """Write, and notify the consumers of the topics whose ends that returns."""
         # Shielded, for what is written must be announced to the consumers even if the writer is cancelled meanwhile.
         await asyncio.shield(self._announce(written))
 
@@ -204,7 +232,7 @@ class EmbeddedBus:
 
 
 class EmbeddedConsumer:
-    """Fills the port `Consumer`. `tail` and `ends` are the bus's, kept up to date by it."""
+    """Implements the port `Consumer`. `tail` and `ends` are the bus's, kept up to date by it."""
 
     skipped = 0  # what a group has yet to read is retained
 
@@ -228,6 +256,7 @@ class EmbeddedConsumer:
         self._outdated = False
         self._starts: dict[str, int] = {}
         self._positions: dict[str, int] = {}
+        self._moved: set[str] = set()  # since the last commit
         # Topics that may have something to read, those served the longest ago first: there may be thousands, of which
         # a few have.
         self._behind: dict[str, None] = {}
@@ -246,6 +275,10 @@ class EmbeddedConsumer:
         if self._positions.keys() != self._subscribed & self._ends.keys():
             return None
         return frozenset(TopicPartition(topic, tables.PARTITION) for topic in self._positions)
+
+    @property
+    def reached(self) -> dict[TopicPartition, int]:
+        return {TopicPartition(topic, tables.PARTITION): self._positions[topic] for topic in self._moved}
 
     async def subscribe(self, topics: Collection[str]) -> None:
         self._subscribe(topics)
@@ -281,10 +314,11 @@ class EmbeddedConsumer:
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         if self.group is None:
-            raise BusError("a consumer without a group has nowhere to commit to")
+            raise BusError("a consumer without a group cannot commit")
         if self._closed:
             raise BusError("the consumer is closed")
         await self._database.write(partial(tables.commit, self.group, dict(positions)))
+        self._moved -= {where.topic for where, at in positions.items() if self._positions.get(where.topic) == at}
 
     async def close(self) -> None:
         if self._closed:
@@ -296,6 +330,15 @@ class EmbeddedConsumer:
                 await self._revoke(list(self._positions))
         finally:
             self._bus.leave(self)
+
+    async def forget(self, topics: Collection[str]) -> None:
+        """Work no longer on these topics, which are deleted; on those that are created again, from their beginning."""
+        async with self._busy:
+            await self._revoke([topic for topic in topics if topic in self._positions])
+            for topic in topics:
+                self._starts.pop(topic, None)
+                self._behind.pop(topic, None)
+            self._outdated = True
 
     def wake(self, topics: Collection[str]) -> None:
         """Look again, for there is something new in these topics."""
@@ -333,6 +376,7 @@ class EmbeddedConsumer:
         for topic in topics:
             del self._positions[topic]
             self._behind.pop(topic, None)
+            self._moved.discard(topic)
 
     async def _fetch(self, max_records: int) -> list[Received]:
         """What there is, from the topics that were served the longest ago."""
@@ -352,6 +396,8 @@ class EmbeddedConsumer:
                 positions |= found_positions
             for topic, position in positions.items():
                 self._positions[topic] = position
+                if self.group is not None:
+                    self._moved.add(topic)
                 self._behind.pop(topic, None)  # so that it goes to the end of the queue
                 if position < self._ends[topic]:
                     self._behind[topic] = None

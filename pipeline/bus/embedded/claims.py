@@ -7,7 +7,7 @@ from pipeline.bus.base import BusError
 
 
 class EmbeddedClaims:
-    """Fills the port `Claims`. One process at a time works on a data directory, so all that is claimed is held."""
+    """Implements the port `Claims`. One process at a time works on a data directory, so all that is claimed is held."""
 
     def __init__(self, leave: Callable[[], object]) -> None:
         self.held: frozenset[str] = frozenset()

@@ -160,6 +160,36 @@ def commit(group: str, positions: Mapping[TopicPartition, int], connection: sqli
     )
 
 
+def offsets_at(topics: Collection[str], ts: int, connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Those of the topics that exist, each with the offset of its first record of that time or later, or its end."""
+    found = []
+    for topic, (id_, next_) in _found(topics, connection).items():
+        row = connection.execute(
+            "SELECT position FROM records WHERE position >= ? AND position < ? AND ts >= ? ORDER BY position LIMIT 1",
+            (_position(id_, 0), _position(id_ + 1, 0), ts),
+        ).fetchone()
+        found.append((topic, next_ if row is None else row[0] - _position(id_, 0)))
+    return found
+
+
+def delete_topic(topic: str, connection: sqlite3.Connection) -> bool:
+    """Delete some of the topic's records, or, with the last of them, the topic; whether it is still there."""
+    for id_, _ in _found([topic], connection).values():
+        bounds = _position(id_, 0), _position(id_ + 1, 0)
+        rest = connection.execute(
+            "SELECT position FROM records WHERE position >= ? AND position < ? ORDER BY position LIMIT 1 OFFSET ?",
+            (*bounds, _SWEEP_STEP),
+        ).fetchone()
+        stop = bounds[1] if rest is None else rest[0]
+        connection.execute("DELETE FROM records WHERE position >= ? AND position < ?", (bounds[0], stop))
+        if rest is not None:
+            connection.execute("UPDATE topics SET first = ? WHERE id = ?", (stop - bounds[0], id_))
+            return True
+        connection.execute("DELETE FROM commits WHERE topic = ?", (id_,))
+        connection.execute("DELETE FROM topics WHERE id = ?", (id_,))
+    return False
+
+
 def sweep(topic: str, before: int, connection: sqlite3.Connection) -> int:
     """Delete the oldest records of the topic that may go, at most `_SWEEP_STEP`; returns how many."""
     id_, first, stop = connection.execute(
@@ -167,16 +197,14 @@ def sweep(topic: str, before: int, connection: sqlite3.Connection) -> int:
         "FROM topics WHERE name = ?",
         (topic,),
     ).fetchone()
-    appended = connection.execute(
-        "SELECT appended FROM records WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
+    oldest = connection.execute(
+        "SELECT appended, position FROM records WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
         (_position(id_, first), _position(id_, stop), _SWEEP_STEP),
     ).fetchall()
-    count = sum(1 for _ in takewhile(lambda row: row[0] < before, appended))
-    if count:
-        # Offsets are dense, so as many offsets go as records.
-        connection.execute(
-            "DELETE FROM records WHERE position >= ? AND position < ?",
-            (_position(id_, first), _position(id_, first + count)),
-        )
-        connection.execute("UPDATE topics SET first = first + ? WHERE id = ?", (count, id_))
-    return count
+    expired = list(takewhile(lambda row: row[0] < before, oldest))
+    if expired:
+        # By position, for offsets may have gaps where records were moved into another namespace.
+        end = expired[-1][1] + 1
+        connection.execute("DELETE FROM records WHERE position >= ? AND position < ?", (_position(id_, first), end))
+        connection.execute("UPDATE topics SET first = ? WHERE id = ?", (end - _position(id_, 0), id_))
+    return len(expired)

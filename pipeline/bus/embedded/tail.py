@@ -12,7 +12,8 @@ _OVERHEAD: Final = 800
 
 
 class Tail:
-    """As many of the newest records as fit into `limit` bytes: who keeps up reads them here, and not from the file.
+    """As many of the newest records as fit into `limit` bytes: consumers that keep up read them here, and not from the
+    file.
 
     A record that every consumer has to read from the file costs a fifth of what the whole pipeline does for a bar, and
     with a thousand topics, of which each has a few, a third.

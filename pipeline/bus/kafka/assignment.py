@@ -1,4 +1,4 @@
-"""Who of a group holds which topic: spread evenly, and moved no more than that takes."""
+"""Which member of a group holds which topic: spread evenly, with as few moves as possible."""
 
 from collections.abc import Collection, Mapping
 

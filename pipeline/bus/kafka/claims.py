@@ -6,13 +6,13 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final, Protocol
 
 from pipeline.bus.base import BusError, Received, TopicPartition
-from pipeline.bus.kafka_consumer import SILENCE_SECONDS
+from pipeline.bus.kafka.consumer import SILENCE_SECONDS
 
 SLICE_SECONDS: Final = 0.2
 """How often it looks whether a rebalance has changed what it holds."""
 
 
-class Connection(Protocol):
+class ClaimsConnection(Protocol):
     """A connected client whose partitions are paused."""
 
     @property
@@ -25,32 +25,34 @@ class Connection(Protocol):
     async def stop(self) -> None: ...
 
 
-class Cluster(Protocol):
+class ClaimsCluster(Protocol):
     """What claims ask of their bus. Everything raises `BusError`."""
 
     def bounded(self, doing: str) -> AbstractAsyncContextManager[None]: ...
 
-    async def connect_paused(self, group: str) -> Connection: ...
+    async def explained(self, error: BusError, group: str | None) -> BusError: ...
 
-    async def create_topics(self, topics: Collection[str]) -> None: ...
+    async def connect_paused(self, group: str) -> ClaimsConnection: ...
+
+    async def create_topics(self, topics: Collection[str]) -> dict[str, str]: ...
 
     async def topics(self) -> set[str]: ...
 
 
 class KafkaClaims:
-    """Fills the port `Claims`.
+    """Implements the port `Claims`.
 
     The client sends heartbeats by itself, but only while it is asked for records: asking is also how it reports what
-    went wrong. After an error the connection is given up, and the next `poll` makes a new one.
+    went wrong. After an error the connection is closed, and the next `poll` opens a new one.
     """
 
-    def __init__(self, cluster: Cluster, group: str) -> None:
+    def __init__(self, cluster: ClaimsCluster, group: str) -> None:
         self._cluster = cluster
         self._group = group
         self._wanted: frozenset[str] = frozenset()
         self._subscribed: frozenset[str] = frozenset()
         self._told: frozenset[str] | None = None
-        self._connection: Connection | None = None
+        self._connection: ClaimsConnection | None = None
         self._heard = 0.0
         self._closed = False
 
@@ -69,10 +71,10 @@ class KafkaClaims:
                 if loop.time() >= deadline:
                     return held
                 await self._wait(min(deadline, loop.time() + SLICE_SECONDS))
-        except BusError:
+        except BusError as error:
             self._told = None
             await self._leave()
-            raise
+            raise await self._cluster.explained(error, self._group) from error.__cause__
 
     async def close(self) -> None:
         self._closed = True
@@ -88,8 +90,10 @@ class KafkaClaims:
         if self._connection is None:
             self._connection = await self._cluster.connect_paused(self._group)
             self._heard = asyncio.get_running_loop().time()
-        wanted = self._wanted
-        await self._cluster.create_topics(wanted)  # again, should somebody have deleted one
+        # Created again if one was deleted. A topic that may not be used cannot be held by any member.
+        wanted = self._wanted - (await self._cluster.create_topics(self._wanted)).keys()
+        if not wanted:
+            return frozenset()
         if self._subscribed != wanted:
             self._connection.subscribe(wanted)
             self._subscribed = wanted

@@ -1,29 +1,112 @@
-"""One consumer of aiokafka's in our own types, and what it is told of its group."""
+"""One aiokafka consumer in our own types, and what its group assigns to it."""
 
 import asyncio
+import struct
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
 import aiokafka.client
+import aiokafka.conn
+import aiokafka.errors
+import aiokafka.producer.sender
 from aiokafka import AIOKafkaConsumer
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 
-from pipeline.bus.base import Received, TopicPartition
-from pipeline.bus.kafka_consumer import Rebalances
-from pipeline.bus.kafka_division import divide
-from pipeline.bus.kafka_shapes import received
+from pipeline.bus.base import Received, TopicPartition, TopicRefusedError
+from pipeline.bus.kafka.assignment import divide
+from pipeline.bus.kafka.codec import received
+from pipeline.bus.kafka.consumer import Rebalances
+from pipeline.bus.kafka.errors import advice
+from pipeline.bus.kafka.options import JOIN_SECONDS
 
 # aiokafka asks about topics so that a broker makes those it does not know, with its own defaults, and has no option
-# against it: a topic that somebody deletes would be back at once, and would not keep records of years ago.
+# against it: a deleted topic would be back at once, and would not keep records of years ago.
 aiokafka.client.MetadataRequest = partial(aiokafka.client.MetadataRequest, allow_auto_topic_creation=False)
+
+
+class InvalidRecordError(aiokafka.errors.BrokerResponseError):  # type: ignore[misc]
+    """A record that the topic's rules forbid, such as one without a key where the topic is compacted."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+    description = "The broker has checked the record and refuses it."
+
+
+class ThrottlingQuotaExceededError(aiokafka.errors.BrokerResponseError):  # type: ignore[misc]
+    """More changes to topics than the cluster allows at a time."""
+
+    errno = 89
+    message = "THROTTLING_QUOTA_EXCEEDED"
+    description = "The quota of this user is used up for the moment."
+    retriable = True
+
+
+class HungUpError(aiokafka.errors.KafkaConnectionError):  # type: ignore[misc]
+    """A connection that was made and closed before anything was answered."""
+
+
+# Of the codes that brokers send nowadays aiokafka knows those up to 79, and calls all others an unknown error.
+aiokafka.errors.kafka_errors.update({e.errno: e for e in (InvalidRecordError, ThrottlingQuotaExceededError)})
+
+TOPIC_REFUSES: Final = (
+    aiokafka.errors.TopicAuthorizationFailedError,
+    aiokafka.errors.InvalidTopicError,
+    aiokafka.errors.PolicyViolationError,
+)
+"""What is about a topic, whatever is to be published there."""
+RECORD_REFUSED: Final = (
+    aiokafka.errors.MessageSizeTooLargeError,
+    aiokafka.errors.RecordListTooLargeError,
+    aiokafka.errors.InvalidTimestampError,
+    InvalidRecordError,
+)
+"""What is about a record, or about one of those it was sent with: sent alone, each has its own answer."""
+
+
+class _ProduceHandler(aiokafka.producer.sender.SendProduceReqHandler):  # type: ignore[misc]
+    """aiokafka goes on counting from the records that a broker refused, which takes the next ones as out of order and
+    refuses them too, until there is a new producer. Here it counts from the last that were taken."""
+
+    def handle_response(self, response: Any) -> None:
+        super().handle_response(response)
+        if self._sender._txn_manager is None:
+            return  # a producer that is not idempotent numbers nothing
+        numbers = self._sender._txn_manager._sequence_numbers
+        for partition, batch in self._batches.items():
+            if batch.future.done() and isinstance(batch.future.exception(), (*TOPIC_REFUSES, *RECORD_REFUSED)):
+                numbers[partition] -= batch.record_count
+
+
+aiokafka.producer.sender.SendProduceReqHandler = _ProduceHandler
+
+
+class _Connection(aiokafka.conn.AIOKafkaConnection):  # type: ignore[misc]
+    """aiokafka waits for every answer equally long. That to a join comes when the last member of the group has joined,
+    and a broker that leaves any other unanswered for so long should have been given up before."""
+
+    _request_timeout: float
+
+    def send(self, request: Any, expect_response: bool = True) -> Any:
+        usual = self._request_timeout
+        if isinstance(request, (JoinGroupRequest, SyncGroupRequest)):
+            self._request_timeout = max(usual, JOIN_SECONDS)
+        try:
+            return super().send(request, expect_response)
+        finally:
+            self._request_timeout = usual
+
+
+aiokafka.conn.AIOKafkaConnection = _Connection
 
 HEAR_SECONDS: Final = 0.05
 """How long a commit has to hear that the connection is closed; it would try again for ever."""
 
 
-class Connection:
-    """Fills `kafka_consumer.Connection` and `kafka_claims.Connection`."""
+class KafkaConnection:
+    """Implements the ports `ConsumerConnection` and `ClaimsConnection`."""
 
     def __init__(self, consumer: AIOKafkaConsumer, listener: aiokafka.ConsumerRebalanceListener | None) -> None:
         self._consumer = consumer
@@ -54,16 +137,37 @@ class Connection:
     async def position(self, partition: TopicPartition) -> int:
         return int(await self._consumer.position(aiokafka.TopicPartition(*partition)))
 
+    def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where it stands in those of the partitions that are assigned to it, unless it is about to find that out."""
+        subscription = self._consumer._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return {}
+        tps, state_of = subscription.assignment.tps, subscription.assignment.state_value
+        wanted = [(partition, aiokafka.TopicPartition(*partition)) for partition in partitions]
+        states = [(partition, state_of(tp)) for partition, tp in wanted if tp in tps]
+        return {partition: state.position for partition, state in states if state.has_valid_position}
+
+    def pause(self, topic: str) -> None:
+        self._consumer.pause(*(p for p in self._consumer.assignment() if p.topic == topic))
+
+    def resume(self, topic: str) -> None:
+        self._consumer.resume(*(p for p in self._consumer.assignment() if p.topic == topic))
+
     async def fetch(self, max_records: int, seconds: float) -> list[Received]:
         try:
             batch = await self._consumer.getmany(timeout_ms=seconds * 1000, max_records=max_records)
         except aiokafka.ConsumerStoppedError:
             return []
+        except aiokafka.errors.TopicAuthorizationFailedError as error:
+            match error.args:
+                case (str() as topic,):
+                    raise TopicRefusedError(topic, f"cannot read {topic}: {advice(error, 'READ')}") from error
+            raise
         return [received(record) for records in batch.values() for record in records]
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         offsets = {aiokafka.TopicPartition(*p): offset for p, offset in positions.items()}
-        # Not cancelled with the caller: aiokafka goes on with its request then, and nobody hears how that ends.
+        # Not cancelled with the caller: aiokafka goes on with its request then, and nothing waits for its result.
         self._committing = asyncio.create_task(self._consumer.commit(offsets))
         await asyncio.shield(self._committing)
 
@@ -78,7 +182,7 @@ class Connection:
         stopping = asyncio.create_task(self._consumer.stop())
         await asyncio.wait([stopping])
         if stopping.cancelled():
-            # A fetch that was about to be retried ends `stop` half-way, with a cancellation that is nobody's.
+            # A fetch that was about to be retried ends `stop` half-way, with a cancellation that no one requested.
             for fetching in self._consumer._fetcher._pending_tasks:
                 fetching.cancel()
             await self._consumer._client.close()
@@ -113,40 +217,50 @@ class Paused(aiokafka.ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 class Assignor:
-    """Divides topics, by their partition 0, among the members of a group.
+    """Divides topics among the members of a group: by their partition 0, or `whole`, with all their partitions.
 
     As Kafka's own sticky assignors do, it has each member say in its user data what it holds. Those of aiokafka know
     partitions instead of topics; its sticky one is shared by all consumers of a process besides.
     """
 
-    name: Final = "fintrends-topics"
     _VERSION: Final = 0
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = False) -> None:
+        self.name: Final = "fintrends-whole-topics" if whole else "fintrends-topics"
+        self._whole = whole
         self._held: frozenset[str] = frozenset()
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         return ConsumerProtocolMemberMetadata(self._VERSION, list(topics), " ".join(sorted(self._held)).encode())
 
     def assign(
-        self, _cluster: object, members: Mapping[str, ConsumerProtocolMemberMetadata]
+        self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         shares = divide(
             {member: data.subscription for member, data in members.items()},
             {member: data.user_data.decode().split() for member, data in members.items()},
         )
         return {
-            member: ConsumerProtocolMemberAssignment(self._VERSION, [(topic, [0]) for topic in sorted(share)], b"")
+            member: ConsumerProtocolMemberAssignment(
+                self._VERSION, [(topic, self._partitions(cluster, topic)) for topic in sorted(share)], b""
+            )
             for member, share in shares.items()
         }
+
+    def _partitions(self, cluster: ClusterMetadata, topic: str) -> list[int]:
+        return sorted(cluster.partitions_for_topic(topic) or ()) if self._whole else [0]
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
         self._held = frozenset(topic for topic, _ in assignment.assignment)
 
 
 def assigned_partitions(assignment: bytes) -> frozenset[TopicPartition]:
-    """From a member's assignment as a group's description has it; empty while it has none."""
+    """From a member's assignment as a group's description has it; empty while it has none, and where another
+    application writes something of its own there."""
     if not assignment:
         return frozenset()
-    decoded = ConsumerProtocolMemberAssignment.decode(assignment)
-    return frozenset(TopicPartition(*partition) for partition in decoded.partitions())
+    try:
+        decoded = ConsumerProtocolMemberAssignment.decode(assignment)
+        return frozenset(TopicPartition(*partition) for partition in decoded.partitions())
+    except (ValueError, TypeError, IndexError, struct.error):  # ValueError: no UTF-8, or cut short
+        return frozenset()

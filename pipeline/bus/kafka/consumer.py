@@ -1,13 +1,14 @@
-"""The consumer of the Kafka bus: when to rebalance, where to go on, and how to tell silence from absence."""
+"""The consumer of the Kafka bus: when to rebalance, at which offset to continue, and how to distinguish a silent broker
+from an unreachable one."""
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final, Protocol
 
-from pipeline.bus.base import AssignmentListener, BusError, Received, TopicPartition
-from pipeline.bus.kafka_positions import NOWHERE, Move, jump, move
+from pipeline.bus.base import AssignmentListener, BusError, Received, TopicPartition, TopicRefusedError
+from pipeline.bus.kafka.positions import NOWHERE, Move, jump, move
 
 log = logging.getLogger(__name__)
 
@@ -15,17 +16,19 @@ SILENCE_SECONDS: Final = 1.0
 """How long a consumer takes silence for the absence of records before it asks whether anybody is there."""
 SLICE_SECONDS: Final = 0.2
 """How long it waits for records before it looks whether a rebalance has brought new partitions."""
+AGAIN_SECONDS: Final = 30.0
+"""After this long a topic that refused is tried again: access may have been granted meanwhile."""
 
 
 class Rebalances:
-    """What the client's task and `poll` tell each other: whether a rebalance may begin, and what the last brought."""
+    """What the client's task and `poll` exchange: whether a rebalance may begin, and what the last one assigned."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.assigned: Collection[TopicPartition] | None = None
 
 
-class Connection(Protocol):
+class ConsumerConnection(Protocol):
     """A connected client that consumes."""
 
     @property
@@ -37,6 +40,12 @@ class Connection(Protocol):
 
     def seek(self, positions: Mapping[TopicPartition, int]) -> None: ...
 
+    def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+    def pause(self, topic: str) -> None: ...
+
+    def resume(self, topic: str) -> None: ...
+
     async def fetch(self, max_records: int, seconds: float) -> list[Received]: ...
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None: ...
@@ -44,14 +53,16 @@ class Connection(Protocol):
     async def stop(self) -> None: ...
 
 
-class Cluster(Protocol):
+class ConsumerCluster(Protocol):
     """What a consumer asks of its bus. Everything raises `BusError`."""
 
     def bounded(self, doing: str) -> AbstractAsyncContextManager[None]: ...
 
-    async def connect(self, group: str | None, rebalances: Rebalances) -> Connection: ...
+    async def explained(self, error: BusError, group: str | None) -> BusError: ...
 
-    async def create_topics(self, topics: Collection[str]) -> None: ...
+    async def connect(self, group: str | None, rebalances: Rebalances, *, whole_topics: bool) -> ConsumerConnection: ...
+
+    async def create_topics(self, topics: Collection[str]) -> dict[str, str]: ...
 
     async def topics(self) -> set[str]: ...
 
@@ -64,21 +75,31 @@ class KafkaConsumer:
     """A member of a group, or a reader of everything new.
 
     The client rebalances in a task of its own, between any two lines of its user. Here a rebalance waits until the
-    caller is back in `poll`, so that a batch can be committed by whoever was given it, and what it brought is told
-    to the listener by `poll` itself. After an error the connection is given up, and the next `poll` makes a new one.
+    caller is back in `poll`, so that the consumer that received a batch can commit it, and `poll` itself reports the
+    assignment to the listener. After an error the connection is closed, and the next `poll` opens a new one.
     """
 
     def __init__(
-        self, cluster: Cluster, group: str | None, topics: Collection[str], listener: AssignmentListener | None
+        self,
+        cluster: ConsumerCluster,
+        group: str | None,
+        topics: Collection[str],
+        listener: AssignmentListener | None,
+        *,
+        whole_topics: bool = False,
     ) -> None:
         self._cluster = cluster
         self._group = group
+        self._whole_topics = whole_topics
         self._wanted = frozenset(topics)
+        self._allowed: frozenset[str] | None = None  # of those wanted; None while that is to be asked
         self._subscribed: frozenset[str] = frozenset()
+        self._refused: dict[str, float] = {}  # topics that may not be read, and when to try again
         self._listener = listener
-        self._connection: Connection | None = None
+        self._connection: ConsumerConnection | None = None
         self._rebalances = Rebalances()
         self._held: dict[TopicPartition, int] = {}
+        self._moved: set[TopicPartition] = set()  # since the last commit
         self._committed: set[TopicPartition] = set()
         self._heard = 0.0
         self._closed = False
@@ -86,13 +107,20 @@ class KafkaConsumer:
 
     @property
     def assigned(self) -> frozenset[TopicPartition] | None:
-        if self._connection is None or self._subscribed != self._wanted:
+        if self._connection is None or self._subscribed != self._allowed:
             return None
         held = frozenset(self._held)
-        return held if held == self._connection.assigned else None  # a rebalance's result is yet to be taken up
+        if held != self._connection.assigned:
+            return None  # a rebalance's result is yet to be taken up
+        return frozenset(where for where in held if where.topic not in self._refused)
+
+    @property
+    def reached(self) -> dict[TopicPartition, int]:
+        return {where: self._held[where] for where in self._moved}
 
     async def subscribe(self, topics: Collection[str]) -> None:
         self._wanted = frozenset(topics)
+        self._allowed = None
         if self._group is None and self._connection is not None:
             connection = await self._ready()  # now, for what is published from now on is to be read
             if self._rebalances.assigned is not None:
@@ -109,19 +137,19 @@ class KafkaConsumer:
                     break  # closed meanwhile
                 if self._rebalances.assigned is not None:
                     await self._settle(connection, self._rebalances.assigned)
-                elif records:
+                    continue
+                await self._advance(connection, records)
+                if records:
                     self._heard = loop.time()
-                    await self._look_for_jumps(records)
-                    self._held.update({record.source: record.offset + 1 for record in records})
                     return records
-                elif loop.time() - self._heard > SILENCE_SECONDS:
+                if loop.time() - self._heard > SILENCE_SECONDS:
                     await self._cluster.topics()
                     self._heard = loop.time()
                 elif loop.time() >= deadline:
                     break
-        except BusError:
+        except BusError as error:
             await self._leave()
-            raise
+            raise await self._cluster.explained(error, self._group) from error.__cause__
         if self._closed:
             await self._leave()  # it may have been connecting when it was closed
         return []
@@ -135,8 +163,10 @@ class KafkaConsumer:
             async with self._cluster.bounded("commit to"):
                 await self._connection.commit(positions)
             self._committed.update(positions)
+            self._moved -= {where for where, position in positions.items() if self._held.get(where) == position}
         except BusError:
             self._held.update({partition: NOWHERE for partition in positions if partition in self._held})
+            self._moved.difference_update(positions)
             await self._leave()
             raise
 
@@ -144,6 +174,7 @@ class KafkaConsumer:
         self._closed = True
         await self._leave()
         held, self._held = self._held, {}
+        self._moved.clear()
         if self._listener is not None and held:
             await self._listener.on_revoked(held)
 
@@ -153,25 +184,51 @@ class KafkaConsumer:
         if connection is not None:
             await connection.stop()
 
-    async def _ready(self) -> Connection:
+    async def _ready(self) -> ConsumerConnection:
         """The connection, subscribed to what is wanted."""
         if self._connection is None:
             self._rebalances = Rebalances()
             self._subscribed = frozenset()
-            self._connection = await self._cluster.connect(self._group, self._rebalances)
+            self._refused.clear()
+            self._connection = await self._cluster.connect(
+                self._group, self._rebalances, whole_topics=self._whole_topics
+            )
             self._heard = asyncio.get_running_loop().time()
-        await self._cluster.create_topics(self._wanted)  # again, should somebody have deleted one
-        if self._subscribed != self._wanted:
+        self._allowed = await self._may_use(self._wanted)
+        if self._subscribed != self._allowed:
             if self._group is None:
-                partitions = (await self._cluster.offsets(self._wanted)).keys()
+                partitions = (await self._cluster.offsets(self._allowed)).keys()
                 self._connection.assign(partitions)
                 self._rebalances.assigned = partitions
             else:
-                self._connection.subscribe(self._wanted)
-            self._subscribed = self._wanted
+                self._connection.subscribe(self._allowed)
+            self._subscribed = self._allowed
+        self._try_again(self._connection)
         return self._connection
 
-    async def _fetch(self, connection: Connection, max_records: int, deadline: float) -> list[Received]:
+    async def _may_use(self, topics: frozenset[str]) -> frozenset[str]:
+        """Those of the topics that exist; a deleted one is created again."""
+        refused = await self._cluster.create_topics(topics)
+        allowed = topics - refused.keys()
+        if topics and not allowed:
+            topic, reason = min(refused.items())
+            raise BusError(f"none of its topics can be used; {topic}: {reason}")
+        return allowed
+
+    def _put_off(self, connection: ConsumerConnection, refusal: TopicRefusedError) -> None:
+        """Read the other topics for a while."""
+        log.warning("%s; it is tried again every %.0f s, and the other topics are read", refusal, AGAIN_SECONDS)
+        self._refused[refusal.topic] = asyncio.get_running_loop().time() + AGAIN_SECONDS
+        connection.pause(refusal.topic)
+
+    def _try_again(self, connection: ConsumerConnection) -> None:
+        """Read again those topics that were put off for long enough."""
+        now = asyncio.get_running_loop().time()
+        for topic in [topic for topic, at in self._refused.items() if at <= now]:
+            del self._refused[topic]
+            connection.resume(topic)
+
+    async def _fetch(self, connection: ConsumerConnection, max_records: int, deadline: float) -> list[Received]:
         now = asyncio.get_running_loop().time()
         end = min(deadline, now + SLICE_SECONDS)
         self._rebalances.gate.set()
@@ -183,11 +240,14 @@ class KafkaConsumer:
                     async with asyncio.timeout_at(end):
                         return await connection.fetch(max_records, max(0.0, end - now))
             return []
+        except TopicRefusedError as refusal:
+            self._put_off(connection, refusal)
+            return []
         finally:
             self._rebalances.gate.clear()
 
-    async def _settle(self, connection: Connection, partitions: Collection[TopicPartition]) -> None:
-        """Take up the partitions at positions of our own reckoning, and tell the listener.
+    async def _settle(self, connection: ConsumerConnection, partitions: Collection[TopicPartition]) -> None:
+        """Take up the partitions at positions of our own reckoning, and notify the listener.
 
         aiokafka takes an error of the coordinator for the absence of a commit and would start at the beginning.
         """
@@ -198,24 +258,40 @@ class KafkaConsumer:
             # With a topic its commits are deleted: where there is none any longer, the topic is another.
             self._held.update(dict.fromkeys(self._committed.intersection(self._held) - committed.keys(), NOWHERE))
             self._committed = set(committed)
-        change = move(self._held, partitions, committed, await self._cluster.offsets(topics))
+        offsets = await self._cluster.offsets(topics)
+        if unknown := {partition.topic for partition in partitions if partition not in offsets}:
+            raise BusError(f"it is not known yet where {', '.join(sorted(unknown))} begins and ends")
+        change = move(self._held, partitions, committed, offsets)
         async with self._cluster.bounded("read from"):
             connection.seek(change.positions)
+        for topic in self._refused:
+            connection.pause(topic)
         await self._take(change)
 
-    async def _look_for_jumps(self, records: Sequence[Received]) -> None:
-        """Tell the listener of partitions that do not go on where they were."""
+    async def _advance(self, connection: ConsumerConnection, records: Sequence[Received]) -> None:
+        """Note how far the client has come: past these records, and past what is none."""
         firsts: dict[TopicPartition, int] = {}
         for record in records:
             firsts.setdefault(record.source, record.offset)
+        reached = connection.positions(firsts or self._held)
+        moved = {where: position for where, position in reached.items() if position != self._held[where]}
+        await self._look_for_jumps({where: firsts.get(where, position) for where, position in moved.items()})
+        self._held.update(moved)
+        if self._group is not None:
+            self._moved.update(moved)
+
+    async def _look_for_jumps(self, firsts: Mapping[TopicPartition, int]) -> None:
+        """Notify the listener of partitions that do not continue where they were."""
         jumped = {where: first for where, first in firsts.items() if first != self._held[where]}
         if jumped:
             offsets = await self._cluster.offsets({where.topic for where in jumped})
-            await self._take(jump(self._held, jumped, {where: begin for where, (begin, _) in offsets.items()}))
+            begins = {where: begin for where, (begin, _) in offsets.items()}
+            await self._take(jump(self._held, jumped, begins))
 
     async def _take(self, change: Move) -> None:
         """Make the change, and say what it is."""
         self._held = change.positions
+        self._moved -= change.revoked
         if self._group is not None:
             self._say(change)
         if self._listener is not None and change.revoked:
@@ -227,7 +303,7 @@ class KafkaConsumer:
         for where, count in change.skipped.items():
             self.skipped += count
             log.warning(
-                "%s: %d records of %s, partition %d, were deleted before they were read; it goes on at offset %d",
+                "%s: %d records of %s, partition %d, were deleted before they were read; reading goes on at offset %d",
                 self._group,
                 count,
                 where.topic,
@@ -236,7 +312,7 @@ class KafkaConsumer:
             )
         for where in change.anew:
             log.warning(
-                "%s: %s, partition %d, was made anew; it is read from the beginning",
+                "%s: %s, partition %d, was created again; it is read from the beginning",
                 self._group,
                 where.topic,
                 where.partition,

@@ -1,4 +1,4 @@
-"""Where a consumer goes on after a change of its partitions, and what that change was."""
+"""Where a consumer continues after its partitions have changed, and what changed."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ NOWHERE: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The position in every partition from now on, those that are new, and those that are gone.
+    """The position in every partition from now on, the new partitions, and the lost ones.
 
-    A partition whose position moved is in both: somebody else has worked on it meanwhile. `skipped` counts the records
-    that were deleted before they were read; `anew` are partitions that end before the position, for their topic was
-    deleted and made again.
+    A partition whose position moved is in both: another member has worked on it meanwhile. `skipped` counts the records
+    that were deleted before they were read; `anew` are partitions that end before the position, because their topic was
+    deleted and created again.
     """
 
     positions: dict[TopicPartition, int]
@@ -67,9 +67,10 @@ def jump(
     """What it means that the next records of some partitions, at `firsts`, are not those at the positions held.
 
     The client has gone to the beginning by itself, for its position was not retained any longer, or is not yet written
-    in a topic that was made anew. Records before `begins` are deleted; other gaps are the marks of transactions.
+    in a topic that was created again. Records before `begins` are deleted; other gaps are the marks of transactions.
     """
-    skipped = {p: min(first, begins[p]) - held[p] for p, first in firsts.items() if min(first, begins[p]) > held[p]}
+    until = {p: min(first, begins.get(p, 0)) for p, first in firsts.items()}
+    skipped = {p: deleted - held[p] for p, deleted in until.items() if deleted > held[p]}
     anew = {partition for partition, first in firsts.items() if first < held[partition]}
     moved = {partition: first for partition, first in firsts.items() if partition in anew or partition in skipped}
     return Move(positions={**held, **moved}, assigned=moved, revoked=set(moved), skipped=skipped, anew=anew)

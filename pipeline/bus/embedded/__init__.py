@@ -1,0 +1,1 @@
+"""The bus on SQLite, for one machine."""
