@@ -1,15 +1,28 @@
-"""The port that every store fills. Stages see nothing else of it."""
+"""The port that every store implements. Stages use nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from pipeline.documents import Document
+from pipeline.model.documents import Document
+from pipeline.model.outage import OutsideError
+
+SCANNED_AT_ONCE: Final = 1000
+"""Documents in a part of a `scan`."""
 
 
-class StoreError(Exception):
-    """The store cannot do what was asked; the message says what to do. A stage that sees it backs off and retries."""
+class StoreError(OutsideError):
+    """The store cannot do what was asked; the message says what to do. A stage that sees it backs off and retries.
+
+    `permanent` if the store is there and refuses.
+    """
+
+    waits_for = "store"
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,7 @@ class Query:
     collection: str
     ticker: str | None = None
     interval: str | None = None
+    source: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     last: int | None = None
@@ -60,11 +74,27 @@ class Store(Protocol):
             StoreError: if it is out of reach or full; some may have been written, and the batch may be repeated.
         """
 
+    async def delete(self, collection: str, keys: Sequence[str]) -> int:
+        """Delete the documents with these `_id`s; how many there were.
+
+        Raises:
+            StoreError: if it is out of reach; some may have been deleted.
+        """
+
     async def find(self, query: Query) -> list[dict[str, Any]]:
-        """The documents as flat dicts: `_id`, `ticker`, `interval`, `ts` (aware datetime, UTC) and the body's fields.
+        """Flat dicts: `_id`, `ticker`, `interval`, `source`, `ts` (aware datetime, UTC) and the fields of the body.
 
         Ordered by `ts`, then `_id`. Fields without a value (`ticker` of an economic point) are left out.
         """
+
+    def scan(self, query: Query) -> AsyncIterator[list[dict[str, Any]]]:
+        """What `find` finds, in its order, in parts of at most `SCANNED_AT_ONCE`: no history is ever held whole.
+
+        What is written meanwhile may be among them or not; with `last` there are never more than that.
+        """
+
+    async def count(self, query: Query) -> int:
+        """How many documents `find` would find. It may take a while where they are very many."""
 
     async def counts(self) -> dict[str, int]:
         """Documents in each of the collections."""
