@@ -1,4 +1,4 @@
-"""Consumer lag that means something: judged by how it moves, without thresholds to set.
+"""The status of a consumer group, judged by how its lag moves, without thresholds to set.
 
 After LinkedIn's Burrow (core/protocol/evaluator.go): a group is judged by a sliding window of observations of its
 committed offset and of its lag.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from pipeline.snapshot import GroupStatus
+from pipeline.contract.snapshot import GroupStatus
 
 WINDOW: Final = 10
 """Observations that a status is judged by."""
@@ -28,9 +28,13 @@ class LagWindow:
 
     def __init__(self) -> None:
         self._observations: deque[_Observation] = deque(maxlen=HISTORY)
+        self._judged = 0
+        """Observations in a row that may be judged by."""
 
-    def observe(self, committed: int, lag: int) -> None:
+    def observe(self, committed: int, lag: int, *, starting: bool = False) -> None:
+        """`starting` says that a start is being worked off: no verdict is by what is seen meanwhile."""
         self._observations.append(_Observation(committed, lag))
+        self._judged = 0 if starting else self._judged + 1
 
     @property
     def lag(self) -> int:
@@ -45,7 +49,7 @@ class LagWindow:
         """OK if the lag was zero at any time of the window or it shrinks; STALL if the group commits nothing though
         there is lag; WARN if it commits but falls ever further behind. OK until the window is full."""
         window = list(self._observations)[-WINDOW:]
-        if len(window) < WINDOW or any(o.lag == 0 for o in window):
+        if self._judged < WINDOW or any(o.lag == 0 for o in window):
             return "OK"
         if all(o.committed == window[0].committed for o in window):
             return "STALL"

@@ -11,7 +11,7 @@ HISTORY: Final = 60
 """Seconds that a sparkline shows."""
 
 
-class Rate:
+class RateMeter:
     """Events a second, counted by whole seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.lag import LagWindow
+from pipeline.supervision.lag import LagWindow
 
 TEN = range(10)
 
@@ -32,3 +32,14 @@ def test_status_follows_from_how_lag_moves(observations: list[tuple[int, int]], 
 def test_lag_is_that_of_the_last_observation() -> None:
     assert window([]).lag == 0
     assert window([(1, 5), (2, 4)]).lag == 4
+
+
+def test_nothing_follows_from_what_is_seen_while_a_start_is_worked_off() -> None:
+    seen = LagWindow()
+    for _ in range(30):
+        seen.observe(5, 100, starting=True)
+    for _ in range(9):
+        seen.observe(5, 100)
+        assert seen.status() == "OK"
+    seen.observe(5, 100)
+    assert seen.status() == "STALL"

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.meters import Latency, Rate
+from pipeline.supervision.meters import Latency, RateMeter
 
 
 class Time:
@@ -14,7 +14,7 @@ class Time:
 
 def test_a_steady_stream_has_its_rate() -> None:
     time = Time()
-    rate = Rate(time)
+    rate = RateMeter(time)
     for _ in range(300):
         time.now += 0.1
         rate.add(4)
@@ -25,7 +25,7 @@ def test_a_steady_stream_has_its_rate() -> None:
 
 def test_a_stream_that_stopped_has_rate_zero() -> None:
     time = Time()
-    rate = Rate(time)
+    rate = RateMeter(time)
     rate.add(1000)
     time.now += 30
     assert rate.per_second() == 0
