@@ -12,11 +12,16 @@ nearly nothing (below 1e-14) to zero included. Both paths give the same numbers:
     obv                       Granville; begins with the first bar's volume
     stoch_k, stoch_d          slow stochastic (Lane): %K over 14 bars, SMA 3; its SMA 3
     vwap                      volume-weighted mean of (high + low + close) / 3 since the session began
-    return_1                  close / previous close - 1
+    return_1                  close / previous close - 1; unknown from zero, and where one of them is below it
     volatility_10             standard deviation of the sample (ddof 1) of the last ten `return_1`; not annualised
 
-None stands for what is not known yet, such as the VWAP before the session's first trade, and for what no float can
-hold. The libraries are slow to import: TA-Lib, which brings pandas, about a second, and pandas-ta two more. The first
+None stands for what is not known yet, such as the VWAP before the session's first trade, for what no float can
+hold, and for a quotient of nothing by nothing, for which TA-Lib gives 0: the RSI while the smoothed gains and losses
+have vanished, %K and %D while a range of 14 bars that they average is a single price, the ADX from a bar without any
+directional movement until it averages 14 bars that had some. What rounding leaves is taken away: RSI, %K, %D and ADX
+are within 0 to 100, and a MACD below 1e-12 of the price is 0.
+
+The libraries are slow to import: TA-Lib, which brings pandas, about a second, and pandas-ta two more. The first
 computation that needs one imports it, or for TA-Lib `warm_up` ahead of it.
 """
 
@@ -31,6 +36,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.model.messages import INDICATOR_FIELDS
+from pipeline.model.returns import return_of
+
 Column = NDArray[np.float64]
 Values = tuple[float | None, ...]
 """The indicators at one bar, in the order of `messages.INDICATOR_FIELDS`."""
@@ -39,9 +47,18 @@ WARM_UP: Final = 50
 """Bars after which every indicator that only needs bars has a value; the longest look-back is that of `sma_50`."""
 
 _RETURNS: Final = 10
+_WINDOW: Final = 14
+"""Of RSI, ADX and the range of %K."""
+_NOTHING: Final = 1e-13
+"""TA-Lib takes what is below 1e-14 for zero; a little more, for other sums round otherwise."""
+_SLOW_K: Final = 3
+_SLOW_D: Final = 5
+"""Ranges of 14 bars that go into %K and %D."""
+_RESIDUE: Final = 1e-12
+"""Of the price: what rounding leaves of the difference of two averages that are equal."""
 
 
-class History(NamedTuple):
+class BarArrays(NamedTuple):
     """Bars in time order as columns of one length. `session` holds each bar's `session_of`."""
 
     high: Column
@@ -50,9 +67,9 @@ class History(NamedTuple):
     volume: Column
     session: NDArray[np.intc]
 
-    def until(self, stop: int) -> "History":
+    def until(self, stop: int) -> "BarArrays":
         """The first `stop` bars."""
-        return History(self.high[:stop], self.low[:stop], self.close[:stop], self.volume[:stop], self.session[:stop])
+        return BarArrays(self.high[:stop], self.low[:stop], self.close[:stop], self.volume[:stop], self.session[:stop])
 
 
 class _Study(NamedTuple):
@@ -82,14 +99,28 @@ _STUDIES: Final = (
 )
 
 
+# These show whether a quotient is 0 / 0. The ATR of closes is the mean of gains and losses together, smoothed as those
+# of the RSI.
+_DENOMINATORS: Final = (
+    _Study("ATR", ("close", "close", "close"), (_WINDOW,)),
+    _Study("PLUS_DM", ("high", "low"), (_WINDOW,)),
+    _Study("MINUS_DM", ("high", "low"), (_WINDOW,)),
+    _Study("MAX", ("high",), (_WINDOW,)),
+    _Study("MIN", ("low",), (_WINDOW,)),
+)
+
+
 class _Tail(NamedTuple):
-    """What VWAP, return and volatility carry from bar to bar: sums since the session began, the last nine returns."""
+    """What is carried from bar to bar: of VWAP, return and volatility sums since the session began and the last nine
+    returns; how many bars ago the last range was a single price, and the last bar without directional movement."""
 
     session: int
     turnover: float
     shares: float
     close: float
     returns: tuple[float, ...]
+    flat: int
+    aimless: int
 
 
 class Live:
@@ -98,17 +129,20 @@ class Live:
     Opened on the history so far, at least `WARM_UP` bars. `count` is the number of bars taken in.
     """
 
-    def __init__(self, history: History) -> None:
-        handles = [_open(study, history) for study in _STUDIES]
+    def __init__(self, history: BarArrays) -> None:
+        handles = [_open(study, history) for study in (*_STUDIES, *_DENOMINATORS)]
         self._updates: list[Callable[..., Any]] = [handle.update for handle in handles]
         self._peeks: list[Callable[..., Any]] = [handle.peek for handle in handles]
         turnover, shares = _session_sums(history)
+        unknown = _unknown(history)
         self._tail = _Tail(
             session=int(history.session[-1]),
             turnover=float(turnover[-1]),
             shares=float(shares[-1]),
             close=float(history.close[-1]),
             returns=tuple(_returns(history.close[-_RETURNS:]).tolist()),
+            flat=int(unknown.flat[-1]),
+            aimless=int(unknown.aimless[-1]),
         )
         self.count = len(history.close)
 
@@ -125,34 +159,42 @@ class Live:
     def _next(
         self, steps: Sequence[Callable[..., Any]], high: float, low: float, close: float, volume: float, session: int
     ) -> tuple[_Tail, Values]:
-        sma_20, sma_50, ema_12, ema_26, rsi, macd, bbands, atr, obv, stoch, adx = steps
-        last_session, turnover, shares, last_close, returns = self._tail
+        sma_20, sma_50, ema_12, ema_26, rsi, macd, bbands, atr, obv, stoch, adx, moves, plus, minus, top, bottom = steps
+        last_session, turnover, shares, last_close, returns, flat, aimless = self._tail
         if session != last_session:
             turnover = shares = 0.0
         turnover += (high + low + close) / 3.0 * volume
         shares += volume
-        return_1 = close / last_close - 1.0
+        return_1 = _return(close, last_close)
         returns = (*returns, return_1)
+        # Every handle takes in every bar, whether its value is known or not.
+        rsi_14, is_still = rsi(close), moves(close, close, close) < _NOTHING
+        range_14, adx_14 = atr(high, low, close), adx(high, low, close)
+        flat = 0 if top(high) == bottom(low) else flat + 1
+        directed = plus(high, low) + minus(high, low)
+        aimless = 0 if _is_aimless(directed, range_14) else aimless + 1
+        stoch_k, stoch_d = stoch(high, low, close)
         values = (
             sma_20(close),
             sma_50(close),
             ema_12(close),
             ema_26(close),
-            rsi(close),
-            *macd(close),
+            math.nan if is_still else _percent(rsi_14),
+            *(0.0 if abs(value) < _RESIDUE * abs(close) else value for value in macd(close)),
             *bbands(close),
-            atr(high, low, close),
+            range_14,
             obv(close, volume),
-            *stoch(high, low, close),
-            adx(high, low, close),
+            math.nan if flat < _SLOW_K else _percent(stoch_k),
+            math.nan if flat < _SLOW_D else _percent(stoch_d),
+            math.nan if aimless < _WINDOW else _percent(adx_14),
             turnover / shares if shares else math.nan,
             return_1,
             math.sqrt(_variance(returns)),
         )
-        return _Tail(session, turnover, shares, close, returns[1:]), _known(values)
+        return _Tail(session, turnover, shares, close, returns[1:], flat, aimless), _known(values)
 
 
-def latest(history: History) -> Values:
+def latest(history: BarArrays) -> Values:
     """The values at the last bar of a history of any length but none: what `Live` gives, without its warm-up."""
     from talib import InsufficientHistory  # type: ignore[attr-defined]  # missing from its stub
 
@@ -164,11 +206,12 @@ def latest(history: History) -> Values:
             value = (math.nan,) * study.outputs
         values.extend(value if isinstance(value, tuple) else (value,))
     values.extend(float(column[-1]) for column in _own_columns(history))
-    return _known(values)
+    told = _told([np.array([value]) for value in values], history, len(history.close) - 1)
+    return _known(float(column[0]) for column in told)
 
 
 @np.errstate(all="ignore")
-def batch(history: History, start: int = 0) -> list[Values]:
+def batch(history: BarArrays, start: int = 0) -> list[Values]:
     """The values at the bars from position `start` to the end, computed over the whole history by pandas-ta."""
     length = len(history.close)
     if length < WARM_UP:
@@ -201,7 +244,13 @@ def batch(history: History, start: int = 0) -> list[Values]:
         ta.adx(high, low, close, length=14)["ADX_14"],
         *_own_columns(history),
     )
-    return list(zip(*(_known_column(np.asarray(column)[start:]) for column in columns), strict=True))
+    told = _told([np.asarray(column)[start:] for column in columns], history, start)
+    return list(zip(*map(_known_column, told), strict=True))
+
+
+def has_batched() -> bool:
+    """Whether this process has paid for the import of pandas-ta."""
+    return _pandas_ta.cache_info().currsize > 0
 
 
 def session_of(ts: datetime, zone: ZoneInfo) -> int:
@@ -212,7 +261,7 @@ def session_of(ts: datetime, zone: ZoneInfo) -> int:
 def warm_up() -> None:
     """Import what `Live` and `latest` need. It takes about a second: call it in a thread before the first bar."""
     ones = np.ones(WARM_UP)
-    Live(History(ones, ones, ones, ones, np.zeros(WARM_UP, dtype=np.intc)))
+    Live(BarArrays(ones, ones, ones, ones, np.zeros(WARM_UP, dtype=np.intc)))
 
 
 @cache
@@ -224,7 +273,7 @@ def _pandas_ta() -> Any:
     return pandas_ta
 
 
-def _open(study: _Study, history: History) -> Any:
+def _open(study: _Study, history: BarArrays) -> Any:
     """TA-Lib's stream handle on the history.
 
     Raises:
@@ -237,7 +286,7 @@ def _open(study: _Study, history: History) -> Any:
 
 
 @np.errstate(all="ignore")
-def _own_columns(history: History) -> tuple[Column, Column, Column]:
+def _own_columns(history: BarArrays) -> tuple[Column, Column, Column]:
     """VWAP, return and volatility, NaN where unknown.
 
     pandas-ta's `vwap` wants two bars and silences warnings for the whole process; its `stdev` ignores `ddof` once
@@ -252,8 +301,63 @@ def _own_columns(history: History) -> tuple[Column, Column, Column]:
     return turnover / shares, returns, volatility
 
 
+class _Unknown(NamedTuple):
+    """How many bars ago, at each bar, the last range of 14 bars was a single price (`flat`), the last bar had no
+    directional movement (`aimless`); whether there were neither gains nor losses (`still`)."""
+
+    flat: NDArray[np.intp]
+    aimless: NDArray[np.intp]
+    still: NDArray[np.bool_]
+
+
+def _unknown(history: BarArrays) -> _Unknown:
+    """What `Live` carries on from, of every bar."""
+    import talib
+
+    moves, plus, minus, top, bottom = (
+        getattr(talib, study.function)(*(getattr(history, name) for name in study.columns), *study.parameters)
+        for study in _DENOMINATORS
+    )
+    atr = talib.ATR(history.high, history.low, history.close, _WINDOW)
+    return _Unknown(_since(top == bottom), _since(_is_aimless(plus + minus, atr)), moves < _NOTHING)
+
+
+def _is_aimless[T: (float, Column)](directed: T, atr: T) -> Any:
+    """Whether +DI and -DI are both nothing; `directed` is the sum of what they are made from."""
+    return (atr < _NOTHING) | (directed < _NOTHING * 0.14 * atr)
+
+
+def _since(happened: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """How many bars ago it happened last; before the first time, long ago."""
+    positions = np.arange(len(happened))
+    last: NDArray[np.intp] = np.maximum.accumulate(np.where(happened, positions, -_WINDOW))
+    return positions - last
+
+
+def _told(columns: Sequence[Column], history: BarArrays, start: int) -> list[Column]:
+    """The columns of all indicators, from position `start` on, as `Live` gives them: NaN for a quotient of nothing by
+    nothing, and without what rounding leaves."""
+    told = dict(zip(INDICATOR_FIELDS, columns, strict=True))
+    flat, aimless, still = (column[start:] for column in _unknown(history))
+    close = history.close[start:]
+    for field, is_unknown in (
+        ("rsi_14", still),
+        ("stoch_k", flat < _SLOW_K),
+        ("stoch_d", flat < _SLOW_D),
+        ("adx_14", aimless < _WINDOW),
+    ):
+        told[field] = np.where(is_unknown, math.nan, np.clip(told[field], 0.0, 100.0))
+    for field in ("macd", "macd_signal", "macd_hist"):
+        told[field] = np.where(np.abs(told[field]) < _RESIDUE * np.abs(close), 0.0, told[field])
+    return list(told.values())
+
+
+def _percent(value: float) -> float:
+    return min(max(value, 0.0), 100.0)
+
+
 @np.errstate(all="ignore")
-def _session_sums(history: History) -> tuple[Column, Column]:
+def _session_sums(history: BarArrays) -> tuple[Column, Column]:
     """Turnover at the typical price and volume, each summed since its session began."""
     high, low, close, volume, session = history
     starts = np.flatnonzero(np.diff(session)) + 1
@@ -266,8 +370,16 @@ def _session_sums(history: History) -> tuple[Column, Column]:
 
 @np.errstate(all="ignore")
 def _returns(close: Column) -> Column:
-    """The returns from bar to bar, one fewer than there are closes."""
-    return close[1:] / close[:-1] - 1.0
+    """The returns from bar to bar, one fewer than there are closes; NaN where there is none.
+
+    See `pipeline.model.returns`.
+    """
+    return np.where((close[:-1] > 0) & (close[1:] >= 0), close[1:] / close[:-1] - 1.0, math.nan)
+
+
+def _return(close: float, last: float) -> float:
+    change = return_of(close, last)
+    return math.nan if change is None else change
 
 
 def _variance[T: (float, Column)](window: Sequence[T]) -> T:

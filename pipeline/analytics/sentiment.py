@@ -1,24 +1,28 @@
-"""Sentiment of short texts by VADER's rules and a lexicon that knows finance, and its mean over time.
+"""Sentiment of articles and posts by rules of their own and a lexicon that knows finance, and its mean over time.
 
 Pure: no I/O but the first load.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from pipeline.messages import MAX_WORDS, Article, Post, ScoredItem, Tag
+from pipeline.analytics.relevance import weight_of
+from pipeline.analytics.stories import fingerprint, told
+from pipeline.analytics.wordlists import read_names, read_valences
+from pipeline.model.messages import MAX_WORDS, Article, ItemKind, Post, ScoredItem, Tag
 
 if TYPE_CHECKING:
-    from pipeline.vader import Analyzer
+    from pipeline.analytics.articles import ArticleAnalyzer
+    from pipeline.analytics.posts import PostAnalyzer
 
 Label = Literal["positive", "neutral", "negative"]
 
-LEXICON: Final = Path(__file__).parent / "lexicon" / "finance.tsv"
-SCORING: Final = 1
+_LEAST_SYMBOL: Final = 3
+"""Letters of a symbol that articles use as a name; what is shorter is mostly a word."""
+SCORING: Final = 2
 """Raised whenever a text may score differently than before; of one item's two scores the stores keep the newer."""
 
 THRESHOLD: Final = 0.05
@@ -26,6 +30,8 @@ THRESHOLD: Final = 0.05
 TAGGED: Final = 0.5
 """The least strength of an item whose poster said what is meant."""
 _DIRECTION: Final[dict[Tag, int]] = {"bullish": 1, "bearish": -1}
+AHEAD: Final = timedelta(days=1)
+"""How far in the future an item may be that counts as new; the age of one further ahead is not known."""
 HALF_LIFE: Final = timedelta(hours=6)
 WINDOW: Final = timedelta(days=3)
 
@@ -42,20 +48,32 @@ class Scored(NamedTuple):
     words: list[tuple[str, float]]
 
 
+class Opinion(NamedTuple):
+    """A scored item as the mean over time counts it; see `ScoredItem`."""
+
+    ts: datetime
+    compound: float
+    weight: float = 1.0
+    story: str = ""
+
+
 class SentimentScorer:
     """Scores texts, articles and posts. Loads the lexicon when it is first used."""
 
-    def score(self, text: str) -> tuple[float, Label]:
+    def score(self, text: str, kind: ItemKind = "article", names: Collection[str] = ()) -> tuple[float, Label]:
         """The compound score of the text, from -1 to 1, and its label.
 
-        Only the first 1,024 characters count, and the first 16 emoji among them.
+        Articles and posts are weighed by rules of their own (`articles`, `posts`). `names`, in lower case, are those of
+        whom an article is scored for: where it says several things, what it says of them counts. Only the first 1,024
+        characters count, and the first 16 emoji among them.
         """
-        compound, _ = self.explain(text)
+        compound, _ = self.explain(text, kind, names)
         return compound, label_of(compound)
 
-    def explain(self, text: str) -> Scored:
+    def explain(self, text: str, kind: ItemKind = "article", names: Collection[str] = ()) -> Scored:
         """The score of the text and the words that made it, after negation and emphasis; a repeated word's sum."""
-        compound, weighed = self._analyzer.weigh(self._bounded(text))
+        text = self._bounded(text)
+        compound, weighed = self._posts.weigh(text) if kind == "post" else self._articles.weigh(text, names)
         return Scored(compound, _strongest((word.word.lower(), word.valence) for word in weighed))
 
     def score_item(self, message: Article | Post) -> ScoredItem:
@@ -70,7 +88,7 @@ class SentimentScorer:
         if isinstance(message, Article):
             scored = self._article(message)
         else:
-            scored = self.explain(message.text)
+            scored = self.explain(message.text, "post")
             if message.tag is not None and scored.compound * _DIRECTION[message.tag] < TAGGED:
                 tag = message.tag
                 scored = Scored(TAGGED * _DIRECTION[tag], [])
@@ -86,36 +104,48 @@ class SentimentScorer:
             words=scored.words[:MAX_WORDS],
             tag=tag,
             scoring=SCORING,
+            weight=weight_of(message),
+            story=fingerprint(message.title) if isinstance(message, Article) else "",
             url=message.url,
             source=message.source,
         )
 
     def _article(self, article: Article) -> Scored:
-        title = self.explain(article.title)
+        names = self._names_of(article.ticker, f"{article.title} {article.summary}")
+        title = self.explain(article.title, "article", names)
         if not article.summary:
             return title
-        summary = self.explain(article.summary)
+        summary = self.explain(article.summary, "article", names)
         return Scored((title.compound + summary.compound) / 2, _strongest((*title.words, *summary.words)))
 
     @cached_property
-    def _analyzer(self) -> "Analyzer":
-        from pipeline.vader import Analyzer
+    def _articles(self) -> "ArticleAnalyzer":
+        from pipeline.analytics.articles import ArticleAnalyzer
 
-        return Analyzer(read_lexicon())
+        return ArticleAnalyzer(read_valences("finance.tsv"))
+
+    @cached_property
+    def _posts(self) -> "PostAnalyzer":
+        from pipeline.analytics.posts import PostAnalyzer
+
+        return PostAnalyzer(read_valences("finance.tsv") | read_valences("posts.tsv"))
+
+    def _names_of(self, ticker: str, text: str) -> tuple[str, ...]:
+        """What the text may call the ticker, in lower case. A symbol is a name in capitals only: ``ALL`` is a word."""
+        symbol = ticker.lower()
+        spelt = len(ticker) >= _LEAST_SYMBOL and ticker in text
+        return (*self._names.get(ticker, ()), f"${symbol}", *((symbol,) if spelt else ()))
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        return read_names("names.tsv")
 
     def _bounded(self, text: str) -> str:
         text = text[:_MAX_CHARACTERS]
         if text.isascii():
             return text
-        emoji = [i for i, character in enumerate(text) if character in self._analyzer.emojis]
+        emoji = [i for i, character in enumerate(text) if character in self._posts.emojis]
         return text[: emoji[_MAX_EMOJI]] if len(emoji) > _MAX_EMOJI else text
-
-
-def read_lexicon(path: Path = LEXICON) -> dict[str, float]:
-    """Valences by term, from lines of a term, a tab and a number; those that begin with # are comments."""
-    lines = path.read_text("utf-8").splitlines()
-    entries = (line.split("\t") for line in lines if not line.startswith("#"))
-    return {term: float(valence) for term, valence in entries}
 
 
 def _strongest(words: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -133,16 +163,22 @@ def label_of(compound: float) -> Label:
     return "negative" if compound <= -THRESHOLD else "neutral"
 
 
-def rolling_score(items: Iterable[tuple[datetime, float]], now: datetime) -> float | None:
+def rolling_score(opinions: Iterable[Opinion], now: datetime) -> float | None:
     """The mean of compounds of the last three days, an item's weight halving every six hours of its age.
 
-    Items are times and compounds, in any order. None if there is none within the window; those of the future (a
-    provider's clock may be ahead) count as new.
+    A story that several articles tell counts once: from when it was first told, with the mean of their compounds and
+    the greatest of their weights. The order of the opinions makes no difference. None if there is none within the
+    window; those of the next day (a provider's clock may be ahead) count as new, and those of later days not at all.
     """
-    weighted = [
-        (0.5 ** (max(now - ts, timedelta(0)) / HALF_LIFE), compound) for ts, compound in items if now - ts <= WINDOW
-    ]
-    if not weighted:
+    counted = [opinion for opinion in opinions if opinion.weight and -AHEAD <= now - opinion.ts <= WINDOW]
+    if not counted:
         return None
+    weighted = []
+    for places in told([(opinion.ts, opinion.story) for opinion in counted]):
+        story = [counted[i] for i in places]
+        age = max(now - story[0].ts, timedelta(0))
+        total = math.fsum(item.weight for item in story)
+        compound = math.fsum(item.compound * item.weight for item in story) / total
+        weighted.append((max(item.weight for item in story) * 0.5 ** (age / HALF_LIFE), compound))
     # fsum rounds once, so that the order of the items makes no difference at all.
     return math.fsum(weight * compound for weight, compound in weighted) / math.fsum(weight for weight, _ in weighted)

@@ -13,17 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.indicators import WARM_UP, History, Live, Values, batch, latest, session_of
-from pipeline.messages import INDICATOR_FIELDS
-from tests.data import NEW_YORK, recorded_bars
+from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, Values, batch, latest, session_of
+from pipeline.model.messages import INDICATOR_FIELDS
+from testkit.data import NEW_YORK, recorded_bars
+from testkit.examples import DEAR
 
 Row = tuple[float, float, float, float, int]
 
 
-def history_of(rows: Sequence[Row]) -> History:
+def history_of(rows: Sequence[Row]) -> BarArrays:
     *floats, session = zip(*rows, strict=True)
     high, low, close, volume = (np.array(column, dtype=np.float64) for column in floats)
-    return History(high, low, close, volume, np.array(session, dtype=np.intc))
+    return BarArrays(high, low, close, volume, np.array(session, dtype=np.intc))
 
 
 def real_rows(ticker: str) -> list[Row]:
@@ -80,13 +81,13 @@ class TestAgreement:
         assert None not in values[-1]
         assert_same(values, batch(history_of(rows)))
 
-    @settings(max_examples=60)
+    @settings(max_examples=DEAR)
     @given(st.data())
     def test_live_equals_batch_on_any_bars(self, data: st.DataObject) -> None:
         rows = data.draw(market())
         assert_same(live_values(rows), batch(history_of(rows)))
 
-    @settings(max_examples=20)
+    @settings(max_examples=DEAR)
     @given(st.integers(WARM_UP, 120), st.integers(0, 2**32))
     def test_wherever_live_is_opened(self, opened: int, seed: int) -> None:
         rows = random_rows(140, seed)
@@ -218,6 +219,16 @@ class TestFormulas:
         assert_column(column(values, "return_1"), [None, *returns])
         assert_column(column(values, "volatility_10"), [*[None] * 10, *deviations])
 
+    def test_a_return_across_zero_is_unknown(self) -> None:
+        closes = [19.87, 18.27, -37.63, 10.01, 13.78, 0.0, 5.0, -1.0, -2.0, *[10.0 + i % 3 for i in range(60)]]
+        rows: list[Row] = [(close + 1, close - 1, close, 1.0, 1) for close in closes]
+        known = [None, 18.27 / 19.87 - 1, None, None, 13.78 / 10.01 - 1, -1.0, None, None, None, None]
+        for values in (batch(history_of(rows)), live_values(rows)):
+            assert_column(column(values, "return_1")[:10], known)
+            assert column(values, "volatility_10")[10:19] == [None] * 9
+            assert None not in column(values, "volatility_10")[19:]
+        assert_same(live_values(rows), batch(history_of(rows)))
+
     def test_a_spike_leaves_nothing_behind_in_the_volatility(self) -> None:
         closes = [1e-6, 1e6, *[1.0] * 60]
         rows: list[Row] = [(close, close, close, 1.0, 1) for close in closes]
@@ -245,12 +256,86 @@ def test_a_session_is_the_day_at_the_exchange() -> None:
 
 
 def test_importing_costs_nothing_of_the_libraries() -> None:
-    code = "import sys, pipeline.series; sys.exit(bool({'pandas', 'pandas_ta', 'talib', 'numba'} & set(sys.modules)))"
+    heavy = "{'pandas', 'pandas_ta', 'talib', 'numba'}"
+    code = f"import sys, pipeline.analytics.series; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_warm_up_imports_what_live_bars_need_and_only_that() -> None:
-    code = "import sys; from pipeline.indicators import warm_up; warm_up(); print(*sys.modules)"
+    code = "import sys; from pipeline.analytics.indicators import warm_up; warm_up(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert "talib" in loaded
     assert "pandas_ta" not in loaded, "it takes two seconds, which a pipeline without histories need not spend"
+
+
+class TestUndefinedQuotients:
+    """Nothing by nothing is not known, in whichever way the bars came; what is known is within its range."""
+
+    @staticmethod
+    def both(rows: Sequence[Row]) -> list[Values]:
+        values = batch(history_of(rows))
+        assert_same(live_values(rows), values)
+        for opened in (WARM_UP, WARM_UP + 7):  # as after a restart
+            if len(rows) > opened:
+                live = Live(history_of(rows[:opened]))
+                assert_same([live.update(*row) for row in rows[opened:]], values[opened:])
+        for field in ("rsi_14", "stoch_k", "stoch_d", "adx_14"):
+            assert all(value is None or 0 <= value <= 100 for value in column(values, field))
+        return values
+
+    @pytest.mark.parametrize("price", [5.0, 1e-5, 170.37, 768_655.99])
+    def test_a_series_that_never_moves_has_no_oscillators(self, price: float) -> None:
+        values = self.both([(price, price, price, 0.0, 1)] * 90)
+        for field in ("rsi_14", "stoch_k", "stoch_d", "adx_14"):
+            assert set(column(values, field)) == {None}, field
+        for field in ("macd", "macd_hist", "atr_14"):
+            assert column(values, field)[-1] == 0, field
+
+    def test_a_halted_stock_has_no_stochastic_until_its_ranges_have_a_width(self) -> None:
+        price = 101.37
+        rows = [*random_rows(60), *[(price, price, price, 0.0, 1)] * 40, *random_rows(60, seed=2)]
+        stoch_k, stoch_d = (column(self.both(rows), field) for field in ("stoch_k", "stoch_d"))
+        # The 14th flat bar is the first whose range is one price; %K averages three of them, %D five.
+        assert [i for i, value in enumerate(stoch_k) if value is None] == [*range(17), *range(73, 102)]
+        assert [i for i, value in enumerate(stoch_d) if value is None] == [*range(17), *range(73, 104)]
+
+    def test_the_rsi_is_unknown_once_gains_and_losses_have_vanished(self) -> None:
+        rows = [*random_rows(60), *[(101.0, 101.0, 101.0, 0.0, 1)] * 600, *random_rows(40, seed=2)]
+        rsi = column(self.both(rows), "rsi_14")
+        assert rsi[70] is not None, "both are small, and their quotient is known"
+        assert rsi[640] is None
+        assert rsi[-1] is not None
+
+    def test_an_rsi_of_nothing_but_losses_is_0(self) -> None:
+        rows: list[Row] = [(100.0 - i, 99.0 - i, 99.5 - i, 1.0, 1) for i in range(80)]
+        assert column(self.both(rows), "rsi_14")[-1] == 0
+
+    def test_the_adx_is_unknown_without_any_direction(self) -> None:
+        rows: list[Row] = [(11.0, 9.0, 10.0 + i % 2 / 2, 1.0, 1) for i in range(80)]  # it moves, within the same range
+        values = self.both(rows)
+        assert set(column(values, "adx_14")) == {None}
+        assert column(values, "rsi_14")[-1] is not None
+
+    def test_the_adx_is_known_when_all_that_it_averages_is(self) -> None:
+        rows: list[Row] = [(5.0, 5.0, 5.0, 0.0, 1)] * 60 + [(5.0 + i, 4.5 + i, 4.8 + i, 1.0, 1) for i in range(1, 40)]
+        adx = column(self.both(rows), "adx_14")
+        assert next(i for i, value in enumerate(adx) if value is not None) == 59 + 14
+        assert adx[-1] is not None
+        assert adx[-1] > 50
+
+    def test_a_close_outside_its_bars_range_does_not_leave_the_scale(self) -> None:
+        rows: list[Row] = [(10.0 + i % 3, 9.0, 14.0 if i % 2 else 8.0, 1.0, 1) for i in range(80)]
+        self.both(rows)
+
+    @settings(max_examples=DEAR)
+    @given(st.data())
+    def test_stretches_of_one_price_in_any_market(self, data: st.DataObject) -> None:
+        self.both(data.draw(market()))
+
+    def test_the_rows_of_a_peek_are_those_of_an_update(self) -> None:
+        rows = [*random_rows(60), *[(101.0, 101.0, 101.0, 0.0, 1)] * 30]
+        live = Live(history_of(rows[:WARM_UP]))
+        for row in rows[WARM_UP:]:
+            peeked = live.peek(*row)
+            assert live.update(*row) == peeked
+        assert column([peeked], "stoch_k") == [None]

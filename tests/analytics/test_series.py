@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.indicators import batch, session_of
-from pipeline.messages import INDICATOR_FIELDS, Bar, IndicatorRow, bar_rank
-from pipeline.series import Series
-from tests.data import NEW_YORK, recorded_bars
-from tests.unit.test_indicators import history_of
+from pipeline.analytics.indicators import batch, session_of
+from pipeline.analytics.series import Series
+from pipeline.model.messages import INDICATOR_FIELDS, Bar, IndicatorRow, bar_rank
+from testkit.data import NEW_YORK, recorded_bars
+from testkit.examples import DEAR
+from tests.analytics.test_indicators import history_of
 
 START = datetime(2019, 2, 15, 3, 0, tzinfo=UTC)  # two hours before midnight in New York
 
@@ -47,6 +48,15 @@ def series(zone: ZoneInfo = NEW_YORK) -> Series:
     return Series("AAPL", "1min", zone)
 
 
+def test_a_bar_of_another_source_is_refused() -> None:
+    of_one = series()
+    of_one.merge([bar(0)])
+    stranger = msgspec.structs.replace(bar(1), source="another")
+    for take in (of_one.merge, of_one.restore):
+        with pytest.raises(ValueError, match="a bar of another in a series of unknown"):
+            take([stranger])
+
+
 def reference(observations: Iterable[Bar]) -> list[IndicatorRow]:
     """The rows from scratch: the winners of all observations, computed at once."""
     winners: dict[datetime, Bar] = {}
@@ -60,6 +70,7 @@ def reference(observations: Iterable[Bar]) -> list[IndicatorRow]:
             interval=b.interval,
             ts=b.ts,
             simulated=b.simulated,
+            source=b.source,
             closed=b.closed,
             close=b.close,
             lineage=f"{count:08x}-{known:032x}",
@@ -129,7 +140,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Bar], list[list[Bar]]]:
 
 
 class TestTheSetDecides:
-    @settings(max_examples=60)
+    @settings(max_examples=DEAR)
     @given(deliveries())
     def test_any_delivery_leaves_the_rows_of_the_reference(self, delivery: tuple[list[Bar], list[list[Bar]]]) -> None:
         seen, parts = delivery
@@ -140,7 +151,7 @@ class TestTheSetDecides:
         else:
             assert rows == []
 
-    @settings(max_examples=30)
+    @settings(max_examples=DEAR)
     @given(deliveries(), st.data())
     def test_so_does_one_with_a_restart(self, delivery: tuple[list[Bar], list[list[Bar]]], data: st.DataObject) -> None:
         """A crash after some merges whose last rows were lost; the state comes back with bars from ahead of it."""
@@ -188,14 +199,14 @@ class TestTheSetDecides:
 
 
 class TestWhetherAMergeIsQuick:
-    @settings(max_examples=60)
+    @settings(max_examples=DEAR)
     @given(deliveries())
     def test_one_that_is_computes_no_history(self, delivery: tuple[list[Bar], list[list[Bar]]]) -> None:
         _, parts = delivery
         state = series()
         for part in filter(None, parts):
             allowed = {} if state.is_quick(part) else {"wraps": batch}
-            with mock.patch("pipeline.series.batch", **allowed) as computed:
+            with mock.patch("pipeline.analytics.series.batch", **allowed) as computed:
                 state.merge(part)
             assert allowed or not computed.called
 

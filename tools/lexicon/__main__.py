@@ -7,14 +7,16 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from pipeline.sentiment import LEXICON
+from pipeline.analytics.wordlists import FOLDER
 from tools.lexicon.headlines import read_headlines
 from tools.lexicon.learn import learn, read_seed
 
 HEAD: Final = """\
-# Valences of financial English, merged into VADER's lexicon; 0 takes a term out. Made by `python -m tools.lexicon`
+# Valences of financial English; 0 keeps a term from being heard. For posts they go over VADER's lexicon, articles have
+# no others. Made by `python -m tools.lexicon`
 # from tools/lexicon/seed.txt, which is original work, and from the labels of SEntFiN 1.0 (MIT licence, copyright 2021
-# Ankur Sinha, Satishwar Kedas, Rishu Kumar, Pekka Malo). After a change raise SCORING in pipeline/sentiment.py.
+# Ankur Sinha, Satishwar Kedas, Rishu Kumar, Pekka Malo). After a change raise SCORING in
+# pipeline/analytics/sentiment.py.
 """
 
 
@@ -27,7 +29,7 @@ def made_from(headlines: Path) -> str:
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python -m tools.lexicon SEntFiN.csv")
-    LEXICON.write_text(made_from(Path(sys.argv[1])), "utf-8")
+    (FOLDER / "finance.tsv").write_text(made_from(Path(sys.argv[1])), "utf-8")
 
 
 if __name__ == "__main__":

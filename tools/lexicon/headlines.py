@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from pipeline.sentiment import Label
+from pipeline.analytics.sentiment import Label
 
 # A Python dict in the file, but not one that `ast` reads: ``'Osian's Art Fund': 'neutral'``.
 _DECISION: Final = re.compile(r"""(['"])(.+?)\1: '(positive|neutral|negative)'""")

@@ -1,8 +1,8 @@
 """Valences from labelled headlines: a maximum a posteriori estimate that stays near what is known beforehand.
 
-A text's score is the sum of its words' valences after VADER's rules. The chance that it is positive is
+A text's score is the sum of its words' valences after the rules for articles. The chance that it is positive is
 sigmoid(score - CUT), that it is negative sigmoid(-score - CUT); a valence has a normal prior around its seed, else
-around VADER's valence, else around 0. Words that few headlines have, or that say little, stay where they were.
+around 0. Words that few headlines have, or that say little, stay where they were.
 """
 
 import re
@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from vaderSentiment.vaderSentiment import BOOSTER_DICT, NEGATE, SentimentIntensityAnalyzer
+from vaderSentiment.vaderSentiment import BOOSTER_DICT, NEGATE
 
-from pipeline.vader import Analyzer
+from pipeline.analytics.articles import ArticleAnalyzer
 from tools.lexicon.headlines import Headline
 
 SEED: Final = Path(__file__).with_name("seed.txt")
@@ -27,10 +27,12 @@ PRECISION: Final = 3.0
 """Of the prior: it weighs as much as some dozen headlines."""
 LEAST_HEADLINES: Final = 8
 LEAST_CHANGE: Final = 0.3
-LEAST_VALENCE: Final = 0.8
+LEAST_VALENCE: Final = 1.0
 """A word that says less is taken out: alone it does not tell a headline from a neutral one."""
 GREATEST_VALENCE: Final = 3.0
 """No single word decides everything."""
+_TRACE: Final = 1e-9
+"""Of a word of which nothing is known: enough for the rules to be heard, too little to decide one."""
 _STEPS: Final = 400
 _WORD: Final = re.compile(r"[a-z][a-z-]*[a-z]")
 _PUNCTUATION: Final = ".,:;!?'\"()"
@@ -41,7 +43,7 @@ _Ints = NDArray[np.intp]
 
 
 class _Design(NamedTuple):
-    """Headline `rows[k]` has the term `columns[k]` with the factor `factors[k]` that VADER's rules give it."""
+    """Headline `rows[k]` has the term `columns[k]` with the factor `factors[k]` that the rules give it."""
 
     rows: _Ints
     columns: _Ints
@@ -66,7 +68,7 @@ def read_seed(path: Path = SEED) -> dict[str, float]:
 
 
 def read_never(path: Path = NEVER) -> set[str]:
-    """The words that are not learnt; those that VADER's rules work with are among them."""
+    """The words that are not learnt; those that the rules work with are among them."""
     lines = path.read_text("utf-8").splitlines()
     return {word for line in lines if not line.startswith("#") for word in line.split()} | {*BOOSTER_DICT, *NEGATE}
 
@@ -76,13 +78,12 @@ def learn(headlines: Sequence[Headline], seed: Mapping[str, float]) -> dict[str,
 
     What the seed takes out stays out: headlines are too much alike to bring a word back.
     """
-    known = SentimentIntensityAnalyzer().lexicon | dict(seed)
     fixed = read_never() | {term for term, valence in seed.items() if not valence}
-    fresh = _vocabulary(headlines) - fixed - {term.replace(" ", "-") for term in known}
-    prior = dict.fromkeys(fresh, 0.0) | known
+    fresh = _vocabulary(headlines) - fixed - {term.replace(" ", "-") for term in seed}
+    prior = dict.fromkeys(fresh, 0.0) | dict(seed)
     terms = sorted(prior)
     before = np.array([prior[term] for term in terms])
-    design = _design(headlines, terms)
+    design = _design(headlines, prior, terms)
     after = _fit(design, [headline.label for headline in headlines], before)
     seen = np.bincount(design.columns, minlength=len(terms))
     learnt = {
@@ -107,13 +108,16 @@ def _vocabulary(headlines: Iterable[Headline]) -> set[str]:
     return {word for word, n in small.items() if n >= LEAST_HEADLINES and n > 4 * capital[word]}
 
 
-def _design(headlines: Iterable[Headline], terms: Sequence[str]) -> _Design:
-    analyzer = Analyzer(dict.fromkeys(terms, 1.0))
+def _design(headlines: Iterable[Headline], prior: Mapping[str, float], terms: Sequence[str]) -> _Design:
+    """What the rules make of each word of each headline, as a factor of its valence."""
+    valences = {term: prior[term] or _TRACE for term in terms}
+    analyzer = ArticleAnalyzer(valences)
     column = {spelling: i for i, term in enumerate(terms) for spelling in (term.replace(" ", "-"), term)}
     entries = [
-        (row, column[found.term], found.valence)
+        (row, column[found.term], found.valence / valences[terms[column[found.term]]])
         for row, headline in enumerate(headlines)
         for found in analyzer.weigh(headline.title)[1]
+        if found.term in column
     ]
     rows, columns, factors = zip(*entries, strict=True)
     return _Design(np.array(rows), np.array(columns), np.array(factors))

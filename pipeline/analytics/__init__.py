@@ -1,0 +1,1 @@
+"""Pure computation: indicators, series, sentiment, and the market as a screen shows it."""
