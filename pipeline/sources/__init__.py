@@ -1,1 +1,1 @@
-"""Where data comes from: one file a provider."""
+"""Where data come from: a folder for each provider, or kind of provider."""

@@ -1,24 +1,26 @@
-"""The port that every source fills, and what a source is made from."""
+"""The port that every source implements, and what a source is made from."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from pipeline.clock import Clock
-from pipeline.messages import AnyMessage
-from pipeline.settings import Settings
-from pipeline.snapshot import BudgetView
-from pipeline.watchlist import Watchlist
+from pipeline.config.settings import Settings
+from pipeline.contract.snapshot import BudgetView, ReplayView
+from pipeline.model.messages import AnyMessage
+from pipeline.model.outage import OutsideError
+from pipeline.model.watchlist import Watchlist
 
 if TYPE_CHECKING:  # slow to import, and most runs of simulator and replay never need it
-    from pipeline.http import Http, Limits
+    from pipeline.net.http import Http, Limits
 
 FeedName = Literal["market", "news", "social", "economic"]
 
 
-class SourceError(Exception):
+class SourceError(OutsideError):
     """The source cannot be used as configured; the message says what to do. Trying again would change nothing."""
 
     permanent = True
@@ -52,10 +54,10 @@ class Feed(Protocol):
     def stream(self, watchlist: Watchlist) -> AsyncGenerator[Sequence[AnyMessage]]:
         """Batches of messages for the tickers on the watchlist, whose changes it follows while it runs.
 
-        The next batch is asked for when the last one is acknowledged by the bus, so a slow bus slows the source.
-        Ends when the source is exhausted; a live one never does. It is started again when the watchlist changes after
-        that, and then streams only what it has not handed out yet. Started anew after a failure, it may repeat itself.
-        What the provider sent and does not fit is handed out as a dead letter, so that it spoils nothing else.
+        The next batch is asked for when the last one is acknowledged by the bus, so a slow bus slows the source. Ends
+        when the source is exhausted; a live one never does. It is started again when the watchlist changes after that,
+        and then streams only what it has not handed out yet. Restarted after a failure, it may repeat itself. What the
+        provider sent and does not fit is handed out as a dead letter, so that it spoils nothing else.
         """
 
 
@@ -85,7 +87,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class Reporting(Protocol):
-    """What a source has besides if its provider limits requests."""
+    """What a source also has if its provider limits requests."""
 
     def budgets(self) -> Sequence[BudgetView]: ...
 
@@ -93,10 +95,93 @@ class Reporting(Protocol):
         """Why a ticker has no data, by ticker."""
 
 
+@dataclass(frozen=True, slots=True)
+class TickerTrouble:
+    """Why nothing comes for a ticker; times are UTC. Without a `next_try` it is not asked for again until something is
+    changed, as for a symbol that the provider does not know."""
+
+    why: str
+    since: datetime
+    next_try: datetime | None = None
+
+
+@runtime_checkable
+class Serving(Protocol):
+    """What a source also has if it can fail for one ticker and serve the others."""
+
+    def troubles(self) -> Mapping[str, TickerTrouble]:
+        """The watched tickers that it cannot serve now. One that is out of reach altogether raises in its feeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a feed has to do of the work that several share: how many entries it serves. While it fails and nobody
+    misses it, `stand_ins` are the sources that serve what it would."""
+
+    entries: int
+    stand_ins: Sequence[str] = ()
+
+
+@runtime_checkable
+class Routing(Protocol):
+    """What a source also has if others are behind it, of which one serves a ticker at a time."""
+
+    def serving(self, ticker: str) -> Sequence[str]:
+        """The names of the ticker's sources of market data: that which serves it now, then those that could."""
+
+    def shares(self) -> Mapping[str, Share]:
+        """By the names of the feeds that share their work with others."""
+
+
+@runtime_checkable
+class Replaying(Protocol):
+    """What a source also has if it plays what was recorded."""
+
+    def replay(self) -> ReplayView: ...
+
+    def set_replay(self, speed: float | Literal["max"] | None, paused: bool | None, *, step: bool) -> None:
+        """Change the speed, or whether it is paused, unless these are None; a `step` goes on to the next bar of one
+        that is paused."""
+
+
+class Found(Protocol):
+    """What a search finds: something that can be watched. The texts are clean, and "" where nothing is known."""
+
+    @property
+    def ticker(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def exchange(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+
+@runtime_checkable
+class Searching(Protocol):
+    """What a source also has if it finds tickers by name."""
+
+    async def search(self, text: str) -> Sequence[Found]:
+        """What can be watched under that name, the best first.
+
+        Raises:
+            OutsideError: if no answer came. SourceError: if none of what is behind it can be searched.
+        """
+
+
+@runtime_checkable
+class Finite(Protocol):
+    """What a source also has if it comes to an end."""
+
+    def failures(self) -> Mapping[str, str]:
+        """Of tickers that were to have data and gave none, why. A process that meets one does not end with status 0."""
+
+
 @dataclass(frozen=True)
 class SourceContext:
-    """What a source may need. Files of its own go into `data_dir`, under names that begin with its own; plug-ins are
-    looked for in `plugin_dir`, after everything that is installed. `limits` are those of `http`, its own by default."""
+    """What a source may need. Files of its own go into `data_dir`, under names that begin with its own, or into `space`
+    if they are about what has been published, of which each namespace has its own. Plug-ins are looked for in
+    `plugin_dir`, after everything that is installed. `limits` are those of `http`, its own by default."""
 
     settings: Settings
     data_dir: Path
@@ -104,10 +189,15 @@ class SourceContext:
     plugin_dir: Path
     limits: "Limits | None" = None
 
+    @property
+    def space(self) -> Path:
+        """The directory of the user's namespace; simulated data need no files."""
+        return self.data_dir / self.settings.pipeline.namespace
+
     @cached_property
     def http(self) -> "Http":
         """One client for all sources, made when the first asks for it. No source closes it."""
-        from pipeline.http import Http
+        from pipeline.net.http import Http
 
         return Http(self.clock, limits=self.limits)
 

@@ -1,18 +1,30 @@
 """Which sources there are, by name, and how each is made: ours, and plug-ins named in the settings."""
 
 import importlib
+import importlib.machinery
+import os
 import sys
 import traceback
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from pipeline.sources.base import FeedName, Source, SourceContext, SourceError
+from pipeline.system import trust
 
 BUILT_IN: Final = {
+    "alpaca": "pipeline.sources.alpaca:create",
     "alpha_vantage": "pipeline.sources.alpha_vantage:create",
-    "reddit": "pipeline.sources.reddit:create",
-    "simulator": "pipeline.sources.simulator:create",
-    "stocktwits": "pipeline.sources.stocktwits:create",
+    "coinbase": "pipeline.sources.coinbase:create",
+    "edgar": "pipeline.sources.news.edgar:create",
+    "finnhub": "pipeline.sources.finnhub:create",
+    "fred": "pipeline.sources.fred:create",
+    "kraken": "pipeline.sources.kraken:create",
+    "reddit": "pipeline.sources.posts.reddit:create",
+    "simulator": "pipeline.sources.simulator.source:create",
+    "stocktwits": "pipeline.sources.posts.stocktwits:create",
+    "yahoo": "pipeline.sources.yahoo:create",
+    "yahoo_news": "pipeline.sources.news.yahoo_news:create",
 }
 """Imported when they are asked for, as plug-ins are."""
 
@@ -26,7 +38,7 @@ def make(name: str, context: SourceContext) -> Source:
     """The source of that name; nothing is opened yet.
 
     Raises:
-        SourceError: if a plug-in cannot be imported, is no source, or the source cannot be used as configured.
+        SourceError: if a plug-in cannot be imported, is not a source, or the source cannot be used as configured.
     """
     if name in BUILT_IN:
         return _made(_imported(BUILT_IN[name]), context)
@@ -42,6 +54,24 @@ def make(name: str, context: SourceContext) -> Source:
     except Exception as error:
         raise SourceError(f"{where} cannot be used: {_cause(error, target, context.plugin_dir)}") from error
     return source
+
+
+def found_beside(target: str, plugin_dir: Path) -> Path | None:
+    """Where a plug-in's code lies in the directory, None if nothing there answers to its name or it is installed."""
+    name = target.partition(":")[0].partition(".")[0]
+    installed = importlib.machinery.PathFinder.find_spec(name, [p for p in sys.path if p != str(plugin_dir)])
+    if installed is not None:
+        return None
+    return next((place for place in (plugin_dir / name, plugin_dir / f"{name}.py") if os.path.lexists(place)), None)
+
+
+def distrust(place: Path, plugin_dir: Path, also: Collection[int]) -> str:
+    """Why others could have written the code; empty if they cannot. Any module of the program's that is not installed
+    would be looked for in the directory, too."""
+    files = [path for path in place.rglob("*") if path.suffix in (".py", ".so")] if place.is_dir() else []
+    if why := trust.distrust(plugin_dir, also=also, may_share=False):
+        return why
+    return next((why for path in (place, *files) if (why := trust.distrust(path, also=also))), "")
 
 
 def _imported(target: str) -> Any:
@@ -67,7 +97,7 @@ def _cause(error: Exception, target: str, plugin_dir: Path) -> str:
 
 
 def _check(source: Source, where: str) -> None:
-    """Raise a SourceError if it is no source."""
+    """Raise a SourceError if it is not a source."""
     missing = [part for part in _PARTS if not hasattr(source, part)]
     if missing:
         raise SourceError(f"{where} makes no source: it has no {', '.join(missing)} (see pipeline/sources/base.py)")

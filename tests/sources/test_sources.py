@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.messages import AnyMessage, Quote
-from pipeline.settings import Loaded, SettingsError, load
-from pipeline.settings_sources import BUILT_IN_SOURCES
+from pipeline.config.settings import Loaded, SettingsError, load
+from pipeline.config.sources import BUILT_IN_SOURCES
+from pipeline.model.messages import AnyMessage, Quote
+from pipeline.model.watchlist import Watchlist
 from pipeline.sources import registry
-from pipeline.sources.base import HistoryChunk, SourceError, kind_of
+from pipeline.sources.base import HistoryChunk, Routing, SourceError, TickerTrouble, kind_of
 from pipeline.sources.choice import SourceChoice, choose_source
 from pipeline.sources.combined import CombinedSource
-from pipeline.watchlist import Watchlist
-from tests.fakes import START
+from testkit.fakes import START
 
 PLUGIN = """
 class Feed:
@@ -63,15 +63,61 @@ def plugin(tmp_path: Path, module: str, text: str) -> None:
 
 
 class TestChoice:
-    async def test_auto_without_a_key_is_the_simulator_and_says_why(self, tmp_path: Path) -> None:
+    async def test_auto_without_a_key_is_live_and_says_what_could_serve_too(self, tmp_path: Path) -> None:
         names, choice = await chosen(loaded(tmp_path, CREDENTIALS))
-        assert names == ["market", "news", "social", "economic"]
-        assert choice.note == "simulated data, for no Alpha Vantage key is configured"
-        assert choice.source.simulated
+        assert names == [
+            "market yahoo",
+            "market coinbase",
+            "market kraken",
+            "news yahoo_news",
+            "economic fred",
+            "social stocktwits",
+            "social reddit",
+        ]
+        assert choice.note == (
+            "live from yahoo (market), coinbase (market), kraken (market), yahoo_news (news), fred (economic), "
+            "stocktwits (social), reddit (social); not set up: alpaca, alpha_vantage, edgar, finnhub"
+        )
+        assert "ALPHA_VANTAGE_API_KEY" in choice.missing["alpha_vantage"]
+        assert not choice.source.simulated
 
-    @pytest.mark.parametrize("source", ["auto", "alpha_vantage"])
-    async def test_with_a_key_everything_live_and_what_is_missing(self, tmp_path: Path, source: str) -> None:
-        names, choice = await chosen(loaded(tmp_path, '[alpha_vantage]\napi_key = "KEY"\n', source))
+    async def test_auto_with_a_free_key_has_its_news_and_keeps_its_prices_for_when_others_fail(
+        self, tmp_path: Path
+    ) -> None:
+        names, choice = await chosen(loaded(tmp_path, '[alpha_vantage]\napi_key = "KEY"\n'))
+        assert {"market alpha_vantage", "news alpha_vantage", "economic alpha_vantage", "economic fred"} < {*names}
+        assert isinstance(choice.source, Routing)
+        choice.source.feeds()
+        assert choice.source.serving("AAPL") == ["yahoo", "alpha_vantage"]
+        assert choice.source.serving("^GSPC") == ["yahoo"]
+        assert choice.source.serving("BTC-USD") == ["coinbase", "kraken", "yahoo"]
+
+    async def test_a_premium_plan_comes_first_unless_routes_say_otherwise(self, tmp_path: Path) -> None:
+        premium = '[alpha_vantage]\napi_key = "KEY"\nplan = "premium"\n'
+        for text, order in (
+            (premium, ["alpha_vantage", "yahoo"]),
+            (premium + '[routes]\nus_share = ["yahoo"]\n', ["yahoo"]),
+        ):
+            _, choice = await chosen(loaded(tmp_path, text))
+            assert isinstance(choice.source, Routing)
+            assert choice.source.serving("AAPL") == order
+
+    def test_a_route_that_names_no_source_is_a_settings_error(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match=r"routes\.crypto: 'binance' must be .*coinbase"):
+            loaded(tmp_path, '[routes]\ncrypto = ["binance"]\n')
+
+    async def test_a_plug_in_with_market_data_serves_where_a_route_names_it(self, tmp_path: Path) -> None:
+        plugin(tmp_path, "routed", f"{PLUGIN}\ndef create(context):\n    return Source('stooq', 'market')\n")
+        text = '[sources]\nstooq = "routed:create"\n'
+        names, _ = await chosen(loaded(tmp_path, text))
+        assert "market stooq" not in names
+        names, choice = await chosen(loaded(tmp_path, f'{text}[routes]\nindex = ["stooq", "yahoo"]\n'))
+        assert "market stooq" in names
+        assert isinstance(choice.source, Routing)
+        assert choice.source.serving("^GSPC") == ["stooq", "yahoo"]
+
+    async def test_one_source_alone_with_what_runs_beside_it(self, tmp_path: Path) -> None:
+        names, choice = await chosen(loaded(tmp_path, '[alpha_vantage]\napi_key = "KEY"\n', "alpha_vantage"))
         assert names == [
             "market alpha_vantage",
             "news alpha_vantage",
@@ -87,7 +133,11 @@ class TestChoice:
 
     async def test_with_credentials_reddit_too_and_stocktwits_can_be_turned_off(self, tmp_path: Path) -> None:
         names, choice = await chosen(
-            loaded(tmp_path, f'{CREDENTIALS}[alpha_vantage]\napi_key = "KEY"\n[stocktwits]\nenabled = false\n')
+            loaded(
+                tmp_path,
+                f'{CREDENTIALS}[alpha_vantage]\napi_key = "KEY"\n[stocktwits]\nenabled = false\n',
+                "alpha_vantage",
+            )
         )
         assert names[3:] == ["social reddit"]
         assert choice.note.endswith("without stocktwits: turned off (stocktwits.enabled)")
@@ -174,7 +224,7 @@ class TestPlugins:
         ("module", "text", "words"),
         [
             ("not_there", None, r"there is no module not_there; put it into .*, or install it"),
-            ("bad_syntax", "x = 1\nthis is no python\n", r"bad_syntax\.py, line 2: invalid syntax"),
+            ("bad_syntax", "x = 1\nthis is not a python\n", r"bad_syntax\.py, line 2: invalid syntax"),
             (
                 "bad_import",
                 "\n\nimport nothing_like_it\n",
@@ -201,24 +251,28 @@ class TestPlugins:
 
 
 class FakeFeed:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, batch: Sequence[AnyMessage] = ()) -> None:
         self.name = name
+        self._batch = batch
 
     async def stream(self, watchlist: Watchlist) -> AsyncGenerator[Sequence[AnyMessage]]:
-        yield [quote()]
+        yield self._batch or [quote()]
 
 
 class FakeSource:
     simulated = False
 
-    def __init__(self, name: str, *chunks: HistoryChunk, error: SourceError | None = None) -> None:
+    def __init__(
+        self, name: str, *chunks: HistoryChunk, error: SourceError | None = None, batch: Sequence[AnyMessage] = ()
+    ) -> None:
         self.name = name
+        self._batch = batch
         self.closed = 0
         self._chunks = chunks
         self._error = error
 
     def feeds(self) -> Sequence[FakeFeed]:
-        return [FakeFeed("social")]
+        return [FakeFeed("social", self._batch)]
 
     async def history(self, ticker: str) -> AsyncGenerator[HistoryChunk]:
         for chunk in self._chunks:
@@ -262,6 +316,16 @@ class TestCombined:
         assert (await anext(chunks)).done == 1
         with pytest.raises(SourceError, match="no such symbol"):
             await anext(chunks)
+
+    def test_the_troubles_are_those_of_the_first_whose_market_data_are_shown(self) -> None:
+        class Troubled(FakeSource):
+            def troubles(self) -> dict[str, TickerTrouble]:
+                return {"NOPE": TickerTrouble(f"{self.name} knows no NOPE", START)}
+
+        first, second = Troubled("a"), Troubled("b")
+        assert CombinedSource([first, second], nothing).troubles()["NOPE"].why == "a knows no NOPE"
+        assert CombinedSource([FakeSource("c"), second], nothing).troubles() == {}
+        assert CombinedSource([], nothing).troubles() == {}
 
     async def test_all_are_closed_then_what_they_share(self) -> None:
         sources = [FakeSource("a"), FakeSource("b")]

@@ -1,4 +1,4 @@
-"""A reply as it came, told apart from a notice, and its rows from those that do not fit."""
+"""A reply as received: data or a notice, and its rows with those that do not fit."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
-from pipeline.logs import redact
-from pipeline.messages import DeadLetter, Message
+from pipeline.model.messages import DeadLetter, Message
+from pipeline.model.redaction import redact
+from pipeline.model.text import clean
 from pipeline.sources.alpha_vantage.errors import UnknownSymbolError, UnreadableReplyError
 from pipeline.sources.alpha_vantage.notices import Notice, meaning_of
-from pipeline.text import clean
 
 SOURCE: Final = "alpha_vantage"
 _PAYLOAD_LIMIT: Final = 2048
@@ -20,14 +20,16 @@ _REASON_LIMIT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Reply[Row]:
-    """What a request gave: the rows, oldest first, and a dead letter for each that did not fit.
+class ParsedReply[Row]:
+    """The result of a request: the rows, oldest first, and a dead letter for each that did not fit.
 
-    The same unfit row gives a dead letter of the same topic and offset at every request: publish it once.
+    The same unfit row gives a dead letter of the same topic and offset at every request: publish it once. `items` is
+    their number as they came, with those that were left out.
     """
 
     rows: list[Row]
     misfits: list[DeadLetter]
+    items: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +62,37 @@ class Answer:
         if error is not None:
             raise error
         if notice.text is not None:
-            raise self.unreadable(f"a notice that is not known, {notice.text!r}")
-        if self.ticker is not None and self.body.strip() == b"{}":
-            raise UnknownSymbolError(self.ticker)
+            raise self.unreadable(f"a notice that is not known, {notice.text!r}", notice=True)
+        if self.ticker is not None and self.body.translate(None, b" \t\r\n") == b"{}":
+            raise UnknownSymbolError(self.ticker, self.function, empty=True)
         return self._decode(shape)
 
-    def unreadable(self, reason: str) -> UnreadableReplyError:
+    def unreadable(self, reason: str, *, notice: bool = False) -> UnreadableReplyError:
         """The error for a body that is not what was promised."""
         misfit = self._misfit(self.body, reason)
-        return UnreadableReplyError(self.function, misfit.reason, misfit)
+        return UnreadableReplyError(self.function, misfit.reason, misfit, notice=notice)
 
     def rows[Row: Message](
         self, items: Iterable[tuple[str, msgspec.Raw]], parse: Callable[[str, bytes], Row | None]
-    ) -> Reply[Row]:
+    ) -> ParsedReply[Row]:
         """The items, each a label and JSON, as `parse` makes them rows.
 
         One for which it returns None is left out; one for which it raises ValueError is a misfit.
         """
-        reply: Reply[Row] = Reply([], [])
+        rows: list[Row] = []
+        misfits: list[DeadLetter] = []
+        count = 0
         for label, raw in items:
+            count += 1
             try:
                 row = parse(label, bytes(raw))
             except (ValueError, OverflowError, RecursionError) as error:
-                reply.misfits.append(self._misfit(f"{label} ".lstrip().encode() + bytes(raw), str(error)))
+                misfits.append(self._misfit(f"{label} ".lstrip().encode() + bytes(raw), str(error)))
             else:
                 if row is not None:
-                    reply.rows.append(row)
-        reply.rows.sort(key=lambda row: row.ts)
-        return reply
+                    rows.append(row)
+        rows.sort(key=lambda row: row.ts)
+        return ParsedReply(rows, misfits, count)
 
     def _decode[Shape](self, shape: type[Shape]) -> Shape:
         try:
@@ -97,7 +102,7 @@ class Answer:
 
     def _misfit(self, payload: bytes, reason: str) -> DeadLetter:
         digest = hashlib.blake2b(f"{self.ticker}|".encode() + payload, digest_size=6).digest()
-        # Redacted before it is cut, lest half a key be left at the end.
+        # Redacted before it is cut, so that no half of a key is left at the end.
         reason = f"{self.ticker}: {reason}" if self.ticker else reason
         text = redact(payload[: 2 * _PAYLOAD_LIMIT].decode("utf-8", "replace"), [self.secret])
         return DeadLetter(

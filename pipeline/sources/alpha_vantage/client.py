@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from pipeline.clock import Clock
-from pipeline.http import Http, Permit, unlimited
-from pipeline.messages import Article, Bar, EconomicPoint, Interval, Quote
+from pipeline.model.messages import Article, Bar, EconomicPoint, Interval, Quote
+from pipeline.net.http import Http, Permit, unlimited
 from pipeline.sources.alpha_vantage import replies
-from pipeline.sources.alpha_vantage.answer import Answer, Reply
+from pipeline.sources.alpha_vantage.answer import Answer, ParsedReply
 from pipeline.sources.alpha_vantage.symbols import symbol_of
 
 MAX_BULK: Final = 100
@@ -37,7 +37,7 @@ ECONOMIC_PARAMETERS: Final[Mapping[EconomicSeries, Mapping[str, str]]] = {
 
 
 class AlphaVantageClient:
-    """Every method raises `HttpError` where no answer came and `AlphaVantageError` where the answer is no data."""
+    """Every method raises `HttpError` where no answer came and `AlphaVantageError` where the answer is not data."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class AlphaVantageClient:
         self._permit = permit
         self._attempts = attempts
 
-    async def daily(self, ticker: str, *, full: bool = False) -> Reply[Bar]:
+    async def daily(self, ticker: str, *, full: bool = False) -> ParsedReply[Bar]:
         """Daily bars as traded: the newest 100, or with `full` (premium) more than twenty years."""
         answer = await self._ask("TIME_SERIES_DAILY", ticker, symbol=symbol_of(ticker), outputsize=_size(full))
         return replies.bars(answer, ticker, "daily")
@@ -70,7 +70,7 @@ class AlphaVantageClient:
         full: bool = False,
         month: str | None = None,
         extended_hours: bool = False,
-    ) -> Reply[Bar]:
+    ) -> ParsedReply[Bar]:
         """Bars as traded (premium): the newest 100, or with `full` those of 30 days, or of a month (YYYY-MM)."""
         answer = await self._ask(
             "TIME_SERIES_INTRADAY",
@@ -88,24 +88,31 @@ class AlphaVantageClient:
         """The last price; on the free plan that of the last day that is over."""
         return replies.quote(await self._ask("GLOBAL_QUOTE", ticker, symbol=symbol_of(ticker)), ticker)
 
-    async def bulk_quotes(self, tickers: Sequence[str]) -> Reply[Quote]:
+    async def bulk_quotes(self, tickers: Sequence[str]) -> ParsedReply[Quote]:
         """The last prices of at most 100 tickers (premium); those it does not know are left out."""
         if not 1 <= len(tickers) <= MAX_BULK:
             raise ValueError(f"{len(tickers)} tickers in one request; 1 to {MAX_BULK} are allowed")
         symbols = {symbol_of(ticker): ticker for ticker in tickers}
         return replies.bulk_quotes(await self._ask("REALTIME_BULK_QUOTES", None, symbol=",".join(symbols)), symbols)
 
-    async def news(self, ticker: str, *, since: datetime | None = None, limit: int = 50) -> Reply[Article]:
-        """The newest articles that name the ticker, at most `limit` (1000 at most), none published before `since`."""
-        start = {} if since is None else {"time_from": since.astimezone(UTC).strftime("%Y%m%dT%H%M")}
+    async def news(
+        self, ticker: str, *, since: datetime | None = None, until: datetime | None = None, limit: int = 50
+    ) -> ParsedReply[Article]:
+        """The newest articles that name the ticker, at most `limit` (1000 at most), from `since` to `until`."""
+        bounds = {
+            name: at.astimezone(UTC).strftime("%Y%m%dT%H%M")
+            for name, at in (("time_from", since), ("time_to", until))
+            if at is not None
+        }
         answer = await self._ask(
-            "NEWS_SENTIMENT", ticker, tickers=symbol_of(ticker), sort="LATEST", limit=str(limit), **start
+            "NEWS_SENTIMENT", ticker, tickers=symbol_of(ticker), sort="LATEST", limit=str(limit), **bounds
         )
         return replies.articles(answer, ticker)
 
-    async def economic(self, series: EconomicSeries) -> Reply[EconomicPoint]:
+    async def economic(self, series: EconomicSeries) -> ParsedReply[EconomicPoint]:
         """The whole series."""
-        return replies.economic_points(await self._ask(series, None, **ECONOMIC_PARAMETERS[series]))
+        parameters = ECONOMIC_PARAMETERS[series]
+        return replies.economic_points(await self._ask(series, None, **parameters), parameters.get("interval", ""))
 
     async def _ask(self, function: str, ticker: str | None, **parameters: str) -> Answer:
         params = {"function": function, **parameters, "apikey": self._api_key}

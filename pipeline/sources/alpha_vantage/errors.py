@@ -1,16 +1,20 @@
 """What Alpha Vantage says instead of data, always with status 200, and what to do about each.
 
-Every message is a sentence of ours: one of theirs echoes the API key.
+Every message is a sentence of ours, because one of theirs echoes the API key.
 """
 
 from typing import Final
 
-from pipeline.messages import DeadLetter
+from pipeline.model.messages import DeadLetter
+from pipeline.model.outage import OutsideError
 
 NAME: Final = "Alpha Vantage"
+_KEY_PAUSE: Final = 6 * 3600.0
+"""Seconds until a key that was refused is tried again by each feed: the refusal may be a mistake of the provider's, and
+each try may cost a request of the day."""
 
 
-class AlphaVantageError(Exception):
+class AlphaVantageError(OutsideError):
     """The request was answered, but not with data. `permanent` means for every request with this key."""
 
     permanent = False
@@ -20,6 +24,7 @@ class BadKeyError(AlphaVantageError):
     """The API key is missing or malformed: nothing will work until it is corrected."""
 
     permanent = True
+    retry_after = _KEY_PAUSE
 
     def __init__(self) -> None:
         super().__init__(
@@ -32,6 +37,7 @@ class DemoKeyError(AlphaVantageError):
     """The key is `demo`, which only answers the examples of the documentation."""
 
     permanent = True
+    retry_after = _KEY_PAUSE
 
     def __init__(self) -> None:
         super().__init__(
@@ -41,15 +47,20 @@ class DemoKeyError(AlphaVantageError):
 
 
 class UnknownSymbolError(AlphaVantageError):
-    """There is no such symbol: do not ask for it again."""
+    """The function refuses the symbol, which other functions may know: do not ask this one for it again.
 
-    def __init__(self, ticker: str) -> None:
-        super().__init__(f"{NAME} knows no symbol {ticker}; check its spelling")
+    `empty` says that it did so by answering nothing at all, as it does for every symbol when it has trouble.
+    """
+
+    def __init__(self, ticker: str, function: str = "", *, empty: bool = False) -> None:
+        what = "answers with nothing" if empty else "refuses to answer"
+        super().__init__(f"{NAME} {what} for {ticker}{f' ({function})' if function else ''}")
         self.ticker = ticker
+        self.empty = empty
 
 
 class BadRequestError(AlphaVantageError):
-    """The function or one of its parameters is wrong: do not repeat it."""
+    """The function or one of its parameters is wrong: of little use to repeat it soon."""
 
     def __init__(self, function: str) -> None:
         super().__init__(f"{NAME} does not accept this request for {function}")
@@ -98,10 +109,11 @@ class FullOutputNotInPlanError(NotInPlanError):
 class UnreadableReplyError(AlphaVantageError):
     """The body is not JSON, not of the shape promised, or a notice not known: back off and ask again.
 
-    `misfit` holds its beginning, for the dead letters.
+    `misfit` holds its beginning, for the dead letters. A `notice` may be about more than this request.
     """
 
-    def __init__(self, function: str, reason: str, misfit: DeadLetter) -> None:
+    def __init__(self, function: str, reason: str, misfit: DeadLetter, *, notice: bool = False) -> None:
         super().__init__(f"{NAME} answered {function} with something that cannot be read: {reason}")
         self.function = function
         self.misfit = misfit
+        self.notice = notice

@@ -1,20 +1,23 @@
-"""The initial load of one ticker: whatever of its history is not here yet, as the budget allows."""
+"""The initial load of one ticker: the part of its history that is missing, as the budget allows."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
 from pipeline.sources.alpha_vantage.client import AlphaVantageClient
-from pipeline.sources.alpha_vantage.desk import FULL, Answered, Desk
 from pipeline.sources.alpha_vantage.errors import NAME
+from pipeline.sources.alpha_vantage.plan_state import Kind, PlanState, Task, key_of, last_settled
+from pipeline.sources.alpha_vantage.scheduler import FULL, Answered, RequestScheduler
 from pipeline.sources.alpha_vantage.series import PERIODS
 from pipeline.sources.base import HistoryChunk, SourceError
-from pipeline.sources.situation import Kind, Situation, Task, last_settled
 
 MONTH: Final = "intraday history"
-"""Intraday bars of the last 30 days, told apart from the newest hundred that the live feed asks for."""
+"""Intraday bars of the last 30 days, as opposed to the newest hundred that the live feed asks for."""
+TRIES: Final = 3
+"""How often a part is asked for that has no answer that can be understood."""
 
 _NAMES: Final[Mapping[Kind, str]] = {
+    "daily": "daily bars",
     "intraday": "intraday bars",
     "news": "news",
     "economic": "economic series",
@@ -29,12 +32,18 @@ class InitialLoad:
     """
 
     def __init__(
-        self, ticker: str, client: AlphaVantageClient, desk: Desk, answer: Callable[[Task], Awaitable[Answered]]
+        self,
+        ticker: str,
+        client: AlphaVantageClient,
+        scheduler: RequestScheduler,
+        answer: Callable[[Task], Awaitable[Answered]],
     ) -> None:
         self._ticker = ticker
         self._client = client
-        self._desk = desk
+        self._scheduler = scheduler
         self._answer = answer
+        self._unsure: dict[str, int] = {}
+        """How often in a row a part had no answer that can be understood."""
 
     async def chunks(self) -> AsyncGenerator[HistoryChunk]:
         """What each request gives, and while there is a wait, a note on how long.
@@ -42,22 +51,29 @@ class InitialLoad:
         Raises:
             SourceError: if there is no such symbol.
         """
-        desk, ticker, facts = self._desk, self._ticker, self._desk.memory.facts
+        scheduler, ticker, facts = self._scheduler, self._ticker, self._scheduler.memory.facts
         messages = requests = 0
-        while parts := self._missing(await desk.situation()):
-            if ticker in desk.unknown:
+        while parts := self._missing(await scheduler.plan_state()):
+            if ticker in scheduler.unknown:
                 facts.loading.pop(ticker, None)
                 raise SourceError(f"{NAME} knows no symbol {ticker}; check its spelling")
             part = parts[0]
             task = _task_of(part, ticker)
-            if (until := await desk.load_waits_until(task)) is not None:
+            until = scheduler.put_off_until(task) if part in self._unsure else None
+            if until is None or until <= scheduler.clock.now():
+                until = await scheduler.load_waits_until(task)
+            if until is not None:
                 progress = f"{requests} of {requests + len(parts)} requests"
-                yield HistoryChunk((), messages, 0, note=f"{progress}, goes on at {desk.local(until)}")
-                wait = (until - desk.clock.now()).total_seconds()
-                await desk.clock.sleep(min(wait, desk.look_again))
+                yield HistoryChunk((), messages, 0, note=f"{progress}, goes on at {scheduler.local(until)}")
+                wait = (until - scheduler.clock.now()).total_seconds()
+                await scheduler.clock.sleep(min(wait, scheduler.look_again))
                 continue  # what is missing may have come with live data meanwhile
-            with desk.under_way(task):
-                answered = await desk.ask_for_load(partial(self._ask, part))
+            with scheduler.under_way(task):
+                answered = await scheduler.ask_for_load(partial(self._ask, part))
+                if answered.unsure:
+                    self._unsure[part] = self._unsure.get(part, 0) + 1
+                    if answered.messages:
+                        yield HistoryChunk(answered.messages, messages, 0)
                 if not answered.final:
                     continue
                 requests += 1
@@ -65,42 +81,77 @@ class InitialLoad:
                 yield HistoryChunk(
                     answered.messages, messages, 0, note=f"{requests} of {requests - 1 + len(parts)} requests"
                 )
+                self._unsure.pop(part, None)
                 facts.loading.setdefault(ticker, []).append(part)
-                desk.answered(task, answered.messages, part if part in (FULL, MONTH) else "")
+                scheduler.answered(task, answered.messages, part if part in (FULL, MONTH) else "")
         facts.loading.pop(ticker, None)
-        desk.memory.save()
-        yield HistoryChunk((), messages, messages, note=self._left_out())
+        scheduler.memory.save()
+        if ticker in scheduler.unknown:
+            raise SourceError(f"{NAME} knows no symbol {ticker}; check its spelling")
+        yield HistoryChunk((), messages, messages, note=self._left_out(await scheduler.plan_state()))
 
-    def _missing(self, situation: Situation) -> list[str]:
+    def _missing(self, state: PlanState) -> list[str]:
         """The parts to ask for, in their order: what the plan gives of the ticker, and economic series by name."""
-        known, lacking = situation.known.asked, situation.lacking
-        settled = last_settled(situation).timestamp()
-        daily = "daily" if FULL in lacking else FULL
-        parts = [part for part in (daily, MONTH) if known.get(f"{part} {self._ticker}", 0.0) < settled]
-        if situation.since("news", self._ticker) is None:
+        known, lacking, ticker = state.known.asked, state.lacking, self._ticker
+        settled = last_settled(state).timestamp()
+        daily = "daily" if FULL in lacking or self._is_refused(FULL, state) else FULL
+        month = "intraday" if self._is_refused(MONTH, state) else MONTH
+        parts = [part for part in (daily, month) if known.get(f"{part} {ticker}", 0.0) < settled]
+        if state.since("news", ticker) is None:
             parts.append("news")
-        parts += [name for name in PERIODS if situation.since("economic", name) is None]
-        done = self._desk.memory.facts.loading.get(self._ticker, ())
-        return [part for part in parts if part not in done and _task_of(part, self._ticker).kind not in lacking]
+        parts = [part for part in parts if state.can(_task_of(part, ticker).kind, ticker)]
+        if not self._scheduler.memory.has_given(ticker) and self._left_out_of("daily", "intraday", state=state):
+            parts += ["quote"] if state.can("quote", ticker) and state.since("quote", ticker) is None else []
+        if "economic" not in lacking:
+            parts += [name for name in PERIODS if state.since("economic", name) is None]
+        done = self._scheduler.memory.facts.loading.get(ticker, ())
+        return [part for part in parts if part not in done and self._unsure.get(part, 0) < TRIES]
+
+    def _is_refused(self, part: str, state: PlanState) -> bool:
+        """Whether less than the whole of it is to be asked for."""
+        return key_of(part, self._ticker) in state.refused or self._unsure.get(part, 0) >= TRIES
+
+    def _left_out_of(self, *kinds: Kind, state: PlanState) -> bool:
+        """Whether none of these can be had of the ticker."""
+        return not any(state.can(kind, self._ticker) for kind in kinds)
 
     async def _ask(self, part: str) -> Answered:
         ticker, client, task = self._ticker, self._client, _task_of(part, self._ticker)
         if part == FULL:
-            return await self._desk.ask(partial(client.daily, ticker, full=True), task, FULL)
+            return await self._scheduler.ask(partial(client.daily, ticker, full=True), task, FULL)
         if part == MONTH:
-            return await self._desk.ask(partial(client.intraday, ticker, "1min", full=True), task)
+            return await self._scheduler.ask(partial(client.intraday, ticker, "1min", full=True), task, MONTH)
         return await self._answer(task)
 
-    def _left_out(self) -> str:
-        lacking = self._desk.lacking
-        notes = ["the newest 100 daily bars only"] if FULL in lacking else []
-        notes += [f"no {name}" for kind, name in _NAMES.items() if kind in lacking]
-        return f"{', '.join(notes)}: not in the plan" if notes else ""
+    def _left_out(self, state: PlanState) -> str:
+        """What the history lacks, by reason."""
+        lacking, daily = state.lacking, state.can("daily", self._ticker)
+        plan = ["the newest 100 daily bars only"] if FULL in lacking else []
+        plan += [f"no {name}" for kind, name in _NAMES.items() if kind in lacking]
+        refused = ["the newest 100 daily bars only"] if self._is_refused(FULL, state) and daily else []
+        refused += [
+            f"no {name}" for kind, name in _NAMES.items() if kind not in lacking and not state.can(kind, self._ticker)
+        ]
+        unread = [
+            _NAMES.get(_task_of(part, self._ticker).kind, part)
+            for part, tries in self._unsure.items()
+            if tries >= TRIES and part not in (FULL, MONTH)
+        ]
+        notes = [f"{', '.join(plan)}: not in the plan"] if plan else []
+        notes += [f"{', '.join(refused)}: refused for {self._ticker}"] if refused else []
+        notes += [f"no {', '.join(dict.fromkeys(unread))}: its answers cannot be parsed"] if unread else []
+        return "; ".join(notes)
 
 
 def _task_of(part: str, ticker: str) -> Task:
     """The live request that the part makes unnecessary."""
     if part in PERIODS:
         return Task("economic", (part,))
-    kinds: dict[str, Kind] = {FULL: "daily", MONTH: "intraday"}
-    return Task(kinds.get(part) or ("news" if part == "news" else "daily"), (ticker,))
+    kinds: dict[str, Kind] = {
+        FULL: "daily",
+        MONTH: "intraday",
+        "intraday": "intraday",
+        "news": "news",
+        "quote": "quote",
+    }
+    return Task(kinds.get(part, "daily"), (ticker,))

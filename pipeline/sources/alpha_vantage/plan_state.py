@@ -1,4 +1,4 @@
-"""What a plan is made from, and of: tasks, what was asked before, how things stand. Pure."""
+"""The input and the parts of a plan: tasks, earlier requests, the present state. Pure."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -8,8 +8,8 @@ from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
+from pipeline.model.sessions import Session
 from pipeline.sources.base import FeedName
-from pipeline.sources.market_hours import Session
 
 Kind = Literal["daily", "intraday", "bulk", "quote", "news", "economic"]
 FEED_OF: Final[dict[Kind, FeedName]] = {
@@ -41,7 +41,9 @@ class Task(NamedTuple):
         return f"{self.subjects[0]}{more} {self.kind}"
 
 
-class Slot(NamedTuple):
+class PlannedRequest(NamedTuple):
+    """A request and the time it is due."""
+
     at: datetime
     task: Task
 
@@ -60,11 +62,12 @@ class Known(Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
-    """What a plan is made from. `tickers` are those that are worth asking for, `lacking` names the kinds (and
-    `LIVE_QUOTES`) that the provider's plan does not include, `left` is today's rest of the budget; `sessions` are
-    oldest first. `loading` says that an initial load waits for its share, `put_off` until when a task that has failed
-    is left alone, so that the others have their turn, `under_way` what is being asked already."""
+class PlanState:
+    """The state that a plan is made from. `tickers` are those that are worth asking for, `lacking` names the kinds (and
+    `LIVE_QUOTES`) that the provider's plan does not include, `refused` what it refuses of single tickers (as `key_of`),
+    `left` is today's rest of the budget; `sessions` are oldest first. `loading` says that an initial load waits for its
+    share, `put_off` until when a task that has failed is put off, so that the others have their turn, `under_way` what
+    is being asked already."""
 
     now: datetime
     tickers: Sequence[str]
@@ -72,6 +75,7 @@ class Situation:
     known: Known
     sessions: Sequence[Session]
     lacking: AbstractSet[str] = frozenset()
+    refused: AbstractSet[str] = frozenset()
     left: int | None = None
     loading: bool = False
     put_off: Mapping[Task, datetime] = field(default_factory=dict)
@@ -82,8 +86,19 @@ class Situation:
         asked = self.known.asked.get(key_of(kind, subject))
         return None if asked is None else min(datetime.fromtimestamp(asked, self.now.tzinfo), self.now)
 
+    def newest(self, kind: Kind, subject: str) -> datetime | None:
+        """The event time of the newest thing in the last answer. One to come says nothing: no provider knows it yet."""
+        newest = self.known.newest.get(key_of(kind, subject))
+        return (
+            None if newest is None or newest > self.now.timestamp() else datetime.fromtimestamp(newest, self.now.tzinfo)
+        )
 
-def key_of(kind: Kind, subject: str) -> str:
+    def can(self, kind: Kind, ticker: str) -> bool:
+        """Whether the plan includes it, and it is not refused for this ticker."""
+        return kind not in self.lacking and key_of(kind, ticker) not in self.refused
+
+
+def key_of(kind: str, subject: str) -> str:
     return f"{kind} {subject}"
 
 
@@ -93,6 +108,6 @@ def nearest(sessions: Sequence[Session], now: datetime) -> Sequence[Session]:
     return sessions[max(0, closed - 2) : closed + 2]
 
 
-def last_settled(s: Situation) -> datetime:
+def last_settled(s: PlanState) -> datetime:
     """Since when no further final daily bar can be had."""
     return max(at for at in (session.close + SETTLE for session in s.sessions) if at <= s.now)

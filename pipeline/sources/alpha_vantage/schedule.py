@@ -7,14 +7,15 @@ slower where the rate does not carry it.
 
 import math
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from pipeline.model.sessions import Session
+from pipeline.sources.alpha_vantage.plan_state import LIVE_QUOTES, SETTLE, Kind, PlannedRequest, PlanState, Task
 from pipeline.sources.base import FeedName
-from pipeline.sources.market_hours import Session
-from pipeline.sources.situation import LIVE_QUOTES, SETTLE, Kind, Situation, Slot, Task, key_of
 
 BULK: Final = 100
 """Tickers that one request for quotes may name."""
@@ -34,7 +35,7 @@ LOAD_SHARE: Final = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RefreshIntervals:
     """Seconds from one answer to the next question for the same."""
 
     stock: float
@@ -46,7 +47,13 @@ class Planner:
     """Makes plans. `series` are the economic series with the time from one value to the next."""
 
     def __init__(
-        self, pace: Pace, series: Mapping[str, timedelta], *, per_minute: int, per_day: int | None, zone: ZoneInfo
+        self,
+        pace: RefreshIntervals,
+        series: Mapping[str, timedelta],
+        *,
+        per_minute: int,
+        per_day: int | None,
+        zone: ZoneInfo,
     ) -> None:
         self._pace = pace
         self._series = series
@@ -54,24 +61,31 @@ class Planner:
         self._per_day = per_day
         self._zone = zone
 
-    def next(self, situation: Situation, feed: FeedName) -> Slot | None:
-        """What a feed shall ask next; what is due bears a time that is not later than now.
+    def kinds(self, lacking: AbstractSet[str]) -> list[Kind]:
+        """What is asked of a single ticker, as far as the plan includes it; `bulk` is of many."""
+        kinds: list[Kind] = ["daily", "intraday", "news"]
+        if self._per_day is not None or "bulk" in lacking:
+            kinds.append("quote")
+        return [kind for kind in kinds if kind not in lacking]
+
+    def next(self, state: PlanState, feed: FeedName) -> PlannedRequest | None:
+        """What a feed is to ask next; a request that is due has a time that is not later than now.
 
         None when there is nothing to ask before the budget's next day.
         """
-        slots = self._paced(situation, feed) if self._per_day is None else self._rationed(situation, self._per_day)
+        requests = self._paced(state, feed) if self._per_day is None else self._rationed(state, self._per_day)
         # Of what is due, the focused ticker first, and then what is due longest.
         return min(
             (
-                _put_off(slot, situation)
-                for slot in slots
-                if slot.task.feed == feed and slot.task not in situation.under_way
+                _put_off(planned, state)
+                for planned in requests
+                if planned.task.feed == feed and planned.task not in state.under_way
             ),
-            key=lambda s: (max(s.at, situation.now), situation.focus not in s.task.subjects, s.at),
+            key=lambda s: (max(s.at, state.now), state.focus not in s.task.subjects, s.at),
             default=None,
         )
 
-    def loads_left(self, s: Situation) -> int | None:
+    def loads_left(self, s: PlanState) -> int | None:
         """Requests that initial loads may take today; None where no day has a limit."""
         if self._per_day is None or s.left is None:
             return None
@@ -83,29 +97,36 @@ class Planner:
 
     # Rationed
 
-    def _rationed(self, s: Situation, per_day: int) -> list[Slot]:
+    def _rationed(self, s: PlanState, per_day: int) -> list[PlannedRequest]:
         left = per_day if s.left is None else s.left
         settling = self._settling(s)
         tickers = self._focused_first(s)
-        # Its bars first: they show whether there is such a ticker.
-        seen = [ticker for ticker in tickers if s.since("daily", ticker) is not None]
-        first = [Slot(s.now, Task("daily", (t,))) for t in tickers if t not in seen]
-        if "news" not in s.lacking:
-            first += [Slot(s.now, Task("news", (t,))) for t in seen if s.since("news", t) is None]
+        # Its bars first: they show whether there is such a ticker. Where they are refused, what else there is.
+        closes = {ticker: _close_kind(s, ticker) for ticker in tickers}
+        seen = [t for t, kind in closes.items() if kind is None or s.since(kind, t) is not None]
+        first = [
+            PlannedRequest(s.now, Task(kind, (t,))) for t, kind in closes.items() if kind is not None and t not in seen
+        ]
+        first += [
+            PlannedRequest(s.now, Task("news", (t,))) for t in seen if s.can("news", t) and s.since("news", t) is None
+        ]
         first = first[: max(0, left - len(settling))]
         rest = left - len(settling) - len(first)
         if s.loading:
             rest -= self.loads_left(s) or 0
         return [*first, *settling[:left], *self._spread(s, rest)]
 
-    def _settling(self, s: Situation) -> list[Slot]:
-        """The daily series that are, or will be, due before the budget's day ends, of tickers seen before."""
+    def _settling(self, s: PlanState) -> list[PlannedRequest]:
+        """The final bars that are, or will be, due before the budget's day ends, of tickers seen before."""
         midnight = self._today(s) + timedelta(days=1)
-        known = [ticker for ticker in self._focused_first(s) if s.since("daily", ticker) is not None]
-        slots = [Slot(self._daily_due(s, ticker), Task("daily", (ticker,))) for ticker in known]
-        return [slot for slot in slots if slot.at < midnight]
+        requests = [
+            PlannedRequest(self._final_due(s, kind, ticker), Task(kind, (ticker,)))
+            for ticker in self._focused_first(s)
+            if (kind := _close_kind(s, ticker)) is not None and s.since(kind, ticker) is not None
+        ]
+        return [planned for planned in requests if planned.at < midnight]
 
-    def _spread(self, s: Situation, count: int) -> Iterator[Slot]:
+    def _spread(self, s: PlanState, count: int) -> Iterator[PlannedRequest]:
         """The neediest of what changes all the time, at even distances over what remains of the day that matters."""
         begin, end = self._window(s)
         if count <= 0 or s.now >= end:
@@ -114,9 +135,9 @@ class Planner:
         begin = max(begin, min(last, s.now))
         step = (end - begin) / (count + 1)
         for number, task in enumerate(self._neediest(s)[:count], 1):
-            yield Slot(begin + number * step, task)
+            yield PlannedRequest(begin + number * step, task)
 
-    def _neediest(self, s: Situation) -> list[Task]:
+    def _neediest(self, s: PlanState) -> list[Task]:
         """Each task that may be worth a request, the longest unasked first; the focused ticker ages twice as fast."""
         kinds: list[Kind] = ["news"] if "news" not in s.lacking else []
         if self._market_to_come(s) is not None and LIVE_QUOTES not in s.lacking and "quote" not in s.lacking:
@@ -124,7 +145,8 @@ class Planner:
         needs: list[tuple[float, Task]] = []
         for kind in kinds:
             for ticker in s.tickers:
-                if s.since("daily", ticker) is None:
+                close = _close_kind(s, ticker)
+                if not s.can(kind, ticker) or (close is not None and s.since(close, ticker) is None):
                     continue
                 asked = s.since(kind, ticker)
                 age = math.inf if asked is None else (s.now - asked).total_seconds()
@@ -136,12 +158,12 @@ class Planner:
         ][: self._economic_left(s)]
         return [task for _, task in sorted(needs, key=lambda need: -need[0])]
 
-    def _economic_left(self, s: Situation) -> int:
+    def _economic_left(self, s: PlanState) -> int:
         today = self._today(s)
         times = (s.since("economic", name) for name in self._series)
         return max(0, ECONOMIC_A_DAY - sum(asked is not None and asked >= today for asked in times))
 
-    def _window(self, s: Situation) -> tuple[datetime, datetime]:
+    def _window(self, s: PlanState) -> tuple[datetime, datetime]:
         """The session, as long as it is still to close; else what remains of the day."""
         today = self._today(s)
         session = self._market_to_come(s)
@@ -154,7 +176,7 @@ class Planner:
 
     # Paced
 
-    def _paced(self, s: Situation, feed: FeedName) -> Iterator[Slot]:
+    def _paced(self, s: PlanState, feed: FeedName) -> Iterator[PlannedRequest]:
         """Of what is due at once, prices come first."""
         pace, count = self._pace, len(s.tickers)
         single: Kind | None = "intraday" if "intraday" not in s.lacking else "quote" if "bulk" in s.lacking else None
@@ -167,26 +189,34 @@ class Planner:
         slower = max(1.0, demand / (LIVE_SHARE * self._per_minute))
         factors = {ticker: 1.0 if ticker == s.focus else slower for ticker in s.tickers}
         if feed == "economic":
-            yield from (Slot(due, task) for due, task in self._economic(s))
+            yield from (PlannedRequest(due, task) for due, task in self._economic(s))
         elif feed == "news":
             for ticker, factor in factors.items() if news else ():
-                yield Slot(_due(s.since("news", ticker), factor * pace.news, s.now), Task("news", (ticker,)))
+                if s.can("news", ticker):
+                    yield PlannedRequest(
+                        _due(s.since("news", ticker), factor * pace.news, s.now), Task("news", (ticker,))
+                    )
         else:
             if "bulk" not in s.lacking:
                 yield from self._bulk(s, slower * pace.stock)
             if single is not None:
                 for ticker, factor in factors.items():
-                    yield Slot(self._market_due(s, single, ticker, factor * pace.stock), Task(single, (ticker,)))
+                    kind: Kind = single if s.can(single, ticker) else "quote"
+                    if s.can(kind, ticker) and (kind == single or "bulk" in s.lacking):
+                        yield PlannedRequest(
+                            self._market_due(s, kind, ticker, factor * pace.stock), Task(kind, (ticker,))
+                        )
             for ticker in s.tickers:
-                yield Slot(self._daily_due(s, ticker), Task("daily", (ticker,)))
+                if s.can("daily", ticker):
+                    yield PlannedRequest(self._final_due(s, "daily", ticker), Task("daily", (ticker,)))
 
-    def _bulk(self, s: Situation, period: float) -> Iterator[Slot]:
+    def _bulk(self, s: PlanState, period: float) -> Iterator[PlannedRequest]:
         dues = sorted((self._market_due(s, "bulk", ticker, period), ticker) for ticker in s.tickers)
         for start in range(0, len(dues), BULK):
             group = dues[start : start + BULK]
-            yield Slot(group[0][0], Task("bulk", tuple(ticker for _, ticker in group)))
+            yield PlannedRequest(group[0][0], Task("bulk", tuple(ticker for _, ticker in group)))
 
-    def _market_due(self, s: Situation, kind: Kind, ticker: str, period: float) -> datetime:
+    def _market_due(self, s: PlanState, kind: Kind, ticker: str, period: float) -> datetime:
         """At its pace while there is trading, once more after the close, and then not before the next open."""
         asked = s.since(kind, ticker)
         if asked is None:
@@ -199,22 +229,23 @@ class Planner:
 
     # Both
 
-    def _daily_due(self, s: Situation, ticker: str) -> datetime:
+    def _final_due(self, s: PlanState, kind: Kind, ticker: str) -> datetime:
         """When the next final bar can be had; sooner again where the last answer did not have the one it should."""
-        asked = s.since("daily", ticker)
+        asked = s.since(kind, ticker)
         if asked is None:
             return s.now
         settled = [(session.close + SETTLE, session.day) for session in s.sessions]
         due = next((at for at, _ in settled if at > asked), asked + timedelta(days=1))
         expected = [day for at, day in settled if at <= asked]
-        newest = datetime.fromtimestamp(s.known.newest.get(key_of("daily", ticker), 0.0), self._zone).date()
-        return min(due, asked + LATE) if expected and newest < expected[-1] else due
+        newest = s.newest(kind, ticker)
+        late = expected and (newest is None or newest.astimezone(self._zone).date() < expected[-1])
+        return min(due, asked + LATE) if late else due
 
-    def _economic(self, s: Situation) -> list[tuple[datetime, Task]]:
+    def _economic(self, s: PlanState) -> list[tuple[datetime, Task]]:
         """When each series can have a new value, or, from then on, when it is time to look again; soonest first.
 
-        The value of a period bears its beginning and is published after its end: after the newest value's period and
-        the whole of the next one there is news, not before.
+        The value of a period has its beginning as its time and is published after its end: after the newest value's
+        period and the whole of the next one there is news, not before.
         """
         dues: list[tuple[datetime, Task]] = []
         for name, period in self._series.items() if "economic" not in s.lacking else ():
@@ -223,27 +254,33 @@ class Planner:
             if self._per_day is not None:
                 again = max(again, period.total_seconds() / LOOKS_A_PERIOD)
             due = _due(asked, again, s.now)
-            newest = s.known.newest.get(key_of("economic", name))
+            newest = s.newest("economic", name)
             if asked is not None and newest is not None:
-                due = max(due, datetime.fromtimestamp(newest, s.now.tzinfo) + 2 * period)
+                due = max(due, newest + 2 * period)
             dues.append((due, Task("economic", (name,))))
         return sorted(dues, key=lambda item: item[0])
 
-    def _focused_first(self, s: Situation) -> list[str]:
+    def _focused_first(self, s: PlanState) -> list[str]:
         return sorted(s.tickers, key=lambda ticker: ticker != s.focus)
 
-    def _market_to_come(self, s: Situation) -> Session | None:
+    def _market_to_come(self, s: PlanState) -> Session | None:
         """Today's session, as long as it has not closed."""
         today = self._today(s).date()
         return next((session for session in s.sessions if session.day == today and s.now < session.close), None)
 
-    def _today(self, s: Situation) -> datetime:
+    def _today(self, s: PlanState) -> datetime:
         """The beginning of the provider's day."""
         return datetime.combine(s.now.astimezone(self._zone).date(), time(), self._zone)
 
 
-def _put_off(slot: Slot, s: Situation) -> Slot:
-    return Slot(max(slot.at, s.put_off.get(slot.task, slot.at)), slot.task)
+def _close_kind(s: PlanState, ticker: str) -> Kind | None:
+    """Where the price of a close comes from: the quote, where there are no daily bars of the ticker."""
+    kinds: tuple[Kind, ...] = ("daily", "quote")
+    return next((kind for kind in kinds if s.can(kind, ticker)), None)
+
+
+def _put_off(planned: PlannedRequest, s: PlanState) -> PlannedRequest:
+    return PlannedRequest(max(planned.at, s.put_off.get(planned.task, planned.at)), planned.task)
 
 
 def _due(asked: datetime | None, seconds: float, now: datetime) -> datetime:

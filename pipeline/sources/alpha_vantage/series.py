@@ -1,4 +1,4 @@
-"""The economic series, and how long it is from one value to the next."""
+"""The economic series, and the time from one value to the next."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Whose turn it is to be asked for. Pure."""
+"""Which ticker is requested next. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ NEWCOMER: Final = 2.0
 """Seconds between the first requests of tickers that have just come."""
 
 
-class Rota:
+class RoundRobin:
     """Each ticker once a period, evenly spread over it; one that is new at once.
 
     `spacing` is the least time between two requests once all tickers have had their first: many tickers make the
@@ -29,6 +29,10 @@ class Rota:
             del self._due[gone], self._turns[gone]  # it is a newcomer when it comes back
         ticker = min(tickers, key=lambda ticker: self._due.get(ticker, -math.inf))
         return ticker, max(self._due.get(ticker, now), self._not_before, now) - now
+
+    def due(self, ticker: str) -> float:
+        """When the ticker has its next turn; now or earlier if it has not been asked for."""
+        return self._due.get(ticker, -math.inf)
 
     def asked(self, ticker: str, tickers: Sequence[str], now: float, pause: float = 0.0) -> None:
         """Give the ticker its next turn, no sooner than after the pause."""

@@ -1,4 +1,4 @@
-"""Which posts have been handed out already."""
+"""Which items have been handed out already."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,10 +6,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from pipeline.statefile import StateFile
+from pipeline.storage.statefile import StateFile
 
 REMEMBERED: Final = 500
 """Posts of each ticker that are known one by one."""
+RECENT: Final = 200
+"""As much for `SeenRecently`."""
 
 
 class _Newest(Struct):
@@ -54,3 +56,41 @@ class Seen:
     def _write(self) -> None:
         newest = {ticker: max(self._numbers.get(ticker) or [floor]) for ticker, floor in self._floor.items()}
         self._file.save(_Newest(newest))
+
+
+class _Recent(Struct):
+    """The numbers of each ticker, the one seen last at the end."""
+
+    recent: dict[str, list[int]] = {}
+
+
+class SeenRecently:
+    """As `Seen`, for items whose numbers tell nothing of their age.
+
+    The last 200 of a ticker are known one by one, across restarts too; no page of a provider may have more.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = StateFile(path, _Recent)
+        recent = (self._file.load() or _Recent()).recent
+        self._numbers = {ticker: dict.fromkeys(numbers) for ticker, numbers in recent.items()}
+
+    def knows(self, ticker: str) -> bool:
+        """Whether anything of the ticker has ever been seen."""
+        return ticker in self._numbers
+
+    def is_new(self, ticker: str, number: int) -> bool:
+        return number not in self._numbers.get(ticker, ())
+
+    def add(self, ticker: str, numbers: Iterable[int]) -> None:
+        """Count these as seen. To be called once they are published."""
+        known = self._numbers.setdefault(ticker, {})
+        shown = dict.fromkeys(numbers)
+        new = shown.keys() - known.keys()
+        for number in shown:
+            known.pop(number, None)  # what is still shown stays longer than what is not
+            known[number] = None
+        for old in list(known)[:-RECENT]:
+            del known[old]
+        if new:
+            self._file.save(_Recent({name: list(kept) for name, kept in self._numbers.items()}))

@@ -8,23 +8,25 @@ import base64
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
 from pipeline import __version__
 from pipeline.clock import Clock
-from pipeline.http import Http
-from pipeline.http_errors import RateLimitedError, RefusedError
-from pipeline.messages import DeadLetter, Post
-from pipeline.settings_sources import RedditSettings
+from pipeline.config.sources import RedditSettings
+from pipeline.model.messages import DeadLetter, Post
+from pipeline.model.text import clean_html
+from pipeline.net.errors import RateLimitedError, RefusedError
+from pipeline.net.http import Http
 from pipeline.sources.base import NotConfiguredError, Source, SourceContext, SourceError
-from pipeline.sources.mentions import names
-from pipeline.sources.posts import BlockedError, Page, PostsSource, ReplyError, misfit
-from pipeline.sources.rota import Rota
-from pipeline.sources.seen import Seen
-from pipeline.text import clean_html
+from pipeline.sources.outside import number, number_or_none, text_or_none
+from pipeline.sources.polling.feed import PolledSource
+from pipeline.sources.polling.items import BlockedError, Page, ReplyError, decoded, misfit
+from pipeline.sources.polling.round_robin import RoundRobin
+from pipeline.sources.polling.seen import Seen
+from pipeline.sources.posts.mentions import names, spoken
 
 NAME: Final = "reddit"
 SPACING: Final = 2.0
@@ -32,6 +34,9 @@ SPACING: Final = 2.0
 LIMIT: Final = 100
 TOKEN_MARGIN: Final = 60.0
 """Seconds before its end that a token is no longer used."""
+TOKEN_LIFETIME: Final = 3600.0
+"""Seconds of a token that does not say."""
+_Lifetime = Annotated[float, Meta(ge=0, le=366 * 86_400)]
 
 
 def create(context: SourceContext) -> Source:
@@ -46,8 +51,8 @@ def create(context: SourceContext) -> Source:
     if not settings.subreddits:
         raise NotConfiguredError("no subreddits (reddit.subreddits)")
     provider = Reddit(context.http, settings, context.clock)
-    seen = Seen(context.data_dir / f"{NAME}.json")
-    return PostsSource(provider, seen, context.clock, Rota(context.settings.schedule.social, SPACING))
+    seen = Seen(context.space / f"{NAME}.json")
+    return PolledSource(provider, seen, context.clock, RoundRobin(context.settings.schedule.social, SPACING))
 
 
 class Reddit:
@@ -65,13 +70,13 @@ class Reddit:
         self._not_before = 0.0
 
     async def page(self, ticker: str, older: str | None) -> Page:
-        """See `PostProvider.page`. One refused token is replaced; a second refusal is an error."""
+        """See `ItemProvider.page`. One refused token is replaced; a second refusal is an error."""
         try:
             body = await self._search(ticker, older)
         except RateLimitedError as error:
             reset = self._not_before - self._clock.monotonic()
             raise BlockedError(
-                NAME, "asked too often (429)", retry_after=error.retry_after or max(0.0, reset) or None
+                NAME, "too many requests (429)", retry_after=error.retry_after or max(0.0, reset) or None
             ) from error
         except RefusedError as error:
             if error.status != 401:
@@ -85,7 +90,7 @@ class Reddit:
 
     async def _search(self, ticker: str, older: str | None) -> bytes:
         params = {
-            "q": f'"{ticker.lstrip("^")}"',
+            "q": f'"{spoken(ticker)}"',
             "restrict_sr": "on",
             "sort": "new",
             "t": "month",
@@ -124,7 +129,8 @@ class Reddit:
         if reply.error or not reply.access_token:
             raise _bad_credentials(str(reply.error or "no token"))
         self._token = reply.access_token
-        self._token_until = self._clock.monotonic() + reply.expires_in - TOKEN_MARGIN
+        lifetime = number_or_none(reply.expires_in, _Lifetime)
+        self._token_until = self._clock.monotonic() + (TOKEN_LIFETIME if lifetime is None else lifetime) - TOKEN_MARGIN
         return self._token
 
     async def _permit(self) -> None:
@@ -133,18 +139,18 @@ class Reddit:
 
     def _hear(self, headers: Mapping[str, str]) -> None:
         try:
-            remaining = float(headers["x-ratelimit-remaining"])
-            reset = float(headers["x-ratelimit-reset"])
+            remaining = number(headers["x-ratelimit-remaining"])
+            reset = number(headers["x-ratelimit-reset"])
         except (KeyError, ValueError):
             return
-        if remaining < 1 and 0 < reset < 3600:
+        if remaining is not None and reset is not None and remaining < 1 and 0 < reset < 3600:
             self._not_before = self._clock.monotonic() + reset
 
 
 class _Token(Struct):
-    access_token: str = ""
-    expires_in: Annotated[float, Meta(ge=0, le=366 * 86_400)] = 3600.0
-    error: str | int | None = None
+    access_token: str | None = None
+    expires_in: Any = None
+    error: Any = None
 
 
 class _Listed(Struct):
@@ -153,7 +159,7 @@ class _Listed(Struct):
 
 class _ListingData(Struct):
     children: list[msgspec.Raw]
-    after: str | None = None
+    after: Any = None
 
 
 class _Listing(Struct):
@@ -164,9 +170,9 @@ class _Submission(Struct):
     id: Annotated[str, Meta(pattern="^[0-9a-z]{1,12}$")]
     title: str
     created_utc: Annotated[float, Meta(ge=0, lt=253_339_228_800)]  # the year 9998
-    selftext: str = ""
-    author: str | None = None
-    permalink: str = ""
+    selftext: Any = None
+    author: Any = None
+    permalink: Any = None
 
 
 _TOKEN: Final = msgspec.json.Decoder(_Token)
@@ -179,14 +185,9 @@ def read_page(body: bytes, ticker: str, clock: Clock) -> Page:
     """The posts in a listing that really name the ticker; what does not fit becomes a dead letter and spoils no other.
 
     Raises:
-        ReplyError, BlockedError: see `PostProvider.page`.
+        ReplyError, BlockedError: see `ItemProvider.page`.
     """
-    try:
-        listing = _LISTING.decode(body)
-    except (ValueError, RecursionError) as error:  # ValueError: msgspec's errors and bad UTF-8
-        if body.lstrip().startswith(b"<"):
-            raise BlockedError(NAME, "it shows a web page instead of its data, so it blocks programs") from error
-        raise ReplyError(NAME, f"the answer is not as documented: {error}") from error
+    listing = decoded(_LISTING, body, NAME)
     posts: list[tuple[int, Post | None]] = []
     misfits: list[DeadLetter] = []
     for raw in listing.data.children:
@@ -194,22 +195,22 @@ def read_page(body: bytes, ticker: str, clock: Clock) -> Page:
             posts.append(_post(_SUBMISSION.decode(_LISTED.decode(raw).data), ticker))
         except (ValueError, RecursionError) as error:
             misfits.append(misfit(NAME, ticker, bytes(raw), str(error), clock))
-    return Page(posts, misfits, listing.data.after)
+    return Page(posts, misfits, text_or_none(listing.data.after) or None)
 
 
 def _post(submission: _Submission, ticker: str) -> tuple[int, Post | None]:
     """The number of the submission, and its post if it names the ticker."""
     number = int(submission.id, 36)
-    text = clean_html(f"{submission.title}\n{submission.selftext}")
+    text = clean_html(f"{submission.title}\n{text_or_none(submission.selftext) or ''}")
     if not names(text, ticker):
         return number, None
-    path = submission.permalink.partition("?")[0]
+    path = (text_or_none(submission.permalink) or "").partition("?")[0]
     post = Post(
         ticker=ticker,
         ts=datetime.fromtimestamp(submission.created_utc, UTC),
         id=submission.id,
         text=text,
-        author=submission.author or "",
+        author=text_or_none(submission.author) or "",
         url=f"https://www.reddit.com{path}" if path.startswith("/r/") else "",
         source=NAME,
     )
@@ -225,5 +226,5 @@ def _bad_credentials(what: str) -> SourceError:
 
 def _refusal(error: RefusedError) -> BlockedError | None:
     if error.status in (401, 403):
-        return BlockedError(error.provider, f"it does not let us in for now ({error.status})")
+        return BlockedError(error.provider, f"it denies access for now ({error.status})")
     return None

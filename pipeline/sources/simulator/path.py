@@ -22,7 +22,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.messages import Bar, Quote
+from pipeline.model.instruments import zone_of
+from pipeline.model.messages import Bar, Quote
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ def moment(seconds: float) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class SimulatedDay:
     """The minutes of one day of the exchange; element i is the one that begins i minutes after `start`.
 
     `start` is in seconds since the epoch; prices are rounded to cents; `traded` is the volume of the day before
@@ -91,7 +92,7 @@ class PricePath:
     def __init__(self, seed: int, ticker: str, zone: ZoneInfo) -> None:
         self.ticker = ticker
         self._seed = seed
-        self._zone = zone
+        self._zone = zone_of(ticker, zone)
         traits = generator(seed, ticker, "traits")
         level = math.exp(traits.uniform(math.log(8), math.log(900)))
         self._level = _LEVELS.get(ticker, level)
@@ -99,7 +100,7 @@ class PricePath:
         self._daily_volume = math.exp(traits.uniform(math.log(1e6), math.log(6e7)))
         self.phase = float(traits.uniform(0, 1))
         """The fraction of each second at which this ticker ticks."""
-        self._days: OrderedDict[date, Day] = OrderedDict()
+        self._days: OrderedDict[date, SimulatedDay] = OrderedDict()
         self._minute: Minute | None = None
 
     def bar(self, end: int) -> Bar:
@@ -171,7 +172,7 @@ class PricePath:
         return float(day.open[int(seconds - day.start) // MINUTE])
 
     def _part(self, minute: Minute, second: int) -> int:
-        return int(minute.bar.volume) * (second + 1) // MINUTE
+        return int(minute.bar.volume or 0) * (second + 1) // MINUTE
 
     def _minute_at(self, seconds: float) -> tuple[Minute, int]:
         whole = int(seconds)
@@ -202,7 +203,7 @@ class PricePath:
             previous_close=float(day.open[0]),
         )
 
-    def _bar_of(self, day: Day, index: int) -> Bar:
+    def _bar_of(self, day: SimulatedDay, index: int) -> Bar:
         return Bar(
             ticker=self.ticker,
             interval="1min",
@@ -216,7 +217,7 @@ class PricePath:
             volume=float(day.volume[index]),
         )
 
-    def _day(self, day: date) -> Day:
+    def _day(self, day: date) -> SimulatedDay:
         known = self._days.get(day)
         if known is None:
             known = self._days[day] = self._make_day(day)
@@ -224,7 +225,7 @@ class PricePath:
                 self._days.popitem(last=False)
         return known
 
-    def _make_day(self, day: date) -> Day:
+    def _make_day(self, day: date) -> SimulatedDay:
         start, end = self._start_of(day), self._start_of(day + timedelta(1))
         count = (end - start) // MINUTE  # the clocks change on some days
         random = generator(self._seed, self.ticker, "day", day)
@@ -240,7 +241,7 @@ class PricePath:
         busy = math.exp(random.normal(0, 0.3))
         volume = np.ceil(self._daily_volume * busy * activity * np.exp(random.normal(0, 0.4, count)))
         rounded = _rounded(prices)
-        return Day(
+        return SimulatedDay(
             start=start,
             open=rounded[:-1],
             high=_rounded(top),

@@ -1,4 +1,4 @@
-"""A market that never was: bars, quotes, news, posts and economic data for any ticker, with no key and no network."""
+"""A simulated market: bars, quotes, news, posts and economic data for any ticker, with no key and no network."""
 
 import asyncio
 import heapq
@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.messages import AnyMessage, Article, Bar, Post, Quote
+from pipeline.model.messages import AnyMessage, Article, Bar, Post, Quote
+from pipeline.model.watchlist import Watchlist
 from pipeline.sources.base import Feed, FeedName, HistoryChunk, Source, SourceContext
-from pipeline.sources.simulator_economy import SERIES, period_of, points
-from pipeline.sources.simulator_path import MINUTE, SOURCE, PricePath, moment
-from pipeline.sources.simulator_text import NewsStream, PostStream, TextStream
-from pipeline.watchlist import Watchlist
+from pipeline.sources.simulator.economy import SERIES, period_of, points
+from pipeline.sources.simulator.path import MINUTE, SOURCE, PricePath, moment
+from pipeline.sources.simulator.text import NewsStream, PostStream, TextStream
 
 BATCH: Final = 500
 US_EASTERN: Final = ZoneInfo("America/New_York")
@@ -47,9 +47,9 @@ def create(context: SourceContext) -> Source:
 class SimulatorSource:
     """Every message is marked as simulated. Markets trade around the clock.
 
-    What is said is a pure function of seed, ticker and simulated time, which starts at the clock's now and runs
-    `speed` times as fast. With `speed` None the market feed does not wait at all: it streams closed bars, minute
-    after minute without end, and the other feeds follow its time. Intraday bars bear the end of their minute, as the
+    The data are a pure function of seed, ticker and simulated time, which starts at the clock's now and runs `speed`
+    times as fast. With `speed` None the market feed does not wait at all: it streams closed bars, minute after minute
+    without end, and the other feeds follow its time. Intraday bars have the end of their minute as their time, as the
     recorded ones do, and daily bars the start of their day.
     """
 
@@ -173,7 +173,7 @@ class _MarketFeed:
             yield path.bar(end)
         if second > last.second:
             yield path.quote(second + path.phase)
-            shift = int(path.phase * FORMING_EVERY)  # lest all tickers' bars come in the same second
+            shift = int(path.phase * FORMING_EVERY)  # so that the bars of all tickers do not come in the same second
             if (second + shift) // FORMING_EVERY > (last.second + shift) // FORMING_EVERY:
                 yield path.forming_bar(second + path.phase)
         seen[ticker] = _Seen(minute, second)

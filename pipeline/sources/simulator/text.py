@@ -5,8 +5,8 @@ from datetime import datetime
 from random import Random
 from typing import Final, Literal
 
-from pipeline.messages import Article, Post
-from pipeline.sources.simulator_path import SOURCE, PricePath, moment
+from pipeline.model.messages import Article, Post
+from pipeline.sources.simulator.path import SOURCE, PricePath, moment
 
 Mood = Literal["positive", "neutral", "negative"]
 Tag = Literal["bullish", "bearish"]

@@ -3,7 +3,7 @@
 import csv
 from typing import Any, Final
 
-from tests.data import RECORDED, require
+from testkit.data import RECORDED, require
 
 FOLDER: Final = RECORDED / "alpha_vantage"
 KEY: Final = "Q7PLANTEDKEY9X"

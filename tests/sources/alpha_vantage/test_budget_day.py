@@ -9,18 +9,18 @@ from typing import Any, Literal
 import pytest
 from msgspec.structs import replace
 
-from pipeline.http import Http
-from pipeline.http_errors import UnavailableError
-from pipeline.messages import Bar
-from pipeline.settings import AlphaVantageSettings
+from pipeline.config.settings import AlphaVantageSettings
+from pipeline.model.messages import Bar
+from pipeline.net.errors import UnavailableError
+from pipeline.net.http import Http
 from pipeline.sources.alpha_vantage import budget_of, client_of
-from pipeline.sources.alpha_vantage.desk import Answered
+from pipeline.sources.alpha_vantage.plan_state import Task
+from pipeline.sources.alpha_vantage.scheduler import Answered
 from pipeline.sources.alpha_vantage.source import AlphaVantageSource
-from pipeline.sources.situation import Task
-from tests.fake_provider import Bench, new_york
-from tests.fakes import FakeClock
-from tests.http.alpha_vantage_data import BAD_CALL, DAILY_LIMIT, KEY
-from tests.http_server import Behaviour, HttpServer, Request, answer
+from testkit.fake_provider import Bench, new_york
+from testkit.fakes import FakeClock
+from testkit.http_server import Behaviour, HttpServer, Request, answer
+from tests.sources.alpha_vantage.replies import BAD_CALL, DAILY_LIMIT, KEY
 
 FIVE = ["AAPL", "MSFT", "TSLA", "JPM", "APPL"]
 
@@ -49,7 +49,8 @@ async def test_twenty_five_requests_and_no_more_with_an_unknown_ticker_among_fiv
     functions = Counter(request.params["function"] for request in server.requests)
     assert functions["TIME_SERIES_DAILY"] == 5 + 4
     assert sum(functions.values()) == 25 == bench.budget.used
-    assert [r.params["function"] for r in server.requests if "APPL" in r.params.values()] == ["TIME_SERIES_DAILY"]
+    asked = Counter(r.params["function"] for r in server.requests if "APPL" in r.params.values())
+    assert asked == {"TIME_SERIES_DAILY": 1, "GLOBAL_QUOTE": 1, "NEWS_SENTIMENT": 1}
     assert [type(message) for message in bench.got if getattr(message, "ticker", "") == "AAPL"].count(Bar) == 2 * 2
     assert bench.source.ticker_notes() == {"APPL": "unknown to Alpha Vantage"}
 
@@ -59,7 +60,7 @@ async def test_the_daily_limit_in_its_own_words_ends_the_day(tmp_path, server: H
     await _day(bench, server, answer(DAILY_LIMIT))
     assert 1 <= len(server.requests) <= 2  # the feeds' first, on their way at the same time
     assert bench.budget.refused
-    assert KEY not in caplog.text + bench.desk.view().note + "".join(p.read_text() for p in tmp_path.iterdir())
+    assert KEY not in caplog.text + bench.scheduler.view().note + "".join(p.read_text() for p in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("plan", "attempts"), [("free", 1), ("premium", 3)])
@@ -82,7 +83,7 @@ async def _day(bench: Bench, server: HttpServer, behaviour: Behaviour) -> None:
     http = Http(bench.clock)
     options = replace(bench.settings.alpha_vantage, base_url=server.url)
     client = client_of(options, bench.budget, bench.clock, http)
-    bench.source = source = CountingSource(client, bench.desk)
+    bench.source = source = CountingSource(client, bench.scheduler)
     bench.watchlist.add(FIVE)
     end = new_york("2026-03-04", "23:50")
     async with bench.running():
@@ -97,6 +98,8 @@ def _reply(bench: Bench, params: Mapping[str, str]) -> dict[str, Any]:
     match params["function"]:
         case "TIME_SERIES_DAILY" if params["symbol"] == "APPL":
             return BAD_CALL
+        case "GLOBAL_QUOTE" if params["symbol"] == "APPL":
+            return {"Global Quote": {}}
         case "TIME_SERIES_DAILY":
             over = [s.day for s in bench.sessions if s.close + timedelta(hours=1) < bench.clock.now()][-2:]
             row = {"1. open": "10", "2. high": "11", "3. low": "9", "4. close": "10", "5. volume": "100"}

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from pipeline.http_errors import UnavailableError
-from pipeline.messages import Bar
+from pipeline.model.messages import Bar
+from pipeline.net.errors import UnavailableError
 from pipeline.sources.alpha_vantage.errors import BurstLimitError, DailyLimitError
 from pipeline.sources.alpha_vantage.memory import MEMORY_FILE
-from tests.fake_provider import KEY, Asked, Bench, new_york
+from testkit.fake_provider import KEY, Asked, Bench, new_york
 
 DAY, NEXT = "2026-03-04", "2026-03-05"
 """A Wednesday, and the day after."""
@@ -103,23 +103,23 @@ async def test_the_provider_is_believed_when_it_says_that_the_day_is_used_up(tmp
         before = len(bench.asked)
         await bench.until(new_york(DAY, "23:59"))
         assert len(bench.asked) == before + 1
-        view = bench.desk.view()
+        view = bench.scheduler.view()
         assert view.left == 0 and view.next_at == new_york(NEXT).timestamp()
-        assert view.note == "the limit of the day is reached, it says, goes on at 00:00 EST"
+        assert view.note == "it reports that the daily limit is reached, goes on at 00:00 EST"
         await bench.until(new_york("2026-03-06"))
         assert len(bench.asked) == before + 1 + 25
 
 
-async def test_an_unknown_ticker_costs_one_request_and_the_others_go_on(tmp_path):
+async def test_an_unknown_ticker_costs_one_request_a_function_and_the_others_go_on(tmp_path):
     bench = Bench(new_york(DAY, "09:00"), tmp_path)
     bench.watchlist.add([*FIVE[:4], "APPL"])
     bench.provider.unknown = {"APPL"}
     await bench.day(new_york(NEXT))
-    assert [asked.kind for asked in bench.asked if asked.subjects == ("APPL",)] == ["daily"]
+    assert sorted(asked.kind for asked in bench.asked if asked.subjects == ("APPL",)) == ["daily", "news", "quote"]
     assert len(bench.asked) == 25
     assert bench.source.ticker_notes() == {"APPL": "unknown to Alpha Vantage"}
     await bench.day(new_york(NEXT, "10:00"))
-    assert [asked.at for asked in bench.asked if asked.subjects == ("APPL",)][1] >= new_york(NEXT, "09:00")
+    assert [asked.at for asked in bench.asked if asked.subjects == ("APPL",)][3] >= new_york(NEXT, "09:00")
 
 
 async def test_a_burst_limit_and_failures_are_waited_for(tmp_path):
@@ -128,7 +128,7 @@ async def test_a_burst_limit_and_failures_are_waited_for(tmp_path):
     bench.provider.refusals = [BurstLimitError(), UnavailableError("av", "status 503", retry_after=120)]
     async with bench.running():
         await bench.until(new_york(DAY, "09:01"))
-        assert bench.desk.view().note == "status 503"
+        assert bench.scheduler.view().note == "status 503"
         await bench.until(new_york(DAY, "09:05"))
     assert [asked.kind for asked in bench.asked] == ["daily"] * 3 + ["news"]
     assert bench.asked[1].at - bench.asked[0].at >= timedelta(seconds=5)
@@ -194,15 +194,18 @@ async def test_what_the_plan_lacks_is_learnt_once_and_forgotten_with_the_key(tmp
     bench.provider.missing = {"bulk", "intraday"}
     bench.provider.live_quotes = True
     await bench.day(new_york(DAY, "10:10"))
-    assert Counter(a.kind for a in bench.asked)["bulk"] == 1 and bench.desk.view().not_in_plan == ["bulk", "intraday"]
+    assert Counter(a.kind for a in bench.asked)["bulk"] == 1 and bench.scheduler.view().not_in_plan == [
+        "bulk",
+        "intraday",
+    ]
     assert Counter(a.subjects[0] for a in bench.asked if a.kind == "quote").keys() == set(FIVE)
     bench.restart()
-    assert bench.desk.lacking == {"bulk", "intraday"}
+    assert bench.scheduler.lacking == {"bulk", "intraday"}
     bench.clock.jump(timedelta(days=8).total_seconds())
-    assert bench.desk.lacking == frozenset()
+    assert bench.scheduler.lacking == frozenset()
     bench.settings = replace(bench.settings, alpha_vantage=replace(bench.settings.alpha_vantage, api_key="another-key"))
     bench.restart()
-    assert bench.desk.memory.facts.known.asked == {}
+    assert bench.scheduler.memory.facts.known.asked == {}
     assert KEY not in (tmp_path / MEMORY_FILE).read_text()
 
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import pytest
 
-from pipeline.http import Limits
-from pipeline.snapshot import Snapshot
-from tests.http import alpha_vantage_data as data
-from tests.http_server import Behaviour, HttpServer, answer, hang, reset, trickle, truncated
-from tests.live_pipeline import live_pipeline, misbehave
+from pipeline.contract.snapshot import Snapshot
+from pipeline.net.http import Limits
+from testkit.http_server import Behaviour, HttpServer, answer, hang, reset, trickle, truncated
+from testkit.live_pipeline import live_pipeline, misbehave
+from tests.sources.alpha_vantage import replies as data
 from tests.ui.fake_link import FakeLink
 from tests.ui.gallery import SMALL
 from tests.ui.running import running
@@ -38,7 +38,7 @@ CASES = {
     "burst limit": Case(answer(data.BURST), "Alpha Vantage: it asks for fewer requests", of=None),
     "burst limit of one": Case(answer(data.BURST), "Alpha Vantage: it asks for fewer requests"),
     "old limit": Case(answer(data.OLD_LIMIT), "Alpha Vantage: it asks for fewer requests", of=None),
-    "daily limit": Case(answer(data.DAILY_LIMIT), "Alpha Vantage: the limit of the day is reached", of=None),
+    "daily limit": Case(answer(data.DAILY_LIMIT), "Alpha Vantage: it reports that the daily limit is reached", of=None),
     "premium": Case(answer(data.PREMIUM), "MSFT     Alpha Vantage offers TIME_SERIES_DAILY only with a pr"),
     "premium refused on a premium plan": Case(
         answer(data.PREMIUM), "MSFT     Alpha Vantage offers TIME_SERIES_DAILY only with a pr", plan="premium"

@@ -5,10 +5,10 @@ import unicodedata
 from pathlib import Path
 from typing import Any, Final
 
-from tests.e2e.run import Product
-from tests.http.alpha_vantage_data import KEY
-from tests.http_server import HttpServer, answer
-from tests.live_pipeline import in_good_order, live_pipeline
+from testkit.http_server import HttpServer, answer
+from testkit.live_pipeline import in_good_order, live_pipeline
+from testkit.product import Product
+from tests.sources.alpha_vantage.replies import KEY
 from tests.ui.fake_link import FakeLink
 from tests.ui.gallery import LARGE, SMALL
 from tests.ui.running import running

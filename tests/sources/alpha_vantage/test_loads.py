@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.http_errors import UnavailableError
+from pipeline.net.errors import UnavailableError
 from pipeline.sources.base import HistoryChunk, SourceError
-from tests.fake_provider import Bench, new_york
+from testkit.fake_provider import Bench, new_york
 
 DAY, NEXT = "2026-03-04", "2026-03-05"
 
@@ -90,7 +90,7 @@ async def test_only_what_has_left_is_counted_to_the_share_of_the_loads(tmp_path,
     bench.provider.outage = UnavailableError("av", "no connection", sent=sent)
     task = asyncio.create_task(load(bench, "AAPL", []))
     await bench.until(new_york(DAY, "09:00") + timedelta(seconds=61))
-    assert bench.desk.memory.facts.known.loads == {DAY: counted}
+    assert bench.scheduler.memory.facts.known.loads == {DAY: counted}
     await bench.until(new_york(DAY, "12:00"))
     bench.provider.outage = None
     await bench.until(new_york(DAY, "15:00"))
@@ -106,7 +106,7 @@ async def test_an_unknown_symbol_fails_its_load(tmp_path):
     await bench.until(new_york(DAY, "20:05"))
     with pytest.raises(SourceError, match="knows no symbol APPL"):
         await task
-    assert len(bench.asked) == 1
+    assert [asked.kind for asked in bench.asked] == ["daily", "news", "quote"]  # and no economic series
 
 
 async def test_live_data_take_up_what_a_load_has_left_at_once(tmp_path):
@@ -118,4 +118,4 @@ async def test_live_data_take_up_what_a_load_has_left_at_once(tmp_path):
         await bench.until(new_york("2026-03-07", "12:02"))
         await task
         await bench.clock.advance(1)
-        assert bench.desk.view().next_what == "AAPL news"
+        assert bench.scheduler.view().next_what == "AAPL news"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.http import Http
-from pipeline.http_errors import HttpError, RateLimitedError, UnavailableError
+from pipeline.net.errors import HttpError, RateLimitedError, UnavailableError
+from pipeline.net.http import Http
 from pipeline.sources.alpha_vantage.client import AlphaVantageClient
 from pipeline.sources.alpha_vantage.errors import (
     AlphaVantageError,
@@ -21,9 +21,9 @@ from pipeline.sources.alpha_vantage.errors import (
     UnknownSymbolError,
     UnreadableReplyError,
 )
-from tests.fakes import FakeClock
-from tests.http import alpha_vantage_data as data
-from tests.http_server import Behaviour, HttpServer, answer, hang, reset, truncated
+from testkit.fakes import FakeClock
+from testkit.http_server import Behaviour, HttpServer, answer, hang, reset, truncated
+from tests.sources.alpha_vantage import replies as data
 
 Call = Callable[[AlphaVantageClient], Awaitable[object]]
 DAILY: Call = lambda client: client.daily("IBM")  # noqa: E731

@@ -7,14 +7,14 @@ from typing import Any, get_args
 import pytest
 
 from pipeline.clock import Clock
-from pipeline.http import Http
-from pipeline.messages import AnyMessage, Bar, decode, encode, topic_of
+from pipeline.model.messages import AnyMessage, Bar, decode, encode, topic_of
+from pipeline.net.http import Http
 from pipeline.sources.alpha_vantage.client import AlphaVantageClient, EconomicSeries
 from pipeline.sources.alpha_vantage.errors import NotInPlanError, UnreadableReplyError
 from pipeline.sources.alpha_vantage.symbols import symbol_of
-from tests.fakes import FakeClock
-from tests.http import alpha_vantage_data as data
-from tests.http_server import HttpServer, answer
+from testkit.fakes import FakeClock
+from testkit.http_server import HttpServer, answer
+from tests.sources.alpha_vantage import replies as data
 
 AFTERWARDS = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
 """When the replies were recorded, more or less: a Sunday."""
@@ -106,7 +106,7 @@ class TestBars:
             ("2. high", "1.0", "low is above high"),
             ("1. open", "None", "Expected `float`, got `null`"),
             ("4. close", "-", "Expected `float`, got `null`"),
-            ("3. low", "-5", "Expected `float` > 0.0"),
+            ("3. low", "-5", "-5 is not a price of IBM"),
             ("3. low", "n/a", "could not convert"),
             ("5. volume", "inf", "not a finite number"),
             ("4. close", ["1"], "Expected"),
@@ -138,6 +138,29 @@ class TestBars:
         bars = await client.daily("IBM")
         assert (len(bars.rows), len(bars.misfits)) == (99, 1)
 
+    @pytest.mark.parametrize("label", ["2026-05-19", "2027-01-04", "2126-05-14"])
+    async def test_a_row_of_a_day_to_come_is_one(
+        self, server: HttpServer, client: AlphaVantageClient, label: str
+    ) -> None:
+        reply = data.daily()
+        rows = reply["Time Series (Daily)"]
+        rows[label] = rows.pop("2026-05-14")
+        server.on(answer(reply))
+        bars = await client.daily("IBM")
+        assert len(bars.rows) == 99 and max(bar.ts for bar in bars.rows) < AFTERWARDS
+        assert "is a time to come" in bars.misfits[0].reason
+
+    async def test_a_day_that_has_begun_elsewhere_and_one_with_its_time_of_day_are_days(
+        self, server: HttpServer, http: Http
+    ) -> None:
+        reply = data.daily()
+        rows = reply["Time Series (Daily)"]
+        rows["2026-05-18"] = rows.pop("2026-05-14")
+        rows["2026-05-15 12:35:21"] = rows.pop("2026-05-15")
+        server.on(answer(reply))
+        bars = await client_at(server, http, FakeClock(at("2026-05-18T00:30:00Z"))).daily("IBM")
+        assert [bar.ts for bar in bars.rows[-2:]] == [at("2026-05-15T04:00:00Z"), at("2026-05-18T04:00:00Z")]
+
     @pytest.mark.parametrize(("ticker", "symbol"), [("BRK.B", "BRK-B"), ("TSCO.LON", "TSCO.LON"), ("AAPL", "AAPL")])
     async def test_the_symbol_is_theirs_and_the_ticker_ours(
         self, server: HttpServer, client: AlphaVantageClient, ticker: str, symbol: str
@@ -168,6 +191,48 @@ class TestQuotes:
         server.on(answer(reply))
         quote = await client.quote("IBM")
         assert (quote.previous_close, quote.volume) == (None, None)
+
+    @pytest.mark.parametrize("field", ["06. volume", "08. previous close", "07. latest trading day"])
+    @pytest.mark.parametrize("value", [None, "-5", "n/a", "1e999", "1_000", [], {}, "missing"], ids=str)
+    async def test_what_is_optional_does_not_take_its_quote_with_it(
+        self, server: HttpServer, client: AlphaVantageClient, field: str, value: object
+    ) -> None:
+        reply = data.global_quote()
+        reply["Global Quote"][field] = value
+        if value == "missing":
+            del reply["Global Quote"][field]
+        server.on(answer(reply))
+        quote = await client.quote("IBM")
+        assert quote.price == 219.3
+        assert (quote.volume is None) == (field == "06. volume")
+        assert quote.ts == (AFTERWARDS if field.startswith("07") else at("2026-05-15T20:00:00Z"))
+        if value != "-5":  # which may be that of a future
+            assert (quote.previous_close is None) == (field == "08. previous close")
+
+    @pytest.mark.parametrize("field", ["volume", "previous_close"])
+    @pytest.mark.parametrize("value", [None, "x", "nan", [], "0.0000"], ids=str)
+    async def test_nor_its_quote_among_many(
+        self, server: HttpServer, client: AlphaVantageClient, field: str, value: object
+    ) -> None:
+        row = {
+            "symbol": "AAPL",
+            "timestamp": "2024-10-18 19:59",
+            "close": "235.0",
+            "volume": "1",
+            "previous_close": "2",
+        }
+        server.on(answer({"message": "", "data": [row | {field: value}]}))
+        reply = await client.bulk_quotes(["AAPL"])
+        (quote,) = reply.rows
+        assert (quote.ts, quote.price, reply.misfits) == (at("2024-10-18T23:59:00Z"), 235.0, [])
+        assert getattr(quote, field) == (0.0 if (field, value) == ("volume", "0.0000") else None)
+
+    @pytest.mark.parametrize("time", ["2027-10-18 19:59:55.291", "2026-05-17 23:00:00"])
+    async def test_one_was_seen_and_so_is_of_no_time_to_come(
+        self, server: HttpServer, client: AlphaVantageClient, time: str
+    ) -> None:
+        server.on(answer({"data": [{"symbol": "AAPL", "timestamp": time, "close": "235.0"}]}))
+        assert [quote.ts for quote in (await client.bulk_quotes(["AAPL"])).rows] == [AFTERWARDS]
 
     async def test_one_of_another_symbol_is_not_taken(self, server: HttpServer, client: AlphaVantageClient) -> None:
         server.on(answer(data.global_quote()))
@@ -222,6 +287,25 @@ class TestNews:
         assert 0 < len(named) < 50
         assert sorted(article.url for article in reply.rows) == sorted(named)
 
+    @pytest.mark.parametrize(
+        ("mentions", "relevance"),
+        [
+            ([{"ticker": "IBM", "relevance_score": "0.25"}, {"ticker": "T", "relevance_score": "1"}], 0.25),
+            ([{"ticker": "IBM", "relevance_score": 0.5}], 0.5),
+            ([{"ticker": "IBM"}, {"ticker": "T"}], 0.5),
+            ([{"ticker": "IBM", "relevance_score": "very"}, {"ticker": "T"}], 0.5),
+            ([{"ticker": "IBM", "relevance_score": "7"}], 1.0),
+            (None, None),
+        ],
+    )
+    async def test_an_article_is_as_relevant_as_it_says_or_shared_by_those_it_names(
+        self, server: HttpServer, client: AlphaVantageClient, mentions: object, relevance: float | None
+    ) -> None:
+        item = {"title": "T", "url": "u", "time_published": "20260517T110100", "ticker_sentiment": mentions}
+        server.on(answer({"feed": [item]}))
+        reply = await client.news("IBM")
+        assert [article.relevance for article in reply.rows] == [relevance]
+
     async def test_text_is_unescaped_and_long_addresses_stay_apart(
         self, server: HttpServer, client: AlphaVantageClient
     ) -> None:
@@ -236,6 +320,49 @@ class TestNews:
         assert [article.title for article in reply.rows] == ["AT&T 'up'"] * 2
         assert len({article.id for article in reply.rows}) == 2
         assert len(reply.misfits) == 2
+
+    @pytest.mark.parametrize("field", ["summary", "source", "ticker_sentiment", "banner_image", "topics"])
+    @pytest.mark.parametrize("value", [None, 5, [], {"a": 1}, "missing"], ids=str)
+    async def test_what_is_optional_does_not_take_its_article_with_it(
+        self, server: HttpServer, client: AlphaVantageClient, field: str, value: object
+    ) -> None:
+        item: dict[str, Any] = {
+            "title": "T",
+            "url": "https://x/1",
+            "time_published": "20260517T110100",
+            "ticker_sentiment": [{"ticker": "IBM"}, {"ticker": None}, None],
+        } | {field: value}
+        if value == "missing":
+            item.pop(field)
+        server.on(answer({"feed": [item]}))
+        reply = await client.news("IBM")
+        assert ([article.id for article in reply.rows], reply.misfits, reply.items) == (["https://x/1"], [], 1)
+
+    @pytest.mark.parametrize(
+        ("text", "time"),
+        [
+            ("20261127T1030", "2026-11-27T10:30:00Z"),
+            ("20261127T103000", "2026-11-27T10:30:00Z"),
+            ("20261127T0059", "2026-11-27T00:59:00Z"),
+            ("2026-11-27T10:30:05Z", "2026-11-27T10:30:05Z"),
+            ("2026-11-27 10:30", "2026-11-27T10:30:00Z"),
+            ("20261127T10", None),
+            ("20261127T10300", None),
+            ("2026112T103000", None),
+            ("20261127T1030٣٣", None),
+            ("20261127T2530", None),
+            ("2026-W48-5", None),
+            ("", None),
+        ],
+    )
+    async def test_a_time_is_read_whole_or_not_at_all(
+        self, server: HttpServer, client: AlphaVantageClient, text: str, time: str | None
+    ) -> None:
+        item = {"title": "T", "url": "u", "time_published": text, "ticker_sentiment": [{"ticker": "IBM"}]}
+        server.on(answer({"feed": [item]}))
+        reply = await client.news("IBM")
+        assert [article.ts for article in reply.rows] == ([] if time is None else [at(time)])
+        assert len(reply.misfits) == (time is None)
 
     async def test_none(self, server: HttpServer, client: AlphaVantageClient) -> None:
         server.on(answer(data.NO_ARTICLES), answer({"items": "0", "feed": []}))
@@ -261,6 +388,29 @@ class TestEconomic:
         server.on(answer(data.economic("CPI")))
         left_out = [point.ts for point in (await client.economic("CPI")).rows if point.value is None]
         assert left_out == [at("2025-10-01T00:00:00Z")]
+
+    @pytest.mark.parametrize("value", [None, 5, [], "missing"], ids=str)
+    @pytest.mark.parametrize("field", ["unit", "interval", "name"])
+    async def test_what_is_optional_does_not_take_its_series_with_it(
+        self, server: HttpServer, client: AlphaVantageClient, field: str, value: object
+    ) -> None:
+        reply = data.economic("CPI") | {field: value}
+        if value == "missing":
+            del reply[field]
+        server.on(answer(reply))
+        points = await client.economic("CPI")
+        assert points.misfits == []
+        newest = points.rows[-1]
+        assert (newest.interval, newest.unit) == ("monthly", "" if field == "unit" else "percent")
+
+    @pytest.mark.parametrize("value", [None, "N/A", "null", "", "NaN", "missing"], ids=str)
+    async def test_a_value_that_is_not_known_is_none(
+        self, server: HttpServer, client: AlphaVantageClient, value: object
+    ) -> None:
+        row = {"date": "2026-04-01"} if value == "missing" else {"date": "2026-04-01", "value": value}
+        server.on(answer({"interval": "monthly", "data": [row]}))
+        points = await client.economic("CPI")
+        assert ([point.value for point in points.rows], points.misfits) == ([None], [])
 
     async def test_the_parameters(self, server: HttpServer, client: AlphaVantageClient) -> None:
         server.on(answer(data.economic("TREASURY_YIELD")))

@@ -8,26 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.rota import NEWCOMER, Rota
-from pipeline.sources.seen import REMEMBERED, Seen
+from pipeline.sources.polling.round_robin import NEWCOMER, RoundRobin
+from pipeline.sources.polling.seen import REMEMBERED, Seen
 
 
-def turns(rota: Rota, tickers: list[str], until: float, start: float = 0.0) -> list[tuple[float, str]]:
+def turns(round_robin: RoundRobin, tickers: list[str], until: float, start: float = 0.0) -> list[tuple[float, str]]:
     """Who is asked when, by somebody who takes no time."""
     now, asked = start, []
     while True:
-        ticker, wait = rota.next(tickers, now)
+        ticker, wait = round_robin.next(tickers, now)
         now += wait
         if now >= until:
             return asked
         asked.append((now, ticker))
-        rota.asked(ticker, tickers, now)
+        round_robin.asked(ticker, tickers, now)
 
 
 @given(count=st.integers(1, 40), period=st.sampled_from([60.0, 600.0]), spacing=st.sampled_from([0.0, 20.0]))
 def test_all_are_asked_soon_then_each_once_a_period_and_evenly(count: int, period: float, spacing: float) -> None:
     tickers = [f"T{number}" for number in range(count)]
-    asked = turns(Rota(period, spacing), tickers, 6 * max(period, count * spacing))
+    asked = turns(RoundRobin(period, spacing), tickers, 6 * max(period, count * spacing))
     first = asked[:count]
     assert [ticker for _, ticker in first] == tickers
     assert first[-1][0] == pytest.approx((count - 1) * min(NEWCOMER, max(period / count, spacing)))
@@ -37,29 +37,29 @@ def test_all_are_asked_soon_then_each_once_a_period_and_evenly(count: int, perio
 
 
 def test_a_newcomer_is_asked_at_once_and_one_that_comes_back_too() -> None:
-    rota = Rota(600)
-    turns(rota, ["A", "B"], 1000)
-    assert rota.next(["A", "B", "C"], 1000) == ("C", 0)
-    rota.asked("C", ["A", "B", "C"], 1000)
-    rota.next(["A", "B"], 1001)
-    assert rota.next(["A", "B", "C"], 1100) == ("C", 0)
+    round_robin = RoundRobin(600)
+    turns(round_robin, ["A", "B"], 1000)
+    assert round_robin.next(["A", "B", "C"], 1000) == ("C", 0)
+    round_robin.asked("C", ["A", "B", "C"], 1000)
+    round_robin.next(["A", "B"], 1001)
+    assert round_robin.next(["A", "B", "C"], 1100) == ("C", 0)
 
 
 def test_one_that_goes_and_comes_back_again_and_again_is_not_pushed_away() -> None:
-    rota = Rota(600)
+    round_robin = RoundRobin(600)
     for time in range(0, 100, 10):
-        assert rota.next(["A", "B"], time) == ("A" if time == 0 else "B", 0)
-        rota.asked("A" if time == 0 else "B", ["A", "B"], time)
-        rota.next(["A"], time + 5)
-    rota.next(["A", "B"], 100)
-    rota.asked("B", ["A", "B"], 100)
-    assert turns(rota, ["A", "B"], 1000, start=100)[:2] == [(600, "A"), (900, "B")]
+        assert round_robin.next(["A", "B"], time) == ("A" if time == 0 else "B", 0)
+        round_robin.asked("A" if time == 0 else "B", ["A", "B"], time)
+        round_robin.next(["A"], time + 5)
+    round_robin.next(["A", "B"], 100)
+    round_robin.asked("B", ["A", "B"], 100)
+    assert turns(round_robin, ["A", "B"], 1000, start=100)[:2] == [(600, "A"), (900, "B")]
 
 
 def test_one_that_is_put_off_waits_and_holds_nobody_up() -> None:
-    rota = Rota(600)
-    rota.asked("BAD", ["BAD", "GOOD"], 0, pause=86_400)
-    asked = turns(rota, ["BAD", "GOOD"], 86_400, start=0.0)
+    round_robin = RoundRobin(600)
+    round_robin.asked("BAD", ["BAD", "GOOD"], 0, pause=86_400)
+    asked = turns(round_robin, ["BAD", "GOOD"], 86_400, start=0.0)
     assert {ticker for _, ticker in asked} == {"GOOD"}
     assert len(asked) == pytest.approx(144, abs=1)
 

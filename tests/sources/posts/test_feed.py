@@ -11,22 +11,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.bus.embedded import EmbeddedBus
+from pipeline.bus.embedded.bus import EmbeddedBus
 from pipeline.clock import Clock
-from pipeline.http import Http, Limits
-from pipeline.messages import DeadLetter, Post, decode
-from pipeline.settings import SupervisorSettings
+from pipeline.config.settings import SupervisorSettings
+from pipeline.model.messages import DeadLetter, Post, decode
+from pipeline.model.watchlist import Watchlist
+from pipeline.net.http import Http, Limits
 from pipeline.sources.base import HistoryChunk, SourceError
-from pipeline.sources.posts import BLOCKED_PAUSE, FAILING_PAUSE, UNKNOWN_PAUSE, PostsSource
-from pipeline.sources.rota import Rota
-from pipeline.sources.seen import Seen
-from pipeline.sources.stocktwits import StockTwits
+from pipeline.sources.polling.feed import FAILING_PAUSE, UNKNOWN_PAUSE, PolledSource
+from pipeline.sources.polling.items import BLOCKED_PAUSE
+from pipeline.sources.polling.round_robin import RoundRobin
+from pipeline.sources.polling.seen import Seen
+from pipeline.sources.posts.stocktwits import StockTwits
 from pipeline.stages.producer import Producer
-from pipeline.supervisor import Service, Supervisor
-from pipeline.watchlist import Watchlist
-from tests.fakes import FakeClock
-from tests.http_server import HttpServer, answer, hang, serve
-from tests.recorded_posts import CLOUDFLARE, paged, stream
+from pipeline.supervision.supervisor import Service, Supervisor
+from testkit.fakes import FakeClock
+from testkit.http_server import HttpServer, answer, hang, serve
+from testkit.recorded_posts import CLOUDFLARE, paged, stream
 
 PERIOD = 600.0
 
@@ -63,24 +64,24 @@ async def http() -> AsyncIterator[Http]:
 
 
 @pytest.fixture
-def source(server: HttpServer, http: Http, tmp_path: Path) -> Callable[..., PostsSource]:
+def source(server: HttpServer, http: Http, tmp_path: Path) -> Callable[..., PolledSource]:
     """A source as it is after a start of the pipeline."""
 
-    def make(clock: Clock | None = None) -> PostsSource:
+    def make(clock: Clock | None = None) -> PolledSource:
         clock = clock or FakeClock(auto=True)
-        return PostsSource(StockTwits(http, server.url, clock), Seen(tmp_path / "x.json"), clock, Rota(PERIOD))
+        return PolledSource(StockTwits(http, server.url, clock), Seen(tmp_path / "x.json"), clock, RoundRobin(PERIOD))
 
     return make
 
 
-def stream_of(source: PostsSource, *tickers: str) -> Any:
+def stream_of(source: PolledSource, *tickers: str) -> Any:
     (feed,) = source.feeds()
     return aclosing(feed.stream(Watchlist(tickers or ("TSLA",))))
 
 
 class TestPages:
     async def test_they_go_back_to_what_is_known_and_come_oldest_first(
-        self, source: Callable[..., PostsSource], server: HttpServer
+        self, source: Callable[..., PolledSource], server: HttpServer
     ) -> None:
         server.on(paged(newest(8), 4))
         async with stream_of(source()) as batches:
@@ -91,7 +92,7 @@ class TestPages:
             assert [request.params.get("max") for request in server.requests] == [None, "15", "11"]
 
     async def test_one_that_is_late_or_on_two_pages_comes_once(
-        self, source: Callable[..., PostsSource], server: HttpServer
+        self, source: Callable[..., PolledSource], server: HttpServer
     ) -> None:
         server.on(answer(stream([message(9), message(7)])))
         async with stream_of(source()) as batches:
@@ -101,7 +102,7 @@ class TestPages:
             assert ids(await anext(batches)) == [8, 10, 11]
 
     async def test_their_number_is_bounded_and_what_is_left_out_is_told(
-        self, source: Callable[..., PostsSource], server: HttpServer, caplog: pytest.LogCaptureFixture
+        self, source: Callable[..., PolledSource], server: HttpServer, caplog: pytest.LogCaptureFixture
     ) -> None:
         server.on(paged(newest(4), 4))
         async with stream_of(source()) as batches:
@@ -111,7 +112,7 @@ class TestPages:
         assert "older ones are left out" in caplog.text
 
     async def test_a_restart_repeats_nothing_that_was_published_and_leaves_out_nothing_that_was_not(
-        self, source: Callable[..., PostsSource], server: HttpServer
+        self, source: Callable[..., PolledSource], server: HttpServer
     ) -> None:
         server.on(paged(newest(4), 4))
         async with stream_of(source()) as batches:
@@ -121,7 +122,7 @@ class TestPages:
         async with stream_of(source()) as batches:
             assert ids(await anext(batches)) == [5, 6]
 
-    async def test_a_misfit_is_handed_out_once(self, source: Callable[..., PostsSource], server: HttpServer) -> None:
+    async def test_a_misfit_is_handed_out_once(self, source: Callable[..., PolledSource], server: HttpServer) -> None:
         server.on(answer(stream([message(2), {"id": "bad"}, message(1)])))
         async with stream_of(source()) as batches:
             *posts, letter = await anext(batches)
@@ -131,7 +132,7 @@ class TestPages:
             assert [type(item) for item in await anext(batches)] == [Post]
 
     async def test_history_is_some_pages_and_a_refusal_is_the_loads(
-        self, source: Callable[..., PostsSource], server: HttpServer
+        self, source: Callable[..., PolledSource], server: HttpServer
     ) -> None:
         server.on(paged(newest(20), 4))
         async with aclosing(source().history("TSLA")) as chunks:
@@ -139,7 +140,7 @@ class TestPages:
         assert ids(chunk.messages) == list(range(9, 21))
         assert chunk == HistoryChunk(chunk.messages, 12, 12)
         server.on(answer(CLOUDFLARE, 403))
-        with pytest.raises(SourceError, match=r"no posts of TSLA: .*does not let us in"):
+        with pytest.raises(SourceError, match=r"no posts of TSLA: .*denies access"):
             await anext(source().history("TSLA"))
 
 
@@ -155,7 +156,7 @@ class TestService:
 
     @asynccontextmanager
     async def running(
-        self, source: PostsSource, bus: EmbeddedBus, clock: FakeClock, *tickers: str
+        self, source: PolledSource, bus: EmbeddedBus, clock: FakeClock, *tickers: str
     ) -> AsyncIterator[Service]:
         supervisor = Supervisor(SupervisorSettings(max_restarts=2), clock)
         (feed,) = source.feeds()
@@ -166,7 +167,7 @@ class TestService:
             assert await supervisor.stop(5)
 
     async def test_blocked_is_said_in_a_sentence_waited_for_and_never_given_up(
-        self, source: Callable[..., PostsSource], bus: EmbeddedBus, server: HttpServer
+        self, source: Callable[..., PolledSource], bus: EmbeddedBus, server: HttpServer
     ) -> None:
         server.on(answer(CLOUDFLARE, 403))
         clock = FakeClock()
@@ -175,7 +176,7 @@ class TestService:
                 await until(lambda: service.state == "backing off")
                 assert len(server.requests) == tries
                 view = service.view()
-                assert view.error == f"{server.url.removeprefix('http://')}: it does not let us in for now (403)"
+                assert view.error == f"{server.url.removeprefix('http://')}: it denies access for now (403)"
                 assert view.retry_in == BLOCKED_PAUSE
                 await clock.advance(BLOCKED_PAUSE - 1)
                 assert service.state == "backing off"
@@ -188,18 +189,18 @@ class TestService:
             assert service.state == "running"
 
     async def test_a_rate_limit_is_kept_to(
-        self, source: Callable[..., PostsSource], bus: EmbeddedBus, server: HttpServer
+        self, source: Callable[..., PolledSource], bus: EmbeddedBus, server: HttpServer
     ) -> None:
         server.on(answer(b"slow down", 429, {"Retry-After": "77"}))
         clock = FakeClock()
         async with self.running(source(clock), bus, clock, "TSLA") as service:
             await until(lambda: service.state == "backing off")
             assert service.view().retry_in == 77
-            assert "asked too often (429)" in (service.error or "")
+            assert "too many requests (429)" in (service.error or "")
 
     async def test_the_others_go_on_when_one_is_unknown_and_one_fails(
         self,
-        source: Callable[..., PostsSource],
+        source: Callable[..., PolledSource],
         bus: EmbeddedBus,
         server: HttpServer,
         caplog: pytest.LogCaptureFixture,
@@ -218,7 +219,7 @@ class TestService:
         assert "no posts of BROKEN this time" in caplog.text
 
     async def test_when_none_can_be_fetched_the_feed_says_so_and_tries_again(
-        self, source: Callable[..., PostsSource], bus: EmbeddedBus, server: HttpServer
+        self, source: Callable[..., PolledSource], bus: EmbeddedBus, server: HttpServer
     ) -> None:
         server.on(hang)
         clock = FakeClock()
@@ -232,7 +233,7 @@ class TestService:
 
     async def test_a_hostile_post_is_harmless_on_the_bus_and_in_the_log(
         self,
-        source: Callable[..., PostsSource],
+        source: Callable[..., PolledSource],
         bus: EmbeddedBus,
         server: HttpServer,
         caplog: pytest.LogCaptureFixture,

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.http import Http, Limits
-from pipeline.http_errors import HttpError, TimedOutError, UnavailableError
-from pipeline.messages import Post
-from pipeline.settings_sources import RedditSettings
+from pipeline.config.sources import RedditSettings
+from pipeline.model.messages import Post
+from pipeline.net.errors import HttpError, TimedOutError, UnavailableError
+from pipeline.net.http import Http, Limits
 from pipeline.sources.base import SourceError
-from pipeline.sources.posts import BlockedError, ReplyError
-from pipeline.sources.reddit import Reddit
-from tests.fakes import FakeClock
-from tests.http_server import Behaviour, HttpServer, answer, hang, serve, truncated
-from tests.recorded_posts import CLOUDFLARE, listing
+from pipeline.sources.polling.items import BlockedError, ReplyError
+from pipeline.sources.posts.reddit import Reddit
+from testkit.fakes import FakeClock
+from testkit.http_server import Behaviour, HttpServer, answer, hang, serve, truncated
+from testkit.recorded_posts import CLOUDFLARE, listing
 
 TOKEN = "/api/v1/access_token"  # noqa: S105
 SEARCH = "/r/stocks+wallstreetbets/search"
@@ -82,14 +82,14 @@ class TestListing:
         server.on(answer(recorded), path=SEARCH)
         page = await provider.page("PRAW", None)
         naming = [s for s in submissions if re.search(r"\bPRAW\b", f"{s['title']} {s['selftext']}")]
-        assert 0 < len(naming) < len(submissions) == len(page.posts)
-        posts = [p for _, p in page.posts if p is not None]
+        assert 0 < len(naming) < len(submissions) == len(page.items)
+        posts = [p for _, p in page.items if p is not None]
         assert [p.id for p in posts] == [s["id"] for s in naming]
         for p, s in zip(posts, naming, strict=True):
             assert (p.author, p.ts.timestamp(), p.source, p.tag) == (s["author"], s["created_utc"], "reddit", None)
             assert p.url == f"https://www.reddit.com{s['permalink'].partition('?')[0]}"
             assert p.text.startswith(s["title"])
-        assert [number for number, _ in page.posts] == [int(s["id"], 36) for s in submissions]
+        assert [number for number, _ in page.items] == [int(s["id"], 36) for s in submissions]
         assert (page.misfits, page.older) == ([], None)
 
     async def test_what_is_asked_for(self, provider: Reddit, server: HttpServer) -> None:
@@ -105,14 +105,14 @@ class TestListing:
 
     async def test_title_and_text_are_one_with_entities_decoded(self, provider: Reddit, server: HttpServer) -> None:
         server.on(answer(found(post(1, "TSLA &amp; co", selftext="it&#39;s\n\n&#x200B;\n\nup"))), path=SEARCH)
-        ((_, it),) = (await provider.page("TSLA", None)).posts
+        ((_, it),) = (await provider.page("TSLA", None)).items
         assert it is not None
         assert it.text == "TSLA & co it's up"
 
     async def test_a_short_symbol_counts_only_as_a_cashtag(self, provider: Reddit, server: HttpServer) -> None:
         server.on(answer(found(post(1, "A PLAN"), post(2, "long $A"), after="t3_a1")), path=SEARCH)
         page = await provider.page("A", None)
-        assert [it is not None for _, it in page.posts] == [False, True]
+        assert [it is not None for _, it in page.items] == [False, True]
         assert page.older == "t3_a1"
 
     @pytest.mark.parametrize(
@@ -125,8 +125,31 @@ class TestListing:
     ) -> None:
         server.on(answer(found(post(1), post(2) | change, post(3))), path=SEARCH)
         page = await provider.page("TSLA", None)
-        assert [it.id for _, it in page.posts if it] == ["a1", "a3"]
+        assert [it.id for _, it in page.items if it] == ["a1", "a3"]
         assert [letter.topic for letter in page.misfits] == ["reddit:TSLA"]
+
+    @pytest.mark.parametrize("field", ["selftext", "author", "permalink"])
+    @pytest.mark.parametrize("value", [None, 3, {"x": 1}, []], ids=str)
+    async def test_what_is_optional_does_not_take_its_post_with_it(
+        self, provider: Reddit, server: HttpServer, field: str, value: object
+    ) -> None:
+        server.on(answer(found(post(1, **{field: value}))), path=SEARCH)
+        page = await provider.page("TSLA", None)
+        ((_, it),) = page.items
+        assert it is not None and page.misfits == []
+        assert (it.text, it.author, it.url == "") == (
+            "TSLA to the moon",
+            "" if field == "author" else "me",
+            field == "permalink",
+        )
+
+    @pytest.mark.parametrize("after", [None, 7, "", {}], ids=str)
+    async def test_a_cursor_that_is_none_ends_the_listing_and_keeps_its_posts(
+        self, provider: Reddit, server: HttpServer, after: Any
+    ) -> None:
+        server.on(answer(found(post(1), after=after)), path=SEARCH)
+        page = await provider.page("TSLA", None)
+        assert (len(page.items), page.older) == (1, None)
 
     async def test_a_hostile_one_is_plain_text_of_bounded_length(self, provider: Reddit, server: HttpServer) -> None:
         hostile = post(
@@ -137,7 +160,7 @@ class TestListing:
             permalink="//evil.example/\x1b[2J",
         )
         server.on(answer(found(hostile)), path=SEARCH)
-        ((_, it),) = (await provider.page("TSLA", None)).posts
+        ((_, it),) = (await provider.page("TSLA", None)).items
         assert isinstance(it, Post)
         assert it.text.startswith("TSLA [bold]x[/] AAAA")
         assert (len(it.text), it.author, it.url) == (4096, "me", "")
@@ -176,10 +199,20 @@ class TestToken:
         await provider.page("TSLA", None)
         assert len(asked(server, TOKEN)) == 2
 
+    @pytest.mark.parametrize("expires", [None, "soon", -1, 1e300, []], ids=str)
+    async def test_one_that_does_not_say_how_long_it_lasts_is_good_for_an_hour(
+        self, provider: Reddit, server: HttpServer, clock: FakeClock, expires: object
+    ) -> None:
+        server.on(token(expires_in=expires), path=TOKEN)
+        await provider.page("TSLA", None)
+        clock.jump(3600 - 61)
+        await provider.page("TSLA", None)
+        assert len(asked(server, TOKEN)) == 1
+
     async def test_one_that_is_refused_is_replaced_once(self, provider: Reddit, server: HttpServer) -> None:
         server.on(token("OLD"), token("NEW"), path=TOKEN)
         server.on(answer(b"", 401), answer(found(post(1))), path=SEARCH)
-        assert len((await provider.page("TSLA", None)).posts) == 1
+        assert len((await provider.page("TSLA", None)).items) == 1
         assert [r.headers["authorization"] for r in asked(server, SEARCH)] == ["bearer OLD", "bearer NEW"]
         server.on(answer(b"", 401), path=SEARCH)
         with pytest.raises(BlockedError):

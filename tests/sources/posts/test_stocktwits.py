@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from pipeline.http import Http, Limits
-from pipeline.http_errors import TimedOutError, UnavailableError
-from pipeline.messages import decode, encode, topic_of
-from pipeline.settings import Settings
-from pipeline.settings_sources import StockTwitsSettings
+from pipeline.config.settings import Settings
+from pipeline.config.sources import StockTwitsSettings
+from pipeline.model.messages import decode, encode, topic_of
+from pipeline.model.watchlist import Watchlist
+from pipeline.net.errors import TimedOutError, UnavailableError
+from pipeline.net.http import Http, Limits
 from pipeline.sources.base import SourceContext
-from pipeline.sources.posts import BlockedError, ReplyError, UnknownTickerError
-from pipeline.sources.stocktwits import StockTwits, create, symbol_of
-from pipeline.watchlist import Watchlist
-from tests.fakes import FakeClock
-from tests.http_server import Behaviour, HttpServer, Request, answer, hang, serve, truncated
-from tests.recorded_posts import CLOUDFLARE, messages, paged, stream
+from pipeline.sources.polling.items import BlockedError, ReplyError, UnknownTickerError
+from pipeline.sources.posts.stocktwits import StockTwits, create, symbol_of
+from testkit.fakes import FakeClock
+from testkit.http_server import Behaviour, HttpServer, Request, answer, hang, serve, truncated
+from testkit.recorded_posts import CLOUDFLARE, messages, paged, stream
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ class TestPage:
         recorded = messages()
         server.on(answer(stream(recorded, more=True)))
         page = await provider.page("TSLA", None)
-        posts = [post for _, post in page.posts if post is not None]
+        posts = [post for _, post in page.items if post is not None]
         assert [request.path for request in server.requests] == ["/api/2/streams/symbol/TSLA.json"]
-        assert [number for number, _ in page.posts] == [message["id"] for message in recorded]
+        assert [number for number, _ in page.items] == [message["id"] for message in recorded]
         assert [post.tag for post in posts].count("bullish") == 2
         assert [post.tag for post in posts].count("bearish") == 2
         assert [post.tag for post in posts].count(None) == 2
@@ -96,7 +96,7 @@ class TestPage:
         escaped = next(message for message in messages("tail") if "&#39;" in message["body"])
         amp = escaped | {"id": 1, "body": "S&amp;P &lt;b&gt; &quot;up&quot;"}
         server.on(answer(stream([escaped, amp])))
-        first, second = [post for _, post in (await provider.page("TSLA", None)).posts if post is not None]
+        first, second = [post for _, post in (await provider.page("TSLA", None)).items if post is not None]
         assert "That'll be the headline on Monday morning" in first.text
         assert second.text == 'S&P <b> "up"'
 
@@ -107,7 +107,69 @@ class TestPage:
 
     async def test_nothing_is_an_empty_page(self, provider: StockTwits) -> None:
         page = await provider.page("TSLA", None)
-        assert (list(page.posts), list(page.misfits), page.older) == ([], [], None)
+        assert (list(page.items), list(page.misfits), page.older) == ([], [], None)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"user": None},
+            {"user": 3},
+            {"user": {}},
+            {"user": {"username": 7}},
+            {"entities": None},
+            {"entities": []},
+            {"entities": {"sentiment": "Bullish"}},
+            {"entities": {"sentiment": {"basic": {"x": 1}}}},
+        ],
+        ids=str,
+    )
+    async def test_what_is_optional_does_not_take_its_message_with_it(
+        self, provider: StockTwits, server: HttpServer, change: dict[str, Any]
+    ) -> None:
+        first, second = messages()[:2]
+        server.on(answer(stream([first, second | {"entities": {"sentiment": None}} | change])))
+        page = await provider.page("TSLA", None)
+        assert page.misfits == []
+        (_, post) = page.items[1]
+        assert post is not None
+        assert (post.id, post.tag) == (str(second["id"]), None)
+        assert "user" not in change or (post.author, post.url) == ("", "")
+
+    @pytest.mark.parametrize(
+        ("text", "time"),
+        [
+            ("2022-04-03T16:59Z", datetime(2022, 4, 3, 16, 59, tzinfo=UTC)),
+            ("2022-04-03T16:59:26.5+02:00", datetime(2022, 4, 3, 14, 59, 26, 500_000, tzinfo=UTC)),
+        ],
+    )
+    async def test_a_time_may_have_seconds_or_not(
+        self, provider: StockTwits, server: HttpServer, text: str, time: datetime
+    ) -> None:
+        server.on(answer(stream([messages()[0] | {"created_at": text}])))
+        ((_, post),) = (await provider.page("TSLA", None)).items
+        assert post is not None
+        assert post.ts == time
+
+    @pytest.mark.parametrize(
+        ("cursor", "older"),
+        [
+            (None, None),
+            ([], None),
+            ({"more": False, "max": 5}, None),
+            ({"more": None, "max": 5}, None),
+            ({"more": True, "max": 5}, "5"),
+            ({"more": True}, "oldest"),
+            ({"more": True, "max": None}, "oldest"),
+            ({"more": True, "max": "none"}, "oldest"),
+        ],
+    )
+    async def test_that_there_is_more_is_not_overlooked(
+        self, provider: StockTwits, server: HttpServer, cursor: object, older: str | None
+    ) -> None:
+        found = messages()[:3]
+        server.on(answer({"response": {"status": 200}, "cursor": cursor, "messages": found}))
+        page = await provider.page("TSLA", None)
+        assert page.older == (str(found[-1]["id"]) if older == "oldest" else older)
 
     @pytest.mark.parametrize(
         "change",
@@ -118,8 +180,8 @@ class TestPage:
             {"created_at": "yesterday"},
             {"created_at": "2022-04-03T16:59:26"},
             {"created_at": "0001-01-01T00:00:00Z"},
-            {"user": 3},
-            {"entities": {"sentiment": "Bullish"}},
+            {"created_at": "20220403T165926"},
+            {"created_at": None},
         ],
         ids=str,
     )
@@ -129,7 +191,7 @@ class TestPage:
         good, bad, last = messages()[:3]
         server.on(answer(stream([good, bad | change, last])))
         page = await provider.page("TSLA", None)
-        assert [number for number, _ in page.posts] == [good["id"], last["id"]]
+        assert [number for number, _ in page.items] == [good["id"], last["id"]]
         (letter,) = page.misfits
         assert (letter.topic, letter.partition) == ("stocktwits:TSLA", 0)
         assert letter.reason
@@ -141,7 +203,7 @@ class TestPage:
             messages()[0] | {"id": n, "entities": e} for n, e in ((1, None), (2, {"sentiment": {"basic": "Neutral"}}))
         ]
         server.on(answer(stream(odd)))
-        assert [post.tag for _, post in (await provider.page("TSLA", None)).posts if post] == [None, None]
+        assert [post.tag for _, post in (await provider.page("TSLA", None)).items if post] == [None, None]
 
     @pytest.mark.parametrize(
         ("behaviour", "error"),
@@ -184,7 +246,7 @@ class TestHostile:
         hostile = messages()[0] | {"body": self.TEXT}
         hostile["user"] = hostile["user"] | {"username": "\x1b[2J../../x?y#\u202e"}
         server.on(answer(stream([hostile])))
-        ((_, post),) = (await provider.page("TSLA", None)).posts
+        ((_, post),) = (await provider.page("TSLA", None)).items
         assert post is not None
         assert len(post.text) == 4096
         assert post.text.startswith("evil [2J [bold red]x[/] [$TSLA] AAAA")

@@ -1,0 +1,1 @@
+"""Items of providers that are asked for each ticker in turn: posts, articles, filings."""

@@ -1,0 +1,1 @@
+"""Recorded bars as live data."""

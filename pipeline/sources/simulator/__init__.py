@@ -1,0 +1,1 @@
+"""Simulated markets, for trying things out."""
