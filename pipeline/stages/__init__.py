@@ -1,1 +1,1 @@
-"""What runs under the supervisor: one file a stage."""
+"""What runs under the supervisor: one module per stage."""

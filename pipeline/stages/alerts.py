@@ -1,4 +1,4 @@
-"""The alert stage watches the latest of everything by the user's rules, and tells whoever is to be told."""
+"""The alert stage checks the latest values against the user's rules, and reports what fires."""
 
 import asyncio
 import contextlib
@@ -8,16 +8,19 @@ import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from pipeline.alerts import Alert, Alerts, parse_rule, sentence_of
+from pipeline.aio import first_of
 from pipeline.clock import Clock, SystemClock
-from pipeline.settings import SECRET_ENV, AlertSettings
-from pipeline.snapshot import MAX_ALERTS, AlertView, RuleView
-from pipeline.statefile import StateFile
-from pipeline.supervisor import Context, first_of
+from pipeline.config.settings import SECRET_ENV, AlertSettings
+from pipeline.contract.alerts import sentence_of
+from pipeline.contract.snapshot import MAX_ALERTS, AlertView, RuleView
+from pipeline.model.alert_rules import Alert, Alerts, InvalidRuleError, Rule, parse_rule
+from pipeline.model.text import clean
+from pipeline.storage.statefile import StateFile
+from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
@@ -28,35 +31,51 @@ _WAITING: Final = 100
 
 Values = Mapping[str, float | None]
 Look = Callable[[], Mapping[str | None, Values]]
-"""The values of every watched ticker, and of the pipeline (None), by the names of `pipeline.alerts`."""
+"""The values of every watched ticker, and of the pipeline (None), by the names of `pipeline.model.alert_rules`."""
 
 
 class _Memory(msgspec.Struct, kw_only=True):
-    """What outlives the process: rules from the screen, what has fired, and the history, oldest first."""
+    """The rules from the screen, which outlive the process."""
 
     rules: list[str] = []
-    fired: list[tuple[str, str | None]] = []
-    history: list[AlertView] = []
 
-    def __post_init__(self) -> None:
-        for rule in (*self.rules, *(rule for rule, _ in self.fired)):
-            parse_rule(rule)
+
+class Fired(msgspec.Struct, kw_only=True):
+    """What has fired, and the history, oldest first: both are about the data of one namespace."""
+
+    fired: list[tuple[str, str | None]] = []
+    sources: dict[str, str] = {}
+    history: list[AlertView] = []
 
 
 class AlertStage:
-    """Looks twice a second; what crosses and comes back between two looks is not seen. `file` keeps the memory."""
+    """Looks twice a second; what crosses and comes back between two looks is not seen. Both files outlive the process:
+    `file` keeps the rules, `fired` what came of them. `source_of` says whose figures of a ticker the values are."""
 
-    def __init__(self, settings: AlertSettings, look: Look, file: Path, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: AlertSettings,
+        look: Look,
+        file: Path,
+        fired: Path,
+        clock: Clock | None = None,
+        source_of: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._look = look
+        self._source_of = source_of
         self._memory = StateFile(file, _Memory)
+        self._past = StateFile(fired, Fired)
         self._clock = clock or SystemClock()
         self._configured = [parse_rule(rule) for rule in settings.rules]
         memory = self._memory.load() or _Memory()
-        rules = [*self._configured, *map(parse_rule, memory.rules)]
-        fired = ((parse_rule(rule), ticker) for rule, ticker in memory.fired)
-        self._alerts = Alerts(rules, settings.hysteresis, fired)
-        self.history = deque(memory.history, maxlen=HISTORY)
+        past = self._past.load() or Fired()
+        known = self._understood(self._memory, memory.rules)
+        rules = [*self._configured, *(known[rule] for rule in memory.rules if rule in known)]
+        known = self._understood(self._past, [rule for rule, _ in past.fired])
+        fired_rules = ((known[rule], ticker) for rule, ticker in past.fired if rule in known)
+        self._alerts = Alerts(rules, settings.hysteresis, fired_rules, past.sources)
+        self.history = deque(past.history, maxlen=HISTORY)
         self._seq = self.history[-1].seq if self.history else 0
         self._commands: asyncio.Queue[AlertView] = asyncio.Queue(_WAITING)
 
@@ -110,12 +129,27 @@ class AlertStage:
         """The newest alerts, oldest first."""
         return list(self.history)[-MAX_ALERTS:]
 
+    def _understood(self, file: StateFile[Any], remembered: Sequence[str]) -> dict[str, Rule]:
+        """The rules that can be read; one that cannot costs none of the others, and is kept in the file set aside."""
+        known: dict[str, Rule] = {}
+        for text in dict.fromkeys(remembered):
+            try:
+                known[text] = parse_rule(text)
+            except InvalidRuleError as error:
+                file.distrust(f"and the rule {clean(text, 200)!r} is left out", error)
+        return known
+
     def _look_once(self) -> int:
         """The number of alerts."""
         if not self._alerts.rules:
             return 0
         before = set(self._alerts.fired)
-        alerts = [a for ticker, values in self._look().items() for a in self._alerts.observe(ticker, values)]
+        seen = self._look()
+        self._alerts.keep(ticker for ticker in seen if ticker is not None)
+        alerts: list[Alert] = []
+        for ticker, values in seen.items():
+            source = None if ticker is None else self._source_of(ticker)
+            alerts += self._alerts.observe(ticker, values, source)
         for alert in alerts:
             self._tell(alert)
         if self._alerts.fired != before:
@@ -141,10 +175,15 @@ class AlertStage:
                 log.error("the alert command is not run for %s: %d wait for it already", view.rule, _WAITING)
 
     def _remember(self) -> None:
-        self._memory.save(
-            _Memory(
-                rules=[str(rule) for rule in self._alerts.rules if rule not in self._configured],
+        self._memory.save(_Memory(rules=[str(rule) for rule in self._alerts.rules if rule not in self._configured]))
+        self._past.save(
+            Fired(
                 fired=[(str(rule), ticker) for rule, ticker in self._alerts.fired],
+                sources={
+                    ticker: self._alerts.sources[ticker]
+                    for ticker in sorted({ticker for _, ticker in self._alerts.fired if ticker is not None})
+                    if ticker in self._alerts.sources
+                },
                 history=list(self.history),
             )
         )

@@ -1,22 +1,23 @@
-"""Whether what was published still waits for somebody who works on it."""
+"""Whether published records still wait for a group that processes them."""
 
 import math
 from collections.abc import Collection
 from typing import Final
 
 from pipeline.bus.base import Bus
+from pipeline.bus.lag import read_lag
 from pipeline.clock import Clock
-from pipeline.stages.consume import Subscription, lag_of
-from pipeline.topics import INDICATOR_GROUP, READERS, SENTIMENT_GROUP, SINK_GROUP
-from pipeline.watchlist import Watchlist
+from pipeline.model.topics import FORECAST_GROUP, INDICATOR_GROUP, READERS, SENTIMENT_GROUP, SINK_GROUP
+from pipeline.model.watchlist import Watchlist
+from pipeline.stages.consume import Subscription
 
 GONE_SECONDS: Final = 30.0
-"""How long a group that had members is believed in without any: all may be cut off at once, or started again.
-Three times what a broker gives a silent member."""
+"""How long a group that had members counts as active without any: all may be disconnected at once, or restarting. Three
+times the session timeout of a broker."""
 
 
 class Backlog:
-    """The lag of all groups that are worked on, here or by others. What nobody works on is waited for by nobody."""
+    """The lag of all groups that are worked on, here or by others. Groups without members are not waited for."""
 
     def __init__(self, bus: Bus, watchlist: Watchlist, clock: Clock, ours: Collection[str]) -> None:
         """`ours` are the groups that this process is a member of."""
@@ -27,16 +28,16 @@ class Backlog:
         self._seen: dict[str, float] = {}
 
     async def is_done(self) -> bool:
-        """Whether no group that somebody works on lags.
+        """Whether every group that has members has no lag.
 
         Raises:
             BusError
         """
         # In the order of the flow: a group that has committed everything has published all it will.
-        for group in (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP):
+        for group in (INDICATOR_GROUP, FORECAST_GROUP, SENTIMENT_GROUP, SINK_GROUP):
             kinds = {kind for kind, groups in READERS.items() if group in groups}
             topics = await Subscription(self._bus, self._watchlist, kinds).refresh()
-            if await lag_of(self._bus, group, topics) > 0 and await self._is_worked_on(group):
+            if await read_lag(self._bus, group, topics) > 0 and await self._is_worked_on(group):
                 return False
         return True
 

@@ -3,23 +3,25 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import batched
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import msgspec
-
+from pipeline.analytics.indicators import warm_up
+from pipeline.analytics.series import Series
 from pipeline.bus.base import Bus, Received, TopicPartition
-from pipeline.indicators import warm_up
-from pipeline.messages import INTERVALS, Bar, IndicatorRow, Interval
-from pipeline.records import decode_all, records_of
-from pipeline.series import Series
+from pipeline.bus.records import decode_all, of_origin
+from pipeline.model.documents import messages_in
+from pipeline.model.instruments import zone_of
+from pipeline.model.messages import INTERVALS, AnyMessage, Bar, IndicatorRow, Interval
+from pipeline.model.topics import INDICATOR_GROUP, SINK_GROUP, STOCK_DATA, split_topic
+from pipeline.model.watchlist import Watchlist
 from pipeline.stages.consume import Subscription, consume
+from pipeline.stages.publish import publish
+from pipeline.stages.topic_states import TopicStates
 from pipeline.store.base import Query, Store
-from pipeline.supervisor import Context
-from pipeline.topics import INDICATOR_GROUP, SINK_GROUP, STOCK_DATA, split_topic
-from pipeline.watchlist import Watchlist
+from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
@@ -28,103 +30,142 @@ _IN_A_THREAD: Final = 64
 _CHUNK: Final = 500
 
 
-class TickerState:
-    """The series of one ticker, by interval."""
+_Key = tuple[Interval, str]
+"""Interval and source: what bars of two sources say is never computed together."""
 
-    def __init__(self, ticker: str, zone: ZoneInfo, bars: Sequence[Bar] = ()) -> None:
+
+class IndicatorState:
+    """The series of one ticker, by interval and source."""
+
+    def __init__(self, ticker: str, zone: ZoneInfo) -> None:
         self._ticker = ticker
         self._zone = zone
-        self._series: dict[Interval, Series] = {}
-        for interval, of_interval in _by_interval(bars).items():
-            self._of(interval).restore(of_interval)
+        self._series: dict[_Key, Series] = {}
+
+    def restore(self, bars: Sequence[Bar]) -> int:
+        """Take in, before any `merge`, bars that were known before; how many they are."""
+        for key, group in _by_series(bars).items():
+            self._of(key).restore(group)
+        return len(bars)
+
+    @property
+    def keys(self) -> list[_Key]:
+        return list(self._series)
+
+    def owe(self, key: _Key) -> None:
+        """Of what was restored of this series no rows are stored: the next `merge` returns them."""
+        self._of(key).restore((), owed=True)
 
     def merge(self, bars: Sequence[Bar]) -> list[IndicatorRow]:
         """The rows to publish."""
-        return [row for interval, group in _by_interval(bars).items() for row in self._of(interval).merge(group)]
+        return [row for key, group in _by_series(bars).items() for row in self._of(key).merge(group)]
 
     def is_quick(self, bars: Sequence[Bar]) -> bool:
         """Whether the event loop can wait for `merge`."""
         return len(bars) < _IN_A_THREAD and all(
-            self._of(interval).is_quick(group) for interval, group in _by_interval(bars).items()
+            self._of(key).is_quick(group) for key, group in _by_series(bars).items()
         )
 
-    def _of(self, interval: Interval) -> Series:
-        if interval not in self._series:
-            self._series[interval] = Series(self._ticker, interval, self._zone)
-        return self._series[interval]
+    def _of(self, key: _Key) -> Series:
+        if key not in self._series:
+            interval, source = key
+            self._series[key] = Series(self._ticker, interval, self._zone, source)
+        return self._series[key]
 
 
 class IndicatorProcessor:
     """From `stock_data_*` to `indicators_*`.
 
-    The rows of a bar depend on all bars before it, so the state of a ticker is the set of its bars. It is restored
-    when the first record of a partition arrives: from the store, which holds all that the sink has committed, and
-    from the topic between there and that record. The store may be ahead of what this processor has published; what
-    follows from that is the business of `Series.restore`.
+    The rows of a bar depend on all bars before it, so the state of a ticker is the set of its bars, in whatever
+    partitions of its topic they lie: one member of the group has them all. It is restored when the first record of the
+    topic arrives: from the store, which holds all that the sink has committed, and from each partition between there
+    and where this processor stands. The store may be ahead of what this processor has published; what follows from that
+    is the business of `Series.restore`.
     """
 
-    def __init__(self, bus: Bus, store: Store, watchlist: Watchlist, zone: ZoneInfo) -> None:
+    def __init__(
+        self, bus: Bus, store: Store, watchlist: Watchlist, zone: ZoneInfo, *, simulated: bool = False
+    ) -> None:
+        """`simulated` says of which origin all its bars are; it never looks at others. Sessions are days of `zone`
+        where a symbol names no exchange."""
+        self._simulated = simulated
         self._bus = bus
         self._store = store
         self._watchlist = watchlist
         self._zone = zone
-        self._states: dict[TopicPartition, TickerState] = {}
+        self._held = TopicStates[IndicatorState]()
+        self.restoring = False
+        """Whether a batch waits for what is stored of its tickers: of hundreds that takes longer than any other."""
 
     async def run(self, context: Context) -> None:
-        self._states.clear()  # after a failure the state may be ahead of what was published
+        self._held.clear()  # after a failure the state may be ahead of what was published
         await asyncio.to_thread(warm_up)
         subscription = Subscription(self._bus, self._watchlist, {STOCK_DATA})
-        await consume(self._bus, INDICATOR_GROUP, subscription, self._handle, context, listener=self)
-
-    async def on_assigned(self, partitions: Mapping[TopicPartition, int]) -> None:
-        """Nothing yet: state is restored when a partition's first record arrives."""
-
-    async def on_revoked(self, partitions: Collection[TopicPartition]) -> None:
-        """Somebody else works on them now."""
-        for partition in partitions:
-            self._states.pop(partition, None)
+        await consume(
+            self._bus, INDICATOR_GROUP, subscription, self._handle, context, listener=self._held, whole_topics=True
+        )
 
     async def _handle(self, batch: Sequence[Received]) -> None:
-        decoded, _ = decode_all(batch)  # the sink buries what does not decode
-        bars: defaultdict[TopicPartition, list[Bar]] = defaultdict(list)
-        firsts: dict[TopicPartition, int] = {}
+        decoded = self._decoded(batch)
+        bars: defaultdict[str, list[Bar]] = defaultdict(list)
         for record, message in decoded:
             if isinstance(message, Bar):
-                bars[record.source].append(message)
-                firsts.setdefault(record.source, record.offset)
+                bars[record.topic].append(message)
         rows: list[IndicatorRow] = []
-        for partition, group in bars.items():
-            state = self._states.get(partition)
-            if state is None:
-                state = self._states[partition] = await self._restore(partition, firsts[partition])
-            rows += state.merge(group) if state.is_quick(group) else await asyncio.to_thread(state.merge, group)
-        # Of all partitions together: each publication is waited for, and there may be as many partitions as bars.
-        for chunk in batched(rows, _CHUNK):
-            await self._bus.publish(records_of(chunk))
+        try:
+            for topic, group in bars.items():
+                state = self._held.states.get(topic)
+                if state is None:
+                    self.restoring = True
+                    state = await self._restore(topic, self._held.before(batch, topic))
+                    self._held.states[topic] = state
+                rows += state.merge(group) if state.is_quick(group) else await asyncio.to_thread(state.merge, group)
+            # Of all topics together: each publication is waited for, and there may be as many topics as bars.
+            for chunk in batched(rows, _CHUNK):
+                await publish(self._bus, chunk)
+        except BaseException:
+            self._held.drop(bars)
+            raise
+        finally:
+            self.restoring = False
+        self._held.processed(batch)
 
-    async def _restore(self, partition: TopicPartition, until: int) -> TickerState:
-        _, ticker = split_topic(partition.topic)
+    def _decoded(self, batch: Sequence[Received]) -> list[tuple[Received, AnyMessage]]:
+        # The sink sends what does not decode to `dead_letter`, and counts the records of the other origin.
+        decoded, _ = decode_all(batch)
+        return of_origin(decoded, simulated=self._simulated)
+
+    async def _restore(self, topic: str, positions: Mapping[int, int]) -> IndicatorState:
+        """The state before these positions, by partition."""
+        _, ticker = split_topic(topic)
         assert ticker is not None  # noqa: S101 - STOCK_DATA topics belong to a ticker
-        # The sink's offset is read before the store, so that together they miss nothing.
-        committed = (await self._bus.committed(SINK_GROUP, [partition.topic])).get(partition, 0)
-        bars: list[Bar] = []
+        # The sink's offsets are read before the store, so that together they miss nothing.
+        committed = await self._bus.committed(SINK_GROUP, [topic])
+        state = IndicatorState(ticker, zone_of(ticker, self._zone))
+        count = 0
         for interval in INTERVALS:
-            documents = await self._store.find(Query("stock_data", ticker=ticker, interval=interval))
-            bars += await asyncio.to_thread(_bars_of, documents)
-        async for records in self._bus.read(partition, committed, until):
-            decoded, _ = decode_all(records)
-            bars += [message for _, message in decoded if isinstance(message, Bar)]
-        if bars:
-            log.info("%s: restoring %d bars", ticker, len(bars))
-        return await asyncio.to_thread(TickerState, ticker, self._zone, bars)
+            async for documents in self._store.scan(Query("stock_data", ticker=ticker, interval=interval)):
+                bars = await asyncio.to_thread(messages_in, documents, Bar)
+                ours = [bar for bar in bars if bar.simulated == self._simulated]
+                count += await asyncio.to_thread(state.restore, ours)
+        for partition, until in positions.items():
+            where = TopicPartition(topic, partition)
+            async for records in self._bus.read(where, committed.get(where, 0), until):
+                bars = [message for _, message in self._decoded(records) if isinstance(message, Bar)]
+                count += await asyncio.to_thread(state.restore, bars)
+        if count:
+            log.info("%s: restored %d bars", ticker, count)
+        for key in state.keys:
+            if not await self._has_rows(ticker, *key):
+                state.owe(key)
+        return state
+
+    async def _has_rows(self, ticker: str, interval: Interval, source: str) -> bool:
+        return bool(await self._store.find(Query("indicators", ticker, interval, source, last=1)))
 
 
-def _bars_of(documents: list[dict[str, object]]) -> list[Bar]:
-    return [msgspec.convert(document, Bar) for document in documents]
-
-
-def _by_interval(bars: Sequence[Bar]) -> dict[Interval, list[Bar]]:
-    groups: dict[Interval, list[Bar]] = {}
+def _by_series(bars: Sequence[Bar]) -> dict[_Key, list[Bar]]:
+    groups: dict[_Key, list[Bar]] = {}
     for bar in bars:
-        groups.setdefault(bar.interval, []).append(bar)
+        groups.setdefault((bar.interval, bar.source), []).append(bar)
     return groups

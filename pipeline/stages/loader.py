@@ -4,29 +4,37 @@ import asyncio
 import logging
 from collections.abc import Container, Iterable, Sequence
 from contextlib import aclosing
+from datetime import datetime, tzinfo
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from pipeline.aio import first_of
 from pipeline.bus.base import Bus
 from pipeline.clock import Clock, SystemClock
-from pipeline.records import records_of
-from pipeline.snapshot import LoadView
+from pipeline.contract.snapshot import LoadView
+from pipeline.model.instruments import zone_of
+from pipeline.model.messages import AnyMessage, Bar, DeadLetter
+from pipeline.model.redaction import sentence
+from pipeline.model.splits import jumps, told
+from pipeline.model.tickers import parse_tickers
 from pipeline.sources.base import Source, SourceError
 from pipeline.stages.producer import taken
-from pipeline.statefile import StateFile
-from pipeline.supervisor import Context, first_of, sentence
-from pipeline.tickers import parse_tickers
+from pipeline.stages.publish import publish
+from pipeline.storage.statefile import StateFile
+from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
 # Seconds that a load is shown after it ended.
 _DONE_SHOWN: Final = 30.0
 _FAILED_SHOWN: Final = 600.0
+_UTC: Final = ZoneInfo("UTC")
 
 
 class Pending(msgspec.Struct):
-    """The loads that have not ended, in their order: they are gone on with after a restart."""
+    """The loads that have not ended, in order: they continue after a restart."""
 
     tickers: list[str] = []
 
@@ -35,7 +43,7 @@ class Pending(msgspec.Struct):
 
 
 class Loader:
-    """Loads one ticker after the other. A failed load of one ticker says so and lets the next go on.
+    """Loads one ticker after the other. A load that fails is reported, and the next one begins.
 
     With a `memory`, loads that a stop interrupts are taken up again by the next process.
     """
@@ -47,7 +55,9 @@ class Loader:
         clock: Clock | None = None,
         secrets: Sequence[str] = (),
         memory: StateFile[Pending] | None = None,
+        zone: ZoneInfo = _UTC,
     ) -> None:
+        """A daily bar is a day of `zone` where a symbol names no exchange."""
         self._source = source
         self._bus = bus
         self._clock = clock or SystemClock()
@@ -56,6 +66,7 @@ class Loader:
         self._ended: dict[str, float] = {}
         self.loads: dict[str, LoadView] = {}
         self._memory = memory
+        self._zone = zone
         self._current: str | None = None
         self._cancelled = asyncio.Event()
 
@@ -118,36 +129,82 @@ class Loader:
 
     async def _load(self, ticker: str, context: Context) -> None:
         self._update(ticker, state="loading", done=0, total=0, note="")
+        gained = _Gained(zone_of(ticker, self._zone))
+        note = ""
         try:
             async with aclosing(taken(self._source.history(ticker), context)) as history:
                 async for chunk in history:
-                    await self._bus.publish(records_of(chunk.messages))
+                    with context.effect():
+                        await publish(self._bus, chunk.messages)
                     context.count(len(chunk.messages))
-                    self._update(ticker, done=chunk.done, total=chunk.total, note=chunk.note)
+                    gained.add(chunk.messages)
+                    note = chunk.note
+                    self._update(ticker, done=chunk.done, total=chunk.total, note=note)
             if context.stopping.is_set():
                 return  # still "loading", so a restarted loader begins it again
+            if gained.misfits and not gained.data:
+                raise SourceError(gained.note)
         except SourceError as error:
             log.warning("the history of %s cannot be loaded: %s", ticker, error)
-            self._update(ticker, state="failed", note=sentence(error, self._secrets))
-            self._end(ticker)
+            self._end(ticker, state="failed", note=sentence(error, self._secrets))
         except Exception as error:
+            if self._cancelled.is_set():
+                return
             self._update(ticker, state="waiting", note=sentence(error, self._secrets))
             raise
         else:
-            self._update(ticker, state="done")
-            self._end(ticker)
-            log.info("the history of %s is loaded: %d messages", ticker, self.loads[ticker].done)
+            if gained.note:
+                log.warning("the history of %s: %s", ticker, gained.note)
+            self._end(ticker, state="done", note="; ".join(filter(None, (note, gained.note))))
+            log.info("the history of %s is loaded: %d messages", ticker, gained.data)
 
-    def _end(self, ticker: str) -> None:
-        self._ended[ticker] = self._clock.monotonic()
-        self._remember()
+    def _end(self, ticker: str, **changes: object) -> None:
+        if not self._cancelled.is_set():
+            self._update(ticker, **changes)
+            self._ended[ticker] = self._clock.monotonic()
+            self._remember()
 
     def _remember(self) -> None:
         if self._memory is not None:
             self._memory.save(Pending([ticker for ticker, load in self.loads.items() if _is_active(load)]))
 
     def _update(self, ticker: str, **changes: object) -> None:
-        self.loads[ticker] = msgspec.structs.replace(self.loads[ticker], **changes)
+        # The load under way may have been cancelled in this very tick, and another of the ticker been asked for.
+        if not self._cancelled.is_set():
+            self.loads[ticker] = msgspec.structs.replace(self.loads[ticker], **changes)
+
+
+class _Gained:
+    """What a load has brought: data, and what of it did not fit."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self.data = 0
+        self.misfits = 0
+        self._first_misfit = ""
+        self._daily: dict[datetime, tuple[float, float]] = {}
+
+    def add(self, messages: Iterable[AnyMessage]) -> None:
+        for message in messages:
+            match message:
+                case DeadLetter():
+                    self.misfits += 1
+                    self._first_misfit = self._first_misfit or f"{message.topic}: {message.reason}"
+                    continue
+                case Bar(interval="daily"):
+                    self._daily[message.ts] = message.open, message.close
+            self.data += 1
+
+    @property
+    def note(self) -> str:
+        """What a user should know of it; empty where all is well."""
+        notes = []
+        if self.misfits:
+            some = f"{self.misfits} of {self.misfits + self.data}" if self.data else f"none of {self.misfits}"
+            fit = "do not fit" if self.data else "fits"
+            notes.append(f"{some} {fit}; the first is {self._first_misfit}")
+        bars = ((ts, *prices) for ts, prices in sorted(self._daily.items()))
+        return "; ".join(filter(None, (*notes, told(jumps(bars), self._zone))))
 
 
 def _shown(load: LoadView) -> float:

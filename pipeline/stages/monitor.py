@@ -8,27 +8,29 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from pipeline.aio import first_of
 from pipeline.bus.base import Bus, BusError, Member
+from pipeline.bus.client import is_pipeline
+from pipeline.bus.lag import lag_of, position_of
 from pipeline.clock import Clock
-from pipeline.lag import LagWindow
-from pipeline.meters import Rate
-from pipeline.retention import Retention
-from pipeline.snapshot import MAX_TOPICS, GroupLag, GroupStatus, GroupView, MemberView, TopicView
-from pipeline.stages.consume import Subscription
-from pipeline.store.base import Store
-from pipeline.supervisor import Context, first_of
-from pipeline.topics import (
+from pipeline.contract.retention import Retention
+from pipeline.contract.snapshot import MAX_TOPICS, GroupLag, GroupStatus, GroupView, MemberView, TopicView
+from pipeline.model.topics import (
     DEAD_LETTER,
     GENERAL,
-    INDICATOR_GROUP,
+    GROUPS,
     PER_TICKER,
-    PRODUCER_GROUP,
     READERS,
-    SENTIMENT_GROUP,
-    SINK_GROUP,
+    is_ours,
+    ours,
     split_topic,
 )
-from pipeline.watchlist import Watchlist
+from pipeline.model.watchlist import Watchlist
+from pipeline.stages.consume import Subscription
+from pipeline.store.base import Store
+from pipeline.supervision.lag import LagWindow
+from pipeline.supervision.meters import RateMeter
+from pipeline.supervision.supervisor import Context
 
 PERIOD: Final = 1.0
 RETENTION_PERIOD: Final = 60.0
@@ -36,8 +38,7 @@ RETENTION_PERIOD: Final = 60.0
 MEMBERS_EVERY: Final = 3
 """Members change seldom: they are looked at every so many looks."""
 
-_READING: Final = (INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP)
-_GROUPS: Final = (PRODUCER_GROUP, *_READING)
+_READING: Final = tuple(dict.fromkeys(group for groups in READERS.values() for group in groups))
 
 
 class Monitor:
@@ -52,15 +53,18 @@ class Monitor:
         watchlist: Watchlist,
         clock: Clock,
         exhausted: Callable[[], bool] = lambda: False,
+        starting: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`starting` says whether stages still work off a start, such as reading what is stored of many tickers."""
         self._bus = bus
         self._store = store
         self._watchlist = watchlist
         self._clock = clock
         self._exhausted = exhausted
+        self._starting = starting
         self.idle = False
         self._windows: defaultdict[tuple[str, str], LagWindow] = defaultdict(LagWindow)
-        self._rates: dict[str, Rate] = {}
+        self._rates: dict[str, RateMeter] = {}
         self._ends: dict[str, int] | None = None
         self._lagging = False
         self._judged: dict[tuple[str, str], tuple[GroupStatus, float]] = {}
@@ -80,16 +84,17 @@ class Monitor:
         while not context.stopping.is_set():
             await context.checkpoint()
             exhausted = self._exhausted()  # asked first: what is published after a look would not be in it
-            try:
-                await self.look(await subscription.refresh())
-            except BusError:
-                self.idle = False
-                raise
-            self.idle = exhausted and not self._lagging
-            if looks % MEMBERS_EVERY == 0:
-                await self._look_at_members()
-            looks += 1
-            self.documents = await self._store.counts()
+            with context.effect():
+                try:
+                    await self.look(await subscription.refresh())
+                except BusError:
+                    self.idle = False
+                    raise
+                self.idle = exhausted and not self._lagging
+                if looks % MEMBERS_EVERY == 0:
+                    await self._look_at_members()
+                looks += 1
+                self.documents = await self._store.counts()
             await first_of(context.stopping.wait(), self._clock.sleep(PERIOD))
 
     async def look(self, topics: set[str]) -> None:
@@ -107,16 +112,17 @@ class Monitor:
         for where, (begin, end) in offsets.items():
             ends[where.topic] += end
             for group in READERS[split_topic(where.topic)[0]]:
-                position = max(committed[group].get(where, 0), begin)
-                positions[where.topic, group] += position
-                lags[where.topic, group] += max(0, end - position)
+                done = committed[group].get(where)
+                positions[where.topic, group] += position_of(done, begin)
+                lags[where.topic, group] += lag_of(done, begin, end)
         self._lagging = any(lags.values())
+        starting = self._starting()
         for key, lag in lags.items():
-            self._judge(key, positions[key], lag)
+            self._judge(key, positions[key], lag, starting=starting)
         before = ends if self._ends is None else self._ends
         for topic, end in ends.items():
             if topic not in self._rates:
-                self._rates[topic] = Rate(self._clock.monotonic)
+                self._rates[topic] = RateMeter(self._clock.monotonic)
             self._rates[topic].add(max(0, end - before.get(topic, end)))
         if ends.get(DEAD_LETTER, 0) > before.get(DEAD_LETTER, 0):
             self.dead_letter_at = self._clock.now().timestamp()
@@ -145,9 +151,9 @@ class Monitor:
             self._asked_at = now
             self._retention = await self._bus.retention(topics)
 
-    def _judge(self, key: tuple[str, str], position: int, lag: int) -> None:
+    def _judge(self, key: tuple[str, str], position: int, lag: int, *, starting: bool) -> None:
         window = self._windows[key]
-        window.observe(position, lag)
+        window.observe(position, lag, starting=starting)
         status = window.status()
         if key not in self._judged or self._judged[key][0] != status:
             self._judged[key] = status, self._clock.now().timestamp()
@@ -155,10 +161,10 @@ class Monitor:
     @property
     def groups(self) -> list[GroupView]:
         """Those that have members."""
-        return [GroupView(group=group, members=found) for group in _GROUPS if (found := self._members.get(group))]
+        return [GroupView(group=group, members=found) for group in GROUPS if (found := self._members.get(group))]
 
     async def _look_at_members(self) -> None:
-        for group in _GROUPS:
+        for group in GROUPS:
             members = await self._bus.members(group)
             if members is not None:  # else as it was, until they have settled it
                 views = [_member_view(member, here=member.client == self._bus.client) for member in members]
@@ -178,13 +184,15 @@ class Monitor:
         return GroupLag(group=group, lag=lag, status=status, since=None if status == "OK" else since)
 
 
+def is_foreign(member: Member) -> bool:
+    """Whether it is another application, by its name or by what it works on."""
+    return not (is_pipeline(member.client) and all(is_ours(where.topic) for where in member.partitions))
+
+
 def _member_view(member: Member, *, here: bool) -> MemberView:
     tickers, general = set(), set()
-    for topic in {where.topic for where in member.partitions}:
-        try:
-            _, ticker = split_topic(topic)
-        except ValueError:
-            continue  # somebody else's, under a group name that happens to be ours
+    for topic in ours(where.topic for where in member.partitions):
+        _, ticker = split_topic(topic)
         if ticker is None:
             general.add(topic)
         else:
@@ -193,6 +201,7 @@ def _member_view(member: Member, *, here: bool) -> MemberView:
         client=member.client,
         host=member.host,
         here=here,
+        foreign=not here and is_foreign(member),
         tickers=sorted(tickers),
         general=sorted(general),
         partitions=len(member.partitions),

@@ -1,21 +1,22 @@
-"""The claimant sees to it that each ticker is published by one process at a time."""
+"""Topic ownership: each ticker is published by one process at a time."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+from pipeline.aio import first_of
 from pipeline.bus.base import Bus
-from pipeline.supervisor import Context, first_of
-from pipeline.topics import ECONOMIC, PRODUCER_GROUP, STOCK_DATA, topic_for
-from pipeline.watchlist import Watchlist
+from pipeline.model.topics import ECONOMIC, PRODUCER_GROUP, STOCK_DATA, topic_for
+from pipeline.model.watchlist import Watchlist
+from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 5.0
 
 
-class Claimant:
+class TopicOwnership:
     """Claims the watched tickers, and the economic series if `economic`, among all processes that produce.
 
     `tickers` are those held, as a watchlist for feeds to follow; `economic` has an entry while the economic series are
@@ -45,7 +46,7 @@ class Claimant:
         return self._settled_at == self._watchlist.version
 
     async def run(self, context: Context) -> None:
-        """Claim what is watched until told to stop; when that fails, nothing is held until it works again."""
+        """Claim what is watched until asked to stop; after a failure nothing is held until claiming works again."""
         claims = self._bus.claims(PRODUCER_GROUP)
         try:
             context.ready()
@@ -71,6 +72,6 @@ class Claimant:
         self.tickers.become(ticker for ticker in self._watchlist if topic_for(STOCK_DATA, ticker) in topics)
         if self.tickers.tickers != before:
             others = [ticker for ticker in self._watchlist if ticker not in self.tickers]
-            elsewhere = f"; by another process: {', '.join(others)}" if others else ""
+            elsewhere = f"; not here: {', '.join(others)}" if others else ""
             log.info("published here: %s%s", ", ".join(self.tickers) or "nothing", elsewhere)
         self._on_tickers([ticker for ticker in self.tickers if ticker not in before])

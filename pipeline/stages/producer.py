@@ -5,11 +5,12 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from pipeline.aio import first_of
 from pipeline.bus.base import Bus
-from pipeline.records import records_of
+from pipeline.model.watchlist import Watchlist
 from pipeline.sources.base import Feed
-from pipeline.supervisor import Context, first_of
-from pipeline.watchlist import Watchlist
+from pipeline.stages.publish import publish
+from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Producer:
         return not self._held or self._exhausted_at == self._held.version
 
     async def run(self, context: Context) -> None:
-        """Publish until told to stop. An exhausted feed is asked again when what is held changes."""
+        """Publish until asked to stop. An exhausted feed is asked again when what is held changes."""
         while not context.stopping.is_set():
             version = self._held.version
             self._exhausted_at = None
@@ -48,12 +49,13 @@ class Producer:
                 if not self._held:  # all is another's now, also this batch
                     return
                 # Publishing is awaited before the next batch is asked for: that is the back-pressure.
-                await self._bus.publish(records_of(batch))
+                with context.effect():
+                    await publish(self._bus, batch)
                 context.count(len(batch))
 
 
 async def taken[T](stream: AsyncGenerator[T], context: Context) -> AsyncGenerator[T]:
-    """What the stream yields until it ends or the service shall stop, held back while the service is paused."""
+    """What the stream yields until it ends or the service is asked to stop, held back while the service is paused."""
     async with aclosing(stream):
         while not context.stopping.is_set():
             await context.checkpoint()

@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 
+from pipeline.analytics.sentiment import SentimentScorer
 from pipeline.bus.base import Bus, Received
-from pipeline.messages import Article, Post
-from pipeline.records import decode_all, records_of
-from pipeline.sentiment import SentimentScorer
+from pipeline.bus.records import decode_all, of_origin
+from pipeline.model.messages import Article, Post
+from pipeline.model.topics import NEWS, SENTIMENT_GROUP, SOCIAL
+from pipeline.model.watchlist import Watchlist
 from pipeline.stages.consume import Subscription, consume
-from pipeline.supervisor import Context
-from pipeline.topics import NEWS, SENTIMENT_GROUP, SOCIAL
-from pipeline.watchlist import Watchlist
+from pipeline.stages.publish import publish
+from pipeline.supervision.supervisor import Context
 
 
 class SentimentProcessor:
     """From `news_*` and `social_*` to `sentiment_*`. Stateless: the same item always scores the same."""
 
-    def __init__(self, bus: Bus, watchlist: Watchlist, scorer: SentimentScorer) -> None:
+    def __init__(self, bus: Bus, watchlist: Watchlist, scorer: SentimentScorer, *, simulated: bool = False) -> None:
+        """`simulated` says of which origin all it scores is."""
+        self._simulated = simulated
         self._bus = bus
         self._watchlist = watchlist
         self._scorer = scorer
@@ -25,6 +28,8 @@ class SentimentProcessor:
         await consume(self._bus, SENTIMENT_GROUP, subscription, self._handle, context)
 
     async def _handle(self, batch: Sequence[Received]) -> None:
-        decoded, _ = decode_all(batch)  # the sink buries what does not decode
+        # The sink sends what does not decode to `dead_letter`, and counts the records of the other origin.
+        decoded, _ = decode_all(batch)
+        decoded = of_origin(decoded, simulated=self._simulated)
         scored = [self._scorer.score_item(item) for _, item in decoded if isinstance(item, Article | Post)]
-        await self._bus.publish(records_of(scored))
+        await publish(self._bus, scored)

@@ -6,16 +6,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from pipeline.bus.base import Bus, Received
-from pipeline.documents import COLLECTIONS, Document, document_of
-from pipeline.messages import DeadLetter
-from pipeline.meters import Latency, Rate
-from pipeline.records import age_of, dead_letter, decode_all, records_of
-from pipeline.snapshot import CollectionView
+from pipeline.bus.records import age_of, dead_letter, decode_all, of_origin
+from pipeline.contract.snapshot import CollectionView
+from pipeline.model.documents import COLLECTIONS, Document, document_of
+from pipeline.model.messages import AnyMessage, DeadLetter
+from pipeline.model.topics import DEAD_LETTER, GENERAL, PER_TICKER, SINK_GROUP
+from pipeline.model.watchlist import Watchlist
 from pipeline.stages.consume import Subscription, consume
+from pipeline.stages.publish import send_to_dead_letter
 from pipeline.store.base import Store
-from pipeline.supervisor import Context
-from pipeline.topics import GENERAL, PER_TICKER, SINK_GROUP
-from pipeline.watchlist import Watchlist
+from pipeline.supervision.meters import Latency, RateMeter
+from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class WriteMeter:
     """Rate and latency of the writes to one collection, and the delay of what is written."""
 
     def __init__(self) -> None:
-        self.rate = Rate()
+        self.rate = RateMeter()
         self.latency = Latency()
         self.delay = Latency()
 
@@ -48,10 +49,17 @@ def _ms(latency: Latency, q: float) -> float | None:
 
 
 class Sink:
-    """Consumes all topics. What cannot be decoded or written becomes a dead letter; it is the only stage that says so,
-    for it is the only one that reads everything."""
+    """Consumes all topics. What cannot be decoded or written becomes a dead letter; it is the only stage that does so,
+    because only it reads everything. A dead letter never becomes another: the first that the store refuses would be
+    followed by one of itself, and so on without end.
 
-    def __init__(self, bus: Bus, store: Store, watchlist: Watchlist) -> None:
+    Records of the other origin (`simulated`, or not) are counted as `set_aside`, and stay where they are: they are
+    whole, and may be very many where a bus was used before there were namespaces.
+    """
+
+    def __init__(self, bus: Bus, store: Store, watchlist: Watchlist, *, simulated: bool = False) -> None:
+        self._simulated = simulated
+        self.set_aside = 0
         self._bus = bus
         self._store = store
         self._watchlist = watchlist
@@ -63,10 +71,12 @@ class Sink:
         await consume(self._bus, SINK_GROUP, subscription, self._handle, context)
 
     async def _handle(self, batch: Sequence[Received]) -> None:
-        decoded, dead = decode_all(batch)
+        decoded, dead = decode_all(batch, simulated=self._simulated)
+        own = of_origin(decoded, simulated=self._simulated)
+        self._count_others(decoded, len(decoded) - len(own))
         origins: dict[tuple[str, str], Received] = {}
         by_collection: defaultdict[str, list[Document]] = defaultdict(list)
-        for record, message in decoded:
+        for record, message in own:
             document = document_of(message)
             origins[document.collection, document.id] = record
             by_collection[document.collection].append(document)
@@ -79,11 +89,29 @@ class Sink:
             delay = age_of(origins[collection, documents[0].id])
             if delay is not None:
                 meter.delay.add(delay)
-            dead += [dead_letter(origins[collection, document.id], reason) for document, reason in result.rejected]
-        await self._bury(dead)
+            dead += [
+                dead_letter(origins[collection, document.id], reason, simulated=self._simulated)
+                for document, reason in result.rejected
+            ]
+        await self._send_to_dead_letter(dead)
 
-    async def _bury(self, dead: list[DeadLetter]) -> None:
-        if dead:
-            await self._bus.publish(records_of(dead))
-            self.dead_letters += len(dead)
-            log.warning("%d records to dead_letter, the last from %s: %s", len(dead), dead[-1].topic, dead[-1].reason)
+    def _count_others(self, decoded: Sequence[tuple[Received, AnyMessage]], count: int) -> None:
+        if not count:
+            return
+        if not self.set_aside:
+            topic = next(record.topic for record, message in decoded if message.simulated != self._simulated)
+            theirs, ours = ("real", "simulated") if self._simulated else ("simulated", "real")
+            log.warning(
+                "there are %s data in topics of %s data, such as %s; they are counted and otherwise ignored; "
+                "`fintrends-tui doctor` explains why",
+                theirs,
+                ours,
+                topic,
+            )
+        self.set_aside += count
+
+    async def _send_to_dead_letter(self, dead: list[DeadLetter]) -> None:
+        for letter in (letter for letter in dead if letter.topic == DEAD_LETTER):
+            log.error("the dead letter at offset %d is not stored: %s", letter.offset, letter.reason)
+        await send_to_dead_letter(self._bus, [letter for letter in dead if letter.topic != DEAD_LETTER])
+        self.dead_letters += len(dead)

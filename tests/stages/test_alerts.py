@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.alerts import Alerts, InvalidRuleError, Rule, parse_rule
 from pipeline.clock import SystemClock
-from pipeline.settings import AlertSettings, SettingsError, SupervisorSettings, load
-from pipeline.snapshot import AlertView
+from pipeline.config.settings import AlertSettings, SettingsError, SupervisorSettings, load
+from pipeline.contract.alerts import sentence_of
+from pipeline.contract.snapshot import AlertView
+from pipeline.model.alert_rules import Alerts, InvalidRuleError, Rule, parse_rule
 from pipeline.stages.alerts import PERIOD, AlertStage, run_command
-from pipeline.supervisor import Supervisor
-from tests.fakes import FakeClock
+from pipeline.supervision.supervisor import Supervisor
+from testkit.fakes import FakeClock
 
 ABOVE = Rule("AAPL", "price", ">", 250.0)
 
@@ -42,14 +43,14 @@ def test_a_rule_is_read(text: str, rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "is no rule; write"),
-        ("AAPL price 250", "is no rule; write"),
-        ("AAPL price = 250", "is no rule; write"),
-        ("AAPL MSFT price > 250", "is no rule; write"),
-        ("AAPL prize > 250", "'prize' is no metric; there are price, "),
-        ("AAPL price > much", "'much' is no number"),
-        ("AAPL price > nan", "'nan' is no number"),
-        ("AAPL price > 1e999", "'1e999' is no number"),
+        ("", "is not a rule; write"),
+        ("AAPL price 250", "is not a rule; write"),
+        ("AAPL price = 250", "is not a rule; write"),
+        ("AAPL MSFT price > 250", "is not a rule; write"),
+        ("AAPL prize > 250", "'prize' is not a metric; the metrics are price, "),
+        ("AAPL price > much", "'much' is not a number"),
+        ("AAPL price > nan", "'nan' is not a number"),
+        ("AAPL price > 1e999", "'1e999' is not a number"),
         ("A$PL price > 1", "'A$PL' is not a ticker symbol"),
         ("AAPL lag > 1", "lag is the pipeline's"),
     ],
@@ -63,7 +64,7 @@ def test_what_is_no_rule_is_explained(text: str, reason: str) -> None:
 def test_a_bad_rule_in_the_configuration_is_named(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[alerts]\nrules = ["AAPL prize > 250"]\n')
-    with pytest.raises(SettingsError, match=r"alerts.*'prize' is no metric"):
+    with pytest.raises(SettingsError, match=r"alerts.*'prize' is not a metric"):
         load(config, environ={})
 
 
@@ -89,6 +90,69 @@ def test_between_two_alerts_the_value_was_back_beyond_the_margin(prices: list[fl
         assert fired
 
 
+@pytest.mark.parametrize(
+    ("metric", "value", "doubt"),
+    [
+        ("change_percent", 791.9, True),
+        ("change_percent", -90, True),
+        ("return_1", -0.5, True),
+        ("return_1", 1.0, True),
+        ("change_percent", 60, False),
+        ("change_percent", -40, False),
+        ("return_1", 0.3, False),
+        ("price", 791.9, False),
+    ],
+)
+def test_a_change_as_at_a_split_is_told_with_its_doubt(metric: str, value: float, doubt: bool) -> None:
+    rule = f"{metric} {'>' if value > 0 else '<'} 0"
+    alert = AlertView(seq=1, at=0.0, rule=rule, ticker="LCID", metric=metric, value=value)
+    assert ("perhaps a split" in sentence_of(alert)) == doubt
+
+
+@pytest.mark.parametrize(
+    ("text", "alert"),
+    [
+        ("SHIB-USD price > 0.00001324", "SHIB-USD price is 0.00001325 (SHIB-USD price > 0.00001324)"),
+        ("BTC-USD price>768655.98", "BTC-USD price is 768655.99 (BTC-USD price > 768655.98)"),
+        ("CL=F price < -37.5", "CL=F price is -37.63 (CL=F price < -37.5)"),
+        ("PEPE-USD price>1e-9", "PEPE-USD price is 0.0000000015 (PEPE-USD price > 0.000000001)"),
+        ("M&M.NS price > 3,000".replace(",", ""), "M&M.NS price is 3001.05 (M&M.NS price > 3000)"),
+        ("BRK-A volume > 1e16", "BRK-A volume is 20000000000000000 (BRK-A volume > 10000000000000000)"),
+    ],
+)
+def test_numbers_in_alerts_have_the_digits_they_need(text: str, alert: str) -> None:
+    rule = parse_rule(text)
+    value = float(alert.split(" is ")[1].split()[0])
+    (fired,) = Alerts([rule], 0.5).observe(rule.ticker, {rule.metric: value})
+    view = AlertView(seq=1, at=0, rule=str(rule), ticker=fired.ticker or "", metric=rule.metric, value=fired.value)
+    assert sentence_of(view) == alert
+    assert parse_rule(str(rule)) == rule
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_rule_reads_back_whatever_its_threshold(threshold: float) -> None:
+    rule = Rule("AAPL", "price", ">", threshold)
+    assert parse_rule(str(rule)) == rule
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "again"),
+    [
+        ("price > 0.00001324", {"price": 0.00001330}, {"price": 0.00001300}),
+        ("macd_hist > 0", {"price": 0.00001324, "macd_hist": 1e-7}, {"price": 0.00001324, "macd_hist": -1e-7}),
+        ("vwap < 0.5", {"price": 0.5, "vwap": 0.499}, {"price": 0.5, "vwap": 0.503}),
+    ],
+)
+def test_a_rule_on_a_tiny_price_is_over_when_the_price_is_back(
+    rule: str, values: dict[str, float], again: dict[str, float]
+) -> None:
+    alerts = Alerts([parse_rule(rule)], 0.5)
+    assert alerts.observe("SHIB-USD", values)
+    assert not alerts.observe("SHIB-USD", values)
+    assert not alerts.observe("SHIB-USD", again)
+    assert alerts.observe("SHIB-USD", values)
+
+
 def test_a_rule_without_a_ticker_is_about_each() -> None:
     alerts = Alerts([parse_rule("rsi_14 < 30")], 0.5)
     assert [a.ticker for t in ("AAPL", "MSFT") for a in alerts.observe(t, {"rsi_14": 20.0})] == ["AAPL", "MSFT"]
@@ -102,6 +166,28 @@ def test_a_pipeline_metric_is_the_pipelines() -> None:
     assert (alert.ticker, alert.value) == (None, 11.0)
 
 
+def test_what_fired_on_another_sources_figures_has_not_fired() -> None:
+    alerts = Alerts([ABOVE, parse_rule("MSFT price > 1")], 0.5)
+    assert alerts.observe("MSFT", {"price": 2.0}, "a")
+    assert alerts.observe("AAPL", {"price": 251.0}, "a")
+    assert not alerts.observe("AAPL", {"price": 252.0}, "a")
+    assert not alerts.observe("AAPL", {}, None)  # it is unknown for a while: that is no other source
+    assert not alerts.observe("AAPL", {"price": 252.0}, "a")
+    assert alerts.observe("AAPL", {"price": 251.0}, "b")
+    assert not alerts.observe("AAPL", {"price": 249.9}, "c")
+    assert alerts.fired == {(Rule("MSFT", "price", ">", 1.0), "MSFT")}
+
+
+def test_what_fired_for_tickers_that_nobody_watches_is_forgotten() -> None:
+    alerts = Alerts([parse_rule("price > 100"), parse_rule("lag > 1")], 0.5)
+    for ticker in ("AAPL", "MSFT"):
+        assert alerts.observe(ticker, {"price": 120.0}, "a")
+    assert alerts.observe(None, {"lag": 2.0})
+    alerts.keep(["MSFT"])
+    assert {ticker for _, ticker in alerts.fired} == {"MSFT", None}
+    assert alerts.observe("AAPL", {"price": 120.0}, "a")  # watched again, it is news
+
+
 class Bench:
     """A stage on a clock that stands, and the values it sees."""
 
@@ -109,7 +195,15 @@ class Bench:
         self.values: dict[str | None, Mapping[str, float | None]] = {"AAPL": {"price": 200.0}, None: {"lag": 0.0}}
         self.clock = FakeClock()
         self.file = directory / "alerts.json"
-        self.stage = AlertStage(AlertSettings(**settings), lambda: self.values, self.file, self.clock)  # type: ignore[arg-type]
+        self.source = "a"
+        self.stage = AlertStage(
+            AlertSettings(**settings),  # type: ignore[arg-type]
+            lambda: self.values,
+            self.file,
+            directory / "fired.json",
+            self.clock,
+            lambda _: self.source,
+        )
 
     async def see(self, *prices: float) -> list[AlertView]:
         """What is told after these prices, each seen once."""
@@ -140,6 +234,27 @@ async def test_a_crossing_is_told_once_and_outlives_a_restart(tmp_path: Path) ->
     assert second.seq == alert.seq + 1
 
 
+async def test_another_source_after_a_restart_is_another_source(tmp_path: Path) -> None:
+    rules = ["AAPL price > 250"]
+    assert len(await Bench(tmp_path, rules=rules).see(251)) == 1
+    assert await Bench(tmp_path, rules=rules).see(252) == []
+    again = Bench(tmp_path, rules=rules)
+    again.source = "b"
+    assert len(await again.see(252)) == 1
+
+
+async def test_a_ticker_that_is_removed_is_forgotten(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, rules=["price > 250"])
+    assert len(await bench.see(251)) == 1
+    supervisor = Supervisor(SupervisorSettings(), bench.clock)
+    del bench.values["AAPL"]
+    supervisor.add("alerts", "view", bench.stage.run)
+    await bench.clock.advance(0)
+    await supervisor.stop(5)
+    assert bench.stage.rules()[0].fired == []
+    assert json.loads((tmp_path / "fired.json").read_text())["fired"] == []
+
+
 async def test_rules_from_the_screen_are_remembered_and_can_be_removed(tmp_path: Path) -> None:
     stage = Bench(tmp_path, rules=["lag > 5"]).stage
     assert stage.add("msft price<1") == "MSFT price < 1"
@@ -150,12 +265,23 @@ async def test_rules_from_the_screen_are_remembered_and_can_be_removed(tmp_path:
     assert [r.rule for r in Bench(tmp_path).stage.rules()] == []
 
 
-@pytest.mark.parametrize("content", ["{", '{"rules": ["AAPL prize > 1"]}', '{"history": 3}', "\udcff"])
-def test_a_damaged_memory_stops_nobody(tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "alerts.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("alerts.json", "{"),
+        ("alerts.json", '{"rules": ["AAPL prize > 1"]}'),
+        ("alerts.json", "\udcff"),
+        ("fired.json", '{"history": 3}'),
+        ("fired.json", '{"fired": [["AAPL prize > 1", null]]}'),
+    ],
+)
+def test_a_damaged_memory_stops_nobody(
+    tmp_path: Path, file: str, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / file).write_bytes(content.encode("utf-8", "surrogateescape"))
     stage = Bench(tmp_path).stage
     assert stage.rules() == []
-    assert "alerts.json cannot be read" in caplog.text
+    assert f"{file} cannot be read" in caplog.text
 
 
 async def test_a_full_disk_stops_no_alert(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bus.embedded import EmbeddedBus
-from pipeline.messages import Bar
-from pipeline.records import records_of
+from pipeline.bus.embedded.bus import EmbeddedBus
+from pipeline.bus.records import records_of
+from pipeline.model.messages import Bar
+from pipeline.model.topics import INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP
+from pipeline.model.watchlist import Watchlist
 from pipeline.stages.backlog import GONE_SECONDS, Backlog
-from pipeline.stages.consume import next_offsets
-from pipeline.topics import INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP
-from pipeline.watchlist import Watchlist
-from tests.fakes import START, FakeClock
+from testkit.fakes import START, FakeClock
 
 TOPIC = "stock_data_aapl"
 
@@ -50,7 +49,8 @@ async def test_it_is_done_when_a_member_has_committed_everything(bus: EmbeddedBu
     waiting = backlog(bus, clock)
     worker = bus.consumer(SINK_GROUP, {TOPIC})
     assert not await waiting.is_done()
-    await worker.commit(next_offsets(await worker.poll(10, 1.0)))
+    assert await worker.poll(10, 1.0)
+    await worker.commit(worker.reached)
     assert await waiting.is_done()
     await worker.close()
 

@@ -7,15 +7,15 @@ import msgspec
 import pytest
 
 from pipeline.bus.base import Record, TopicPartition
-from pipeline.bus.embedded import EmbeddedBus
-from pipeline.lag import HISTORY, WINDOW
-from pipeline.retention import Retention
-from pipeline.snapshot import MAX_TOPICS, GroupLag
+from pipeline.bus.embedded.bus import EmbeddedBus
+from pipeline.contract.retention import Retention
+from pipeline.contract.snapshot import MAX_TOPICS, GroupLag
+from pipeline.model.topics import SINK_GROUP, topic_for
+from pipeline.model.watchlist import Watchlist
 from pipeline.stages.monitor import Monitor
-from pipeline.store.embedded import EmbeddedStore
-from pipeline.topics import SINK_GROUP, topic_for
-from pipeline.watchlist import Watchlist
-from tests.fakes import START, FakeClock
+from pipeline.store.embedded.store import EmbeddedStore
+from pipeline.supervision.lag import HISTORY, WINDOW
+from testkit.fakes import START, FakeClock
 
 TOPIC = "stock_data_aapl"
 WEEK = Retention(ms=7 * 86_400_000)
@@ -28,7 +28,9 @@ class Watched:
         self.clock = FakeClock()
         self.bus = EmbeddedBus(directory / "bus.sqlite")
         self.store = EmbeddedStore(directory / "store.sqlite")
-        self.monitor = Monitor(self.bus, self.store, Watchlist(["AAPL"]), self.clock)
+        self.starting = False
+        watchlist = Watchlist(["AAPL"])
+        self.monitor = Monitor(self.bus, self.store, watchlist, self.clock, starting=lambda: self.starting)
 
     async def publish(self, count: int, topic: str = TOPIC) -> None:
         await self.bus.publish([Record(topic, "AAPL", b"{}", ts=n) for n in range(count)])
@@ -67,6 +69,16 @@ async def test_it_knows_how_lag_moved_in_the_last_minute_and_no_more(watched: Wa
     assert watched.sink().lags == [3, 2]
     await watched.look(HISTORY)
     assert watched.sink().lags == [2] * HISTORY
+
+
+async def test_a_start_that_is_worked_off_is_no_stall(watched: Watched) -> None:
+    watched.starting = True
+    await watched.publish(3)
+    await watched.look(3 * WINDOW)
+    assert (watched.sink().status, watched.sink().lag) == ("OK", 3)
+    watched.starting = False
+    await watched.look(WINDOW)
+    assert watched.sink().status == "STALL"
 
 
 async def test_a_group_that_stalls_has_done_so_since_it_was_seen(watched: Watched) -> None:
@@ -114,7 +126,7 @@ async def test_a_snapshot_of_many_topics_stays_small(watched: Watched) -> None:
         watched.clock.jump(1)
         await watched.monitor.look(topics)
     assert len(watched.monitor.topics) == MAX_TOPICS
-    assert len(msgspec.json.encode(watched.monitor.topics)) < 250 * MAX_TOPICS
+    assert len(msgspec.json.encode(watched.monitor.topics)) < 350 * MAX_TOPICS
     detail = watched.monitor.details()[0]
     assert (detail.partitions, detail.retention, len(detail.groups[0].lags)) == (1, WEEK, HISTORY)
     assert (watched.monitor.topics[0].retention, watched.monitor.topics[0].groups[0].lags) == (None, [])

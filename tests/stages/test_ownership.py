@@ -1,4 +1,4 @@
-"""The claimant: what it claims, and what the feeds of this process are shown of the watchlist."""
+"""Topic ownership: what is claimed, and which part of the watchlist the feeds of this process see."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.bus.base import BusError, Record
-from pipeline.messages import AnyMessage, Bar
-from pipeline.settings import SupervisorSettings
+from pipeline.bus.base import BusError, Record, Refusal
+from pipeline.config.settings import SupervisorSettings
+from pipeline.model.messages import AnyMessage, Bar
+from pipeline.model.watchlist import Watchlist
 from pipeline.sources.base import FeedName
-from pipeline.stages.claim import Claimant
+from pipeline.stages.ownership import TopicOwnership
 from pipeline.stages.producer import Producer
-from pipeline.supervisor import Supervisor
-from pipeline.watchlist import Watchlist
+from pipeline.supervision.supervisor import Supervisor
 
 
 class Group:
@@ -53,8 +53,9 @@ class Group:
     async def close(self) -> None:
         self.open -= 1
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Sequence[Record]) -> list[Refusal]:
         self.published += [record.key for record in records]
+        return []
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -69,60 +70,60 @@ def group() -> Group:
 
 
 @asynccontextmanager
-async def claiming(group: Group, watchlist: Watchlist, heard: list[str]) -> AsyncIterator[Claimant]:
-    claimant = Claimant(group, watchlist, economic=True, on_tickers=heard.extend)  # type: ignore[arg-type]
+async def claiming(group: Group, watchlist: Watchlist, heard: list[str]) -> AsyncIterator[TopicOwnership]:
+    ownership = TopicOwnership(group, watchlist, economic=True, on_tickers=heard.extend)  # type: ignore[arg-type]
     supervisor = Supervisor(SupervisorSettings(backoff_initial=0.01, backoff_max=0.01))
-    supervisor.add("claims", "claims", claimant.run)
+    supervisor.add("claims", "claims", ownership.run)
     try:
-        yield claimant
+        yield ownership
     finally:
         assert await supervisor.stop(20)
     assert group.open == 0
-    assert not claimant.tickers
+    assert not ownership.tickers
 
 
 async def test_feeds_see_what_is_held_in_the_order_of_the_watchlist(group: Group) -> None:
     watchlist, heard = Watchlist(["MSFT", "AAPL", "BRK.B"]), []
-    async with claiming(group, watchlist, heard) as claimant:
+    async with claiming(group, watchlist, heard) as ownership:
         await until(lambda: group.claimed)
         assert group.claimed == {"stock_data_msft", "stock_data_aapl", "stock_data_brk_2eb", "economic_general"}
-        assert not claimant.settled
+        assert not ownership.settled
         group.give("stock_data_brk_2eb", "stock_data_msft")
-        await until(lambda: claimant.settled)
-        assert claimant.tickers.tickers == ("MSFT", "BRK.B") == tuple(heard)
-        assert not claimant.economic
+        await until(lambda: ownership.settled)
+        assert ownership.tickers.tickers == ("MSFT", "BRK.B") == tuple(heard)
+        assert not ownership.economic
         group.give("stock_data_aapl", "economic_general")
-        await until(lambda: claimant.economic)
-        assert claimant.tickers.tickers == ("AAPL",)
+        await until(lambda: ownership.economic)
+        assert ownership.tickers.tickers == ("AAPL",)
         assert heard == ["MSFT", "BRK.B", "AAPL"]
 
 
 async def test_a_removed_ticker_goes_at_once_and_an_added_one_comes_when_it_is_held(group: Group) -> None:
     watchlist = Watchlist(["AAPL", "MSFT"])
-    async with claiming(group, watchlist, []) as claimant:
+    async with claiming(group, watchlist, []) as ownership:
         group.give("stock_data_aapl", "stock_data_msft")
-        await until(lambda: claimant.settled)
+        await until(lambda: ownership.settled)
         watchlist.remove(["MSFT"])
         watchlist.add(["TSLA"])
-        assert not claimant.settled
+        assert not ownership.settled
         await until(lambda: "stock_data_tsla" in group.claimed)
-        assert claimant.tickers.tickers == ("AAPL",)
+        assert ownership.tickers.tickers == ("AAPL",)
         group.give("stock_data_aapl", "stock_data_tsla")
-        await until(lambda: claimant.settled)
-        assert claimant.tickers.tickers == ("AAPL", "TSLA")
+        await until(lambda: ownership.settled)
+        assert ownership.tickers.tickers == ("AAPL", "TSLA")
 
 
 async def test_nothing_is_held_while_the_bus_is_out_of_reach(group: Group) -> None:
-    async with claiming(group, Watchlist(["AAPL"]), []) as claimant:
+    async with claiming(group, Watchlist(["AAPL"]), []) as ownership:
         group.give("stock_data_aapl", "economic_general")
-        await until(lambda: claimant.settled)
+        await until(lambda: ownership.settled)
         group.fail(BusError("gone"))
-        await until(lambda: not claimant.settled)
-        assert not claimant.tickers
-        assert not claimant.economic
+        await until(lambda: not ownership.settled)
+        assert not ownership.tickers
+        assert not ownership.economic
         group.fail(None)
-        await until(lambda: claimant.settled)
-        assert claimant.tickers.tickers == ("AAPL",)
+        await until(lambda: ownership.settled)
+        assert ownership.tickers.tickers == ("AAPL",)
 
 
 class Endless:
