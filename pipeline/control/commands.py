@@ -2,47 +2,57 @@
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from pipeline.alerts import InvalidRuleError
-from pipeline.browse import browse
+from pipeline.admin.errors import AdminError
 from pipeline.bus.base import Bus, BusError
-from pipeline.control import CommandError
-from pipeline.logs import LogTail
-from pipeline.messages import INDICATOR_FIELDS, INTERVALS
-from pipeline.protocol import (
+from pipeline.contract.protocol import (
     Add,
     AddAlert,
-    BarPoint,
+    CarryOut,
     Command,
     GetAlerts,
     GetHistory,
     GetLog,
     GetMessages,
+    GetSeries,
     GetSnapshot,
     GetTopics,
-    History,
     Load,
+    MakePlan,
+    MatchView,
     Pause,
     Remove,
     RemoveAlert,
     Restart,
     Resume,
+    Search,
+    SetReplay,
     Stop,
     TickersChanged,
 )
-from pipeline.snapshot import Snapshot, TopicView
+from pipeline.contract.snapshot import ReplayView, Snapshot, TopicView
+from pipeline.control.history import Ahead, HistoryReader
+from pipeline.control.maintenance import Maintenance
+from pipeline.control.server import CommandError
+from pipeline.control.topic_browser import browse
+from pipeline.model.alert_rules import InvalidRuleError
+from pipeline.model.outage import OutsideError
+from pipeline.model.sessions import Session, usual_session
+from pipeline.model.tickers import InvalidTickerError, parse_tickers
+from pipeline.model.watchlist import Watchlist
+from pipeline.ops.logs import LogTail
+from pipeline.sources.base import Replaying, Searching
 from pipeline.stages.alerts import AlertStage
 from pipeline.stages.loader import Loader
-from pipeline.store.base import Query, Store, StoreError
-from pipeline.supervisor import Supervisor, UnknownServiceError
-from pipeline.tickers import InvalidTickerError, parse_tickers
-from pipeline.watchlist import Watchlist
+from pipeline.store.base import Store, StoreError
+from pipeline.supervision.supervisor import Supervisor, UnknownServiceError
 
 log = logging.getLogger(__name__)
 
-_MAX_BARS = 5000
+_FASTEST = 1_000_000
 
 
 class Commands:
@@ -61,9 +71,21 @@ class Commands:
         snapshot: Callable[[], Snapshot],
         topics: Callable[[], list[TopicView]],
         stop: Callable[[], None],
+        zone: ZoneInfo,
+        shown: Callable[[str], tuple[str | None, str | None] | None] = lambda _: None,
+        ahead: Ahead = lambda *_: (),
+        session_on: Callable[[str, date], Session | None] | None = usual_session,
+        replay: Replaying | None = None,
+        searching: Searching | None = None,
     ) -> None:
+        """`shown` returns which source and interval a screen shows for a watched ticker, `ahead` what is known of one
+        before it is stored; daily bars are days of `zone` where a symbol names no exchange. `session_on` gives the
+        regular session of a ticker's day, of what trades outside of it too; it is None where hours mean nothing, as for
+        recorded and simulated data."""
+        self._reader = HistoryReader(store, zone, shown, ahead, session_on)
+        self._replay = replay
+        self._searching = searching
         self._bus = bus
-        self._store = store
         self._watchlist = watchlist
         self._supervisor = supervisor
         self._loader = loader
@@ -72,16 +94,17 @@ class Commands:
         self._snapshot = snapshot
         self._topics = topics
         self._stop = stop
+        self._maintenance = Maintenance(bus, store, supervisor, watchlist, loader)
 
     async def execute(self, command: Command) -> Any:
-        """The result promised in `pipeline.protocol`.
+        """The result promised in `pipeline.contract.protocol`.
 
         Raises:
             CommandError
         """
         try:
             return await self._execute(command)
-        except (BusError, StoreError, UnknownServiceError, InvalidTickerError, InvalidRuleError) as error:
+        except (BusError, StoreError, UnknownServiceError, InvalidTickerError, InvalidRuleError, AdminError) as error:
             pipeline = self._snapshot().pipeline
             if pipeline.state == "starting":
                 raise CommandError(f"the pipeline is not ready yet: {pipeline.note or 'it is starting'}") from error
@@ -101,10 +124,16 @@ class Commands:
                 return self._supervisor.resume(service)
             case Restart(service):
                 return self._supervisor.restart(service)
+            case Search(text):
+                return await self._search(text)
+            case SetReplay():
+                return self._set_replay(command)
             case GetSnapshot():
                 return self._snapshot()
             case GetHistory():
-                return await self._history(command)
+                return await self._reader.history(command)
+            case GetSeries():
+                return await self._reader.series(command)
             case GetTopics():
                 return self._topics()
             case GetMessages():
@@ -117,11 +146,32 @@ class Commands:
                 return self._alerts.remove(rule)
             case GetAlerts():
                 return list(self._alerts.history)
+            case MakePlan(operation):
+                return await self._maintenance.make_plan(operation)
+            case CarryOut(number):
+                return await self._maintenance.carry_out(number)
             case Stop():
                 self._stop()
                 return None
             case _:
                 raise CommandError("this command is not known here")
+
+    async def _search(self, text: str) -> list[MatchView]:
+        if self._searching is None:
+            raise CommandError("the source cannot be searched by name; add tickers as they are")
+        try:
+            found = await self._searching.search(text)
+        except OutsideError as error:
+            raise CommandError(f"nothing can be found by name: {error}") from error
+        return [MatchView(match.ticker, match.name, match.exchange, match.kind) for match in found]
+
+    def _set_replay(self, wanted: SetReplay) -> ReplayView:
+        if self._replay is None:
+            raise CommandError("only a replay has a speed, and this pipeline is none")
+        if wanted.speed is not None and wanted.speed != "max" and not 0 < wanted.speed <= _FASTEST:
+            raise CommandError(f"{wanted.speed:g} is not a speed; write a number up to {_FASTEST:,}, or max")
+        self._replay.set_replay(wanted.speed, wanted.paused, step=wanted.step)
+        return self._replay.replay()
 
     def _add(self, tickers: list[str]) -> TickersChanged:
         added = self._watchlist.add(tickers)
@@ -138,7 +188,7 @@ class Commands:
         if self._loader is not None:
             self._loader.cancel(gone)
         log.info("no longer watching %s", ", ".join(gone))
-        return TickersChanged(gone, f"no longer watching {', '.join(gone)}; what is stored stays")
+        return TickersChanged(gone, f"no longer watching {', '.join(gone)}; stored data stays")
 
     def _load(self, tickers: list[str]) -> TickersChanged:
         if self._loader is None:
@@ -152,30 +202,3 @@ class Commands:
         if new:
             note += f"; {', '.join(new)} now watched"
         return TickersChanged(accepted, note)
-
-    async def _history(self, wanted: GetHistory) -> History:
-        (ticker,) = parse_tickers([wanted.ticker])
-        intervals: list[str] = [
-            i for i in INTERVALS if await self._store.find(Query("stock_data", ticker=ticker, interval=i, last=1))
-        ]
-        interval = wanted.interval or next(iter(intervals), None)
-        if interval not in intervals:
-            return History(ticker, interval, intervals, [])
-        until = None if wanted.until is None else datetime.fromtimestamp(wanted.until, UTC)
-        last = max(1, min(wanted.last, _MAX_BARS))
-        bars = await self._store.find(Query("stock_data", ticker=ticker, interval=interval, until=until, last=last))
-        rows: dict[datetime, dict[str, Any]] = {}
-        if bars and wanted.indicators:
-            query = Query("indicators", ticker=ticker, interval=interval, since=bars[0]["ts"], until=until)
-            rows = {row["ts"]: row for row in await self._store.find(query)}
-        return History(
-            ticker,
-            interval,
-            intervals,
-            [BarPoint(b["ts"].timestamp(), b["open"], b["high"], b["low"], b["close"], b["volume"]) for b in bars],
-            {
-                name: [rows.get(bar["ts"], {}).get(name) for bar in bars]
-                for name in wanted.indicators
-                if name in INDICATOR_FIELDS
-            },
-        )

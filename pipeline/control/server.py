@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline import __version__
-from pipeline.protocol import (
+from pipeline.contract.protocol import (
     PROTOCOL_VERSION,
     ClientFrame,
     Command,
@@ -25,7 +25,7 @@ from pipeline.protocol import (
     Welcome,
     encode_frame,
 )
-from pipeline.snapshot import Snapshot
+from pipeline.contract.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ Snap = Callable[[str | None], Snapshot]
 
 
 class ControlServer:
-    """Serves clients of the control socket; one that misbehaves or does not read harms nobody but itself."""
+    """Serves clients of the control socket; a client that misbehaves or does not read does not affect the others."""
 
     def __init__(self, execute: Execute, snapshot: Snap) -> None:
         self._execute = execute
@@ -106,7 +106,7 @@ class ControlServer:
         idlest = max(self._clients, key=lambda client: client.idle_for)
         if idlest.idle_for < _IDLE_SECONDS:
             return False
-        log.warning("a client that does not read, or asks nothing, has to go: %d are connected", len(self._clients))
+        log.warning("an idle client is disconnected to make room: %d are connected", len(self._clients))
         idlest.abort()
         self._clients.discard(idlest)
         return True
@@ -166,7 +166,7 @@ class _Client:
                 await self._send(Welcome(PROTOCOL_VERSION, __version__, os.getpid()))
                 await self._converse(hello.snapshots)
         except msgspec.MsgspecError as error:
-            log.warning("a client sent what is no request: %s", error)
+            log.warning("a client sent an invalid request: %s", error)
             with contextlib.suppress(OSError):
                 await self._send(Refused(f"not a request: {error}"))
         except (EOFError, OSError, ValueError, TimeoutError):
@@ -208,7 +208,7 @@ class _Client:
             return Reply(request.id, error=str(error))
         except Exception:
             log.exception("the command %r failed", request.command)
-            return Reply(request.id, error="the command failed unexpectedly; the log says more")
+            return Reply(request.id, error="the command failed unexpectedly; see the log")
 
     async def _push(self) -> None:
         with self._working():
@@ -221,7 +221,7 @@ class _Client:
 
         Raises:
             ValueError: if the line is too long.
-            msgspec.MsgspecError: if it is no frame.
+            msgspec.MsgspecError: if it is not a frame.
         """
         line = await self._reader.readline()
         return self._decoder.decode(line) if line else None

@@ -1,12 +1,16 @@
 """Looking through the records of a topic from its end, for people."""
 
 import heapq
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
 
 from pipeline.bus.base import Bus, Received, TopicPartition
-from pipeline.protocol import GetMessages, MessagePage, TopicMessage
-from pipeline.text import clean
+from pipeline.bus.records import entered, stamped
+from pipeline.contract.protocol import GetMessages, MessagePage, TopicMessage
+from pipeline.model.field_filter import parse_filter
+from pipeline.model.text import clean
 
 MAX_MESSAGES: Final = 100
 """Of a page; with the limits below it stays within a frame of the protocol whatever is in the records."""
@@ -28,7 +32,7 @@ async def browse(bus: Bus, command: GetMessages) -> MessagePage:
         BusError
     """
     count = max(1, min(command.last, MAX_MESSAGES))
-    needle = command.contains.casefold()
+    matches = _matcher(command.contains)
     begins: dict[int, int] = {}
     stop: dict[int, int] = {}
     for where, (begin, end) in (await bus.offsets([command.topic])).items():
@@ -38,11 +42,11 @@ async def browse(bus: Bus, command: GetMessages) -> MessagePage:
     found: dict[int, list[Received]] = {partition: [] for partition in stop}
     scanned = 0
     while sum(map(len, found.values())) < count and scanned < MAX_SCAN and start != begins:
-        step = _STEP if needle else count
+        step = _STEP if command.contains else count
         for partition, position in start.items():
             back = max(begins[partition], position - step)
             where = TopicPartition(command.topic, partition)
-            chunk = [r async for batch in bus.read(where, back, position) for r in batch if _matches(r, needle)]
+            chunk = [r async for batch in bus.read(where, back, position) for r in batch if matches(r)]
             found[partition] = chunk + found[partition]
             scanned += position - back
             start[partition] = back
@@ -56,14 +60,30 @@ def _any_before(start: Mapping[int, int], begins: Mapping[int, int]) -> bool:
     return any(start[partition] > begin for partition, begin in begins.items())
 
 
-def _matches(record: Received, needle: str) -> bool:
-    return needle in record.key.casefold() or needle in record.value.decode("utf-8", "replace").casefold()
+def _matcher(contains: str) -> Callable[[Received], bool]:
+    """Whether a record is looked for: by conditions on its fields if it reads like that, else by the text."""
+    if (wanted := parse_filter(contains)) is not None:
+        return lambda record: wanted.matches(_fields(record))
+    needle = contains.casefold()
+    return lambda record: (
+        needle in record.key.casefold() or needle in record.value.decode("utf-8", "replace").casefold()
+    )
+
+
+def _fields(record: Received) -> dict[str, Any]:
+    """Those of the value, where that is a JSON object, and of the record."""
+    try:
+        value = msgspec.json.decode(record.value)
+    except (ValueError, RecursionError):  # others publish here too
+        value = None
+    own = {"key": record.key, "partition": record.partition, "offset": record.offset}
+    return own | (value if isinstance(value, dict) else {})
 
 
 def _entered(record: Received) -> int:
     """When the record entered the pipeline, in ns; of those that do not say so, their own time."""
-    ingested = record.headers.get("ingested", b"")
-    return int(ingested) if ingested.isdigit() and len(ingested) < 20 else record.ts * 1_000_000
+    at = entered(record)
+    return record.ts * 1_000_000 if at is None else at
 
 
 def _message(record: Received) -> TopicMessage:
@@ -71,7 +91,7 @@ def _message(record: Received) -> TopicMessage:
     return TopicMessage(
         partition=record.partition,
         offset=record.offset,
-        ts=record.ts / 1000,
+        ts=stamped(record),
         key=clean(record.key, 256),
         headers={clean(name, 64): clean(value.decode("utf-8", "replace"), 256) for name, value in headers},
         value=clean(record.value[:_VALUE_LIMIT].decode("utf-8", "replace"), _VALUE_LIMIT),

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from fintrends_tui.client import NotRunningError, connect
-from fintrends_tui.link import LinkError
-from pipeline.control import CommandError, ControlServer
-from pipeline.protocol import Add, Command, Focus, GetSnapshot, Pause, Stop, TickersChanged
-from pipeline.snapshot import PipelineView, Snapshot, TickerDetail
+from fintrends_tui.link.client import NotRunningError, connect
+from fintrends_tui.link.port import LinkError
+from pipeline.contract.protocol import Add, Command, Focus, GetSnapshot, Pause, Stop, TickersChanged
+from pipeline.contract.snapshot import PipelineView, Snapshot, TickerDetail
+from pipeline.control.server import CommandError, ControlServer
 
 
 class Server:
@@ -126,7 +126,7 @@ async def test_garbage_ends_its_own_connection_and_no_other(path: Path, garbage:
 async def test_a_client_that_never_reads_holds_nothing_up_and_skips_to_the_latest(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.control.PUSH_PERIOD", 0)
+    monkeypatch.setattr("pipeline.control.server.PUSH_PERIOD", 0)
     async with serving(path) as server:
         reader, writer = await asyncio.open_unix_connection(path, limit=1024)
         writer.write(HELLO.replace(b"}", b',"snapshots":true}'))
@@ -144,9 +144,9 @@ async def test_a_client_that_never_reads_holds_nothing_up_and_skips_to_the_lates
 async def test_who_is_idle_gives_way_where_places_are_scarce_and_nobody_else(
     path: Path, monkeypatch: pytest.MonkeyPatch, more: bytes
 ) -> None:
-    monkeypatch.setattr("pipeline.control.PUSH_PERIOD", 0)
-    monkeypatch.setattr("pipeline.control._MAX_CLIENTS", 2)
-    monkeypatch.setattr("pipeline.control._IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("pipeline.control.server.PUSH_PERIOD", 0)
+    monkeypatch.setattr("pipeline.control.server._MAX_CLIENTS", 2)
+    monkeypatch.setattr("pipeline.control.server._IDLE_SECONDS", 0.05)
     async with serving(path), connect(path, lambda _: None) as polite:
         _, writer = await asyncio.open_unix_connection(path, limit=1024)
         writer.write(HELLO.replace(b"}", more))
@@ -175,5 +175,5 @@ async def test_asking_a_pipeline_that_goes_away_fails_at_once(path: Path) -> Non
     async with serving(path):
         async with connect(path) as connection:
             pass
-        with pytest.raises(LinkError, match="gone"):
+        with pytest.raises(LinkError, match="was closed"):
             await connection.ask(GetSnapshot())

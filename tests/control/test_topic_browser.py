@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.browse import MAX_MESSAGES, MAX_SCAN, browse
 from pipeline.bus.base import Received, Record, TopicPartition
-from pipeline.bus.embedded import EmbeddedBus
-from pipeline.protocol import MAX_FRAME, GetMessages, MessagePage, Reply, encode_frame
+from pipeline.bus.embedded.bus import EmbeddedBus
+from pipeline.contract.protocol import MAX_FRAME, GetMessages, MessagePage, Reply, encode_frame
+from pipeline.control.topic_browser import MAX_MESSAGES, MAX_SCAN, browse
 
 TOPIC = "stock_data_aapl"
 
@@ -143,3 +143,11 @@ async def test_paging_back_shows_every_record_once_in_the_order_of_its_partition
 async def test_partitions_are_merged_by_when_records_came_in() -> None:
     page = await ask(Partitions([(0, 1), (1, 2), (0, 3), (1, 4)]))
     assert [message.value for message in page.messages] == ["3", "2", "1", "0"]
+
+
+async def test_conditions_on_fields_are_looked_for_in_the_value_and_the_record(bus: EmbeddedBus) -> None:
+    await publish(bus, '{"close": 1}', "not JSON", '{"close": 20, "interval": "1min"}', "[20]", '{"close": 30}')
+    assert offsets(await ask(bus, contains="close>=20")) == [4, 2]
+    assert offsets(await ask(bus, contains="close>=20 interval=1min")) == [2]
+    assert offsets(await ask(bus, contains="key=aapl offset<2")) == [1, 0]
+    assert offsets(await ask(bus, contains='"close": 30')) == [4], "anything else is a text"
