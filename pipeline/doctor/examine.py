@@ -2,20 +2,19 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TextIO
 
-from pipeline import doctor_engines as engines
-from pipeline import doctor_machine as machine
 from pipeline.clock import SystemClock
-from pipeline.datadir import DataDir
-from pipeline.doctor_budget import alpha_vantage
-from pipeline.doctor_finding import Finding, fault, ok, written
-from pipeline.doctor_posts import reddit
-from pipeline.options import Where
-from pipeline.settings import ENV_PREFIX, KNOWN_ENV, Loaded, SettingsError
+from pipeline.config.cli_options import Where
+from pipeline.config.settings import ENV_PREFIX, KNOWN_ENV, Loaded, SettingsError
+from pipeline.doctor import engines, machine, namespaces
+from pipeline.doctor.alpha_vantage import alpha_vantage
+from pipeline.doctor.finding import Finding, fault, ok, written
+from pipeline.doctor.sources import reddit, source
+from pipeline.engines import check_engines, space_to_read
 from pipeline.sources.base import SourceError
-from pipeline.sources.choice import choose_source
+from pipeline.storage.datadir import DataDir
 
 
 async def examine(where: Where, out: TextIO = sys.stdout, environ: Mapping[str, str] = os.environ) -> int:
@@ -32,8 +31,8 @@ async def _findings(where: Where, out: TextIO, environ: Mapping[str, str]) -> As
     try:
         loaded = where.load()
     except SettingsError as error:
-        mend = "correct it and run this again: nothing that depends on the settings has been checked"
-        yield fault("the configuration cannot be used", str(error), mend)
+        fix = "correct it and run this again: checks that depend on the settings were skipped"
+        yield fault("the configuration cannot be used", str(error), fix)
     else:
         yield configuration(loaded, environ)
         async for finding in _of_settings(loaded, where.arguments()):
@@ -44,28 +43,45 @@ async def _findings(where: Where, out: TextIO, environ: Mapping[str, str]) -> As
 
 async def _of_settings(loaded: Loaded, flags: Sequence[str]) -> AsyncIterator[Finding]:
     """What depends on the settings. `flags` are those they were loaded with."""
-    data_dir = DataDir(loaded.data_dir)
     yield machine.directory("data", loaded.data_dir, "choose another with --data-dir")
     for finding in machine.privacy(loaded.data_dir):
+        yield finding
+    for finding in machine.locks(loaded.data_dir):
+        yield finding
+    for finding in machine.places():
         yield finding
     yield machine.directory("log", loaded.log_dir, "set another as logging.dir")
     for finding in machine.disk({"data": loaded.data_dir, "logs": loaded.log_dir}):
         yield finding
+    try:
+        data_dir = space_to_read(loaded)
+    except SourceError:  # of which more below
+        data_dir = DataDir(loaded.data_dir, loaded.settings.pipeline.namespace)
+    for place in sorted({data_dir.path, data_dir.space}):
+        for finding in machine.state_files(place):
+            yield finding
     yield machine.running(data_dir)
+    yield namespaces.which(data_dir)
+    for finding in refused(loaded):
+        yield finding
+        if finding.level == "fault":
+            return
     if loaded.settings.kafka.bootstrap_servers:
-        async for finding in engines.kafka(loaded, flags):
+        async for finding in engines.kafka(loaded, flags, data_dir):
             yield finding
     else:
         yield await engines.embedded_bus(data_dir)
     if loaded.settings.mongodb.uri:
-        async for finding in engines.mongodb(loaded.settings.mongodb.uri, SystemClock()):
+        async for finding in engines.mongodb(loaded.settings.mongodb.uri, SystemClock(), data_dir.namespace, flags):
             yield finding
     else:
         yield await engines.embedded_store(data_dir)
-    yield await source(loaded)
+    async for finding in source(loaded):
+        yield finding
     for finding in alpha_vantage(loaded, SystemClock()):
         yield finding
-    yield reddit(loaded)
+    for finding in reddit(loaded):
+        yield finding
 
 
 def configuration(loaded: Loaded, environ: Mapping[str, str]) -> Finding:
@@ -75,12 +91,12 @@ def configuration(loaded: Loaded, environ: Mapping[str, str]) -> Finding:
     return ok(f"{file}, overridden by {', '.join(names)}" if names else file)
 
 
-async def source(loaded: Loaded) -> Finding:
-    """Whether the source can be used as configured."""
+def refused(loaded: Loaded) -> Iterator[Finding]:
+    """What a start would refuse before it connects to anything."""
     try:
-        choice = choose_source(loaded)
-    except SourceError as error:
-        mend = "set pipeline.source to simulator or replay:DIR"
-        return fault(f"the source {loaded.settings.pipeline.source} cannot be used", str(error), mend)
-    await choice.source.close()
-    return ok(f"source: {choice.note}")
+        check_engines(loaded.settings)
+    except SettingsError as error:
+        yield fault("the engines cannot be used as configured", str(error), "correct the setting that it names")
+    metrics = loaded.settings.metrics
+    if metrics.port and not machine.is_running(DataDir(loaded.data_dir)):  # which serves them itself
+        yield machine.port(metrics.host, metrics.port)

@@ -16,30 +16,30 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import doctor_engines as engines
-from pipeline import doctor_machine as machine
 from pipeline.bus.base import Record
-from pipeline.bus.embedded import EmbeddedBus
+from pipeline.bus.embedded.bus import EmbeddedBus
 from pipeline.clock import SystemClock
-from pipeline.datadir import DataDir
-from pipeline.doctor import configuration, examine, source
-from pipeline.doctor_budget import alpha_vantage
-from pipeline.doctor_finding import Finding, fault, is_utf8, ok, warning, written
-from pipeline.doctor_posts import reddit
-from pipeline.documents import Document
-from pipeline.options import Where
-from pipeline.settings import (
+from pipeline.config.cli_options import Where
+from pipeline.config.settings import (
     AlphaVantageSettings,
     KafkaSettings,
     Loaded,
     PipelineSettings,
     Settings,
 )
-from pipeline.settings_sources import RedditSettings
+from pipeline.config.sources import RedditSettings, RoutesSettings
+from pipeline.doctor import engines, machine
+from pipeline.doctor.alpha_vantage import alpha_vantage
+from pipeline.doctor.examine import configuration, examine
+from pipeline.doctor.finding import Finding, fault, ok, warning, written
+from pipeline.doctor.sources import reddit, source
+from pipeline.model.documents import Document
 from pipeline.sources.alpha_vantage import budget_of, memory_of
-from pipeline.store.embedded import EmbeddedStore
-from tests.engines.process import free_port
-from tests.fakes import FakeClock
+from pipeline.storage.datadir import DataDir
+from pipeline.store.embedded.store import EmbeddedStore
+from pipeline.system.streams import is_utf8
+from testkit.engines.process import free_port
+from testkit.fakes import FakeClock
 
 KEY = "PLANTEDKEY"
 
@@ -58,11 +58,11 @@ class TestReport:
 
     def test_a_fault_says_why_and_what_to_do(self) -> None:
         text = written(fault("it is broken", "it fell", "glue it"), "UTF8")
-        assert text == "✗ it is broken\n    cause: it fell\n    mend: glue it\n"
+        assert text == "✗ it is broken\n    cause: it fell\n    fix: glue it\n"
 
     def test_a_terminal_without_utf8_is_written_to_in_ascii(self) -> None:
         text = written(warning("/home/zoë is full", "–", "rm"), "iso8859-1")
-        assert text == "! /home/zo\\xeb is full\n    cause: \\u2013\n    mend: rm\n"
+        assert text == "! /home/zo\\xeb is full\n    cause: \\u2013\n    fix: rm\n"
 
     def test_what_engines_say_reaches_the_terminal_as_plain_text(self) -> None:
         assert written(ok("the broker is at \x1b[2Jevil\u202e\n:1"), "utf-8") == "✓ the broker is at evil :1\n"
@@ -87,14 +87,14 @@ class TestDirectories:
         obstacle.touch()
         found = machine.directory("data", obstacle / below, "choose another")
         assert found.level == "fault"
-        assert f"{obstacle} is no directory" in found.cause
-        assert found.mend == f"mv '{obstacle}' '{obstacle}'.old, or choose another"
+        assert f"{obstacle} is not a directory" in found.cause
+        assert found.fix == f"mv '{obstacle}' '{obstacle}'.old, or choose another"
 
     def test_one_that_may_not_be_written_is_a_fault(self) -> None:
         # Nobody may make files there, not even root.
         found = machine.directory("log", Path("/proc"), "set another as logging.dir")
         assert found.level == "fault"
-        assert found.mend.endswith("set another as logging.dir")
+        assert found.fix.endswith("set another as logging.dir")
 
     def test_one_that_is_open_to_others_is_a_warning(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
@@ -102,7 +102,7 @@ class TestDirectories:
         assert machine.privacy(tmp_path / "absent") == []
         tmp_path.chmod(0o750)
         (found,) = machine.privacy(tmp_path)
-        assert (found.level, found.mend) == ("warning", f"chmod 700 {tmp_path}")
+        assert (found.level, found.fix) == ("warning", f"chmod 700 {tmp_path}")
 
     @pytest.mark.parametrize(
         ("free", "level"),
@@ -143,11 +143,11 @@ class TestRunning:
         found = machine.running(DataDir(tmp_path))
         owner.unlock()
         assert found.level == "warning"
-        assert f"kill {os.getpid()}" in found.mend
+        assert f"kill {os.getpid()}" in found.fix
 
     def test_the_socket_of_a_killed_pipeline_is_a_warning(self, tmp_path: Path) -> None:
         script = (
-            "import os, signal, socket, sys; from pathlib import Path; from pipeline.datadir import DataDir\n"
+            "import os, signal, socket, sys; from pathlib import Path; from pipeline.storage.datadir import DataDir\n"
             "d = DataDir(Path(sys.argv[1])); d.lock(); s = socket.socket(socket.AF_UNIX)\n"
             "s.bind(str(d.prepare_socket())); os.kill(os.getpid(), signal.SIGKILL)\n"
         )
@@ -214,7 +214,7 @@ class TestDatabases:
         found = await engines.embedded_bus(data_dir)
         assert found.level == "fault"
         assert "not a database" in found.cause
-        assert f"mv {data_dir.bus}*" in found.mend
+        assert f"mv {data_dir.bus}*" in found.fix
 
     async def test_damage_inside_is_found_and_not_touched(self, tmp_path: Path) -> None:
         data_dir = DataDir(tmp_path)
@@ -275,14 +275,14 @@ class TestKafka:
         assert found.level == "fault"
         assert found.what == f"cannot connect to Kafka at {address}"
         assert "refuses connections" in found.cause
-        assert "KAFKA_BOOTSTRAP_SERVERS" in found.mend
+        assert "KAFKA_BOOTSTRAP_SERVERS" in found.fix
 
     @pytest.mark.parametrize("address", ["localhost:kafka", "localhost:99999"])
     async def test_an_address_that_is_none_is_a_fault(self, tmp_path: Path, address: str) -> None:
         loaded = loaded_with(tmp_path, kafka=KafkaSettings(bootstrap_servers=address))
         (found,) = await collected(engines.kafka(loaded, []))
         assert found.level == "fault"
-        assert "KAFKA_BOOTSTRAP_SERVERS" in found.mend
+        assert "KAFKA_BOOTSTRAP_SERVERS" in found.fix
 
     async def test_a_listener_that_speaks_otherwise_is_told_from_a_closed_port(self, tmp_path: Path) -> None:
         async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -293,7 +293,7 @@ class TestKafka:
             loaded = loaded_with(tmp_path, kafka=KafkaSettings(bootstrap_servers=address))
             (found,) = await collected(engines.kafka(loaded, []))
         assert found.level == "fault"
-        assert "kafka.security_protocol" in found.mend
+        assert "kafka.security_protocol" in found.fix
 
     async def test_an_advertised_name_that_only_docker_knows_is_a_fault(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -305,8 +305,8 @@ class TestKafka:
         assert answers == ok(f"kafka 127.0.0.1:{port} answers")
         assert found.level == "fault"
         assert "kafka.invalid:29092, which does not resolve" in found.what
-        assert f"PLAINTEXT://127.0.0.1:{port}" in found.mend
-        assert "KAFKA_ADVERTISED_LISTENERS" in found.mend
+        assert f"PLAINTEXT://127.0.0.1:{port}" in found.fix
+        assert "KAFKA_ADVERTISED_LISTENERS" in found.fix
 
     async def test_an_advertised_port_that_is_closed_is_a_fault(self, tmp_path: Path) -> None:
         closed = free_port()
@@ -357,15 +357,57 @@ class TestSettings:
 
     async def test_a_source_that_cannot_be_used_is_a_fault(self, tmp_path: Path) -> None:
         absent = loaded_with(tmp_path, pipeline=PipelineSettings(source=f"replay:{tmp_path}/absent"))
-        assert (await source(absent)).level == "fault"
-        assert (await source(loaded_with(tmp_path))).level == "ok"
+        assert [finding.level async for finding in source(absent)] == ["fault"]
+
+    async def test_what_could_serve_too_is_absent_and_says_what_it_lacks(self, tmp_path: Path) -> None:
+        served, *others = await collected(source(loaded_with(tmp_path)))
+        assert (served.level, served.what.startswith("source: live from yahoo")) == ("ok", True)
+        absent = [finding.what for finding in others if finding.level == "absent"]
+        assert any(what.startswith("alpha_vantage") and "ALPHA_VANTAGE_API_KEY" in what for what in absent)
+
+    async def test_each_kind_of_ticker_has_a_line_that_says_what_serves_it(self, tmp_path: Path) -> None:
+        told = await collected(source(loaded_with(tmp_path)))
+        assert [finding.what for finding in told if ": from " in finding.what] == [
+            "American shares (AAPL): from yahoo",
+            "other shares (VOD.L): from yahoo",
+            "indices (^GSPC): from yahoo",
+            "currencies (EURUSD=X): from yahoo",
+            "futures (GC=F): from yahoo",
+            "funds (VFINX): from yahoo",
+            "crypto-currencies (BTC-USD): from coinbase, else kraken, else yahoo",
+            "news: from yahoo_news",
+            "the economy: from fred",
+            "posts: from stocktwits",
+        ]
+
+    async def test_a_key_puts_its_source_where_the_route_has_it(self, tmp_path: Path) -> None:
+        settings = AlphaVantageSettings(api_key=KEY)
+        told = [finding.what for finding in await collected(source(loaded_with(tmp_path, alpha_vantage=settings)))]
+        assert "American shares (AAPL): from yahoo, else alpha_vantage" in told
+        assert "news: from alpha_vantage and yahoo_news" in told
+        assert not [what for what in told if KEY in what]
+
+    async def test_a_kind_that_nothing_serves_is_absent(self, tmp_path: Path) -> None:
+        """A source that is named for what it has none of serves nothing either."""
+        routes = RoutesSettings(index=(), fund=("alpha_vantage",), crypto=("fred",))
+        told = await collected(source(loaded_with(tmp_path, routes=routes)))
+        assert [finding.what.partition(":")[0] for finding in told if "from nowhere" in finding.what] == [
+            "indices (^GSPC)",
+            "funds (VFINX)",
+            "crypto-currencies (BTC-USD)",
+        ]
+        assert {finding.level for finding in told if "from nowhere" in finding.what} == {"absent"}
+
+    async def test_one_source_for_all_has_no_routes(self, tmp_path: Path) -> None:
+        told = await collected(source(loaded_with(tmp_path, pipeline=PipelineSettings(source="simulator"))))
+        assert [finding.level for finding in told] == ["ok"]
 
     def test_half_of_the_reddit_credentials_is_a_warning_and_not_shown(self, tmp_path: Path) -> None:
-        assert reddit(loaded_with(tmp_path)).level == "ok"
-        half = reddit(loaded_with(tmp_path, reddit=RedditSettings(client_id="MY-ID")))
+        assert reddit(loaded_with(tmp_path)) == []
+        (half,) = reddit(loaded_with(tmp_path, reddit=RedditSettings(client_id="MY-ID")))
         assert half.level == "warning"
-        assert "REDDIT_CLIENT_SECRET" in half.mend
-        whole = reddit(loaded_with(tmp_path, reddit=RedditSettings(client_id="MY-ID", client_secret="MY-SECRET")))  # noqa: S106
+        assert "REDDIT_CLIENT_SECRET" in half.fix
+        (whole,) = reddit(loaded_with(tmp_path, reddit=RedditSettings(client_id="MY-ID", client_secret="MY-SECRET")))  # noqa: S106
         assert whole.level == "ok"
         assert not [s for s in ("MY-ID", "MY-SECRET") if s in written(half, "utf-8") + written(whole, "utf-8")]
 
@@ -396,13 +438,13 @@ class TestBudget:
         await self.budget.permit()
         assert self.findings()[1].what == "1 of 25 Alpha Vantage requests are used today"
         spent = self.findings(requests_per_day=1)[1]
-        assert spent.level == "warning" and "goes on at 00:00 EST" in spent.mend
+        assert spent.level == "warning" and "resume at 00:00 EST" in spent.fix
 
     def test_a_refused_key_is_a_fault(self) -> None:
         self.memory.facts.key_refused = self.clock.now().timestamp()
         self.memory.save()
         (found,) = self.findings()
-        assert found.level == "fault" and "ALPHA_VANTAGE_API_KEY" in found.mend
+        assert found.level == "fault" and "ALPHA_VANTAGE_API_KEY" in found.fix
 
     def test_a_reached_limit_a_lesser_plan_and_an_unknown_symbol_are_warnings(self) -> None:
         self.budget.refuse_today()
@@ -412,4 +454,4 @@ class TestBudget:
         self.memory.save()
         _, budget, plan, symbol = self.findings(plan="premium")
         assert {budget.level, plan.level, symbol.level} == {"warning"}
-        assert "another program" in budget.cause and "bulk" in plan.cause and "APPL" in symbol.mend
+        assert "another program" in budget.cause and "bulk" in plan.cause and "APPL" in symbol.fix

@@ -1,0 +1,1 @@
+"""`fintrends-tui doctor`: checks everything a pipeline needs, changes nothing."""
