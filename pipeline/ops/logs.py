@@ -1,38 +1,24 @@
-"""Log files, the tail that screens read, and the guarantee that no secret is in either."""
+"""Log files, and the tail that screens read. No secret is in either."""
 
 import logging
 import logging.handlers
-import re
+import os
 import sys
 from collections import deque
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
 
-from pipeline.console import Aside
-from pipeline.documents import stamp
-from pipeline.protocol import LogLine
-from pipeline.settings import LogSettings
-from pipeline.text import clean
+from pipeline.config.settings import LogSettings
+from pipeline.contract.protocol import LogLine
+from pipeline.model.documents import stamp
+from pipeline.model.redaction import redact
+from pipeline.model.text import clean
+from pipeline.ops.console import BackgroundWriter
 
 FILE_NAME: Final = "pipeline.log"
-_SHORTEST: Final = 4
-_URI_CREDENTIALS: Final = re.compile(r"(\w+://)[^/\s]+@")
-_KEY_PARAMETER: Final = re.compile(r"((?:apikey|api_key|token|password|secret)=)[^&\s\"']+", re.IGNORECASE)
-
-
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without the given secrets, credentials in URIs and the values of key parameters.
-
-    What is shorter than four characters is a placeholder, and part of half the words there are.
-    """
-    for secret in secrets:
-        if len(secret) >= _SHORTEST:
-            text = text.replace(secret, "***")
-    return _KEY_PARAMETER.sub(r"\1***", _URI_CREDENTIALS.sub(r"\1***@", text))
 
 
 class _Formatter(logging.Formatter):
@@ -72,6 +58,30 @@ class _JsonFormatter(_Formatter):
         return msgspec.json.encode({key: redact(text, self._secrets) for key, text in entry.items()}).decode()
 
 
+class _File(logging.handlers.RotatingFileHandler):
+    """A file that may be moved away or deleted by others, as logrotate does: what follows goes into a new one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            stream: TextIO | None = self.stream
+            if stream is not None and not _is_at(self.baseFilename, stream):
+                stream.close()
+                Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+                self.stream = self._open()
+        except OSError:
+            self.handleError(record)
+        else:
+            super().emit(record)
+
+
+def _is_at(path: str, stream: TextIO) -> bool:
+    """Whether the stream writes to the file that the path names now."""
+    try:
+        return os.path.samestat(Path(path).stat(), os.fstat(stream.fileno()))
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: it was closed, and not opened again
+        return False
+
+
 class LogTail(logging.Handler):
     """The newest lines, numbered, for screens."""
 
@@ -90,8 +100,12 @@ class LogTail(logging.Handler):
         self._lines.append(LogLine(self.seq, record.created, record.levelname, record.name, text))
 
     def after(self, seq: int, last: int) -> list[LogLine]:
-        """At most the `last` newest lines with a greater number than `seq`, oldest first."""
-        lines = [line for line in self._lines if line.seq > seq]
+        """At most the `last` newest lines with a greater number than `seq`, oldest first. Threads may log meanwhile."""
+        self.acquire()
+        try:
+            lines = [line for line in self._lines if line.seq > seq]
+        finally:
+            self.release()
         return lines[-last:] if last > 0 else []
 
 
@@ -104,7 +118,7 @@ def set_up(directory: Path, settings: LogSettings, secrets: list[str], *, stderr
     directory.mkdir(parents=True, exist_ok=True)
     formatter = _JsonFormatter(secrets) if settings.format == "json" else _Formatter(secrets)
     tail = LogTail(secrets)
-    file = logging.handlers.RotatingFileHandler(
+    file = _File(
         directory / FILE_NAME,
         maxBytes=int(settings.max_megabytes * 1_000_000),
         backupCount=settings.backups,
@@ -113,7 +127,7 @@ def set_up(directory: Path, settings: LogSettings, secrets: list[str], *, stderr
     )
     handlers: list[logging.Handler] = [file, tail]
     if stderr:
-        console = logging.StreamHandler(Aside(sys.stderr))
+        console = logging.StreamHandler(BackgroundWriter(sys.stderr))
         console.setLevel(logging.WARNING)
         handlers.append(console)
     root = logging.getLogger()

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pipeline.settings import MetricsSettings, SettingsError
-from pipeline.snapshot import Snapshot
+from pipeline.config.settings import MetricsSettings, SettingsError
+from pipeline.contract.snapshot import Snapshot
 
 _PATIENCE: Final = 5.0
 """Seconds that a scrape waits for the event loop."""
@@ -28,6 +28,7 @@ def served(settings: MetricsSettings, snapshot: Callable[[], Snapshot]) -> Itera
     """
     registry = CollectorRegistry()
     registry.register(_OfSnapshot(snapshot, asyncio.get_running_loop()))
+    ProcessCollector(registry=registry)  # processor time and memory, on Linux
     try:
         server, thread = start_http_server(settings.port, settings.host, registry)
     except OSError as error:
@@ -85,10 +86,15 @@ def _pipeline(snapshot: Snapshot) -> Iterator[Metric]:
     heard = GaugeMetricFamily(
         "fintrends_ticker_updated_time_seconds", "When the ticker was last heard of, since the epoch.", None, ["ticker"]
     )
+    state = GaugeMetricFamily(
+        "fintrends_ticker_state", "1 for what the ticker's price is worth.", None, ["ticker", "source", "state"]
+    )
     for ticker in snapshot.tickers:
         if ticker.updated_at is not None:
             heard.add_metric([ticker.ticker], ticker.updated_at)
-    yield heard
+        if ticker.state:
+            state.add_metric([ticker.ticker, ticker.source, ticker.state], 1)
+    yield from (heard, state)
 
 
 def _services(snapshot: Snapshot) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""What a data directory holds, told without a running pipeline."""
+"""What a data directory holds, reported without a running pipeline."""
 
 import sys
 from typing import TextIO
@@ -6,10 +6,13 @@ from typing import TextIO
 import msgspec
 
 from pipeline.bus.base import BusError
-from pipeline.engines import open_bus_to_read, open_store_to_read
-from pipeline.settings import Loaded
+from pipeline.config.settings import Loaded
+from pipeline.engines import namespace_to_read, open_bus_to_read, open_store_to_read
+from pipeline.model.topics import ours
+from pipeline.ops.query import origin
+from pipeline.ops.topic_report import look
 from pipeline.store.base import StoreError
-from pipeline.topic_report import look, ours
+from pipeline.system.streams import json_for
 
 
 async def describe(loaded: Loaded, as_json: bool, out: TextIO = sys.stdout) -> None:
@@ -28,10 +31,19 @@ async def describe(loaded: Loaded, as_json: bool, out: TextIO = sys.stdout) -> N
     except (StoreError, BusError) as error:
         if not as_json:
             out.write(f"{error}\n")
+    namespace = namespace_to_read(loaded)
     if as_json:
-        document = {"running": False, "data_dir": str(loaded.data_dir), "collections": collections, "topics": topics}
-        out.write(msgspec.json.encode(document).decode() + "\n")
+        document = {
+            "running": False,
+            "data_dir": str(loaded.data_dir),
+            "namespace": namespace,
+            "collections": collections,
+            "topics": topics,
+        }
+        out.write(json_for(msgspec.json.encode(document).decode(), out) + "\n")
         return
+    if told := origin(namespace):
+        out.write(f"{told}\n")
     out.writelines(f"{name:<28} {count:>9} documents\n" for name, count in collections.items())
     for topic, entry in topics.items():
         lags = "  ".join(f"{group} {lag}" for group, lag in entry.items() if group != "records")

@@ -8,15 +8,18 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from pipeline.bus.base import Bus
+from pipeline.bus.base import Bus, BusError
+from pipeline.bus.lag import lag_of
+from pipeline.bus.named import names_view
 from pipeline.clock import Clock, SystemClock
-from pipeline.datadir import DataDir, DataDirError
-from pipeline.engines import choose_bus, open_bus_to_read
-from pipeline.lag import WINDOW, LagWindow
-from pipeline.retention import Retention
-from pipeline.settings import Loaded
-from pipeline.snapshot import STUCK, GroupStatus
-from pipeline.topics import GENERAL, READERS, split_topic, topics_of
+from pipeline.config.settings import Loaded
+from pipeline.contract.retention import Retention
+from pipeline.contract.snapshot import STUCK, GroupStatus, NamesView
+from pipeline.engines import check_engines, choose_bus, open_bus_to_read, space_to_read
+from pipeline.model.topics import GENERAL, READERS, ours, split_topic, topics_of
+from pipeline.storage.datadir import DataDir, DataDirError
+from pipeline.supervision.lag import WINDOW, LagWindow
+from pipeline.upgrade.migration import migrate
 
 MIN_WATCH_SECONDS: Final = 5.0
 """Groups commit about once a second at most; in less time one that works could pass for one that does not."""
@@ -37,7 +40,7 @@ class GroupReport(Struct, kw_only=True, frozen=True):
 class PartitionReport(Struct, kw_only=True, frozen=True):
     """A partition: the offset of its oldest record, the one to be written next, and how many records are retained.
 
-    `retention` is its topic's; None if it was not asked for, or the bus does not tell.
+    `retention` is its topic's; None if it was not asked for, or the bus does not report it.
     """
 
     topic: str
@@ -51,9 +54,12 @@ class PartitionReport(Struct, kw_only=True, frozen=True):
 
 
 class Report(Struct, kw_only=True, frozen=True):
-    """The topics asked for: by which bus, those that were made for it, those that do not exist, all the others."""
+    """The topics asked for: by which bus and namespace, those that were made for it, those that do not exist, all the
+    others. On the bus `names` are added to those of topics and groups."""
 
     bus: str
+    namespace: str = ""
+    names: NamesView = NamesView()
     created: list[str]
     missing: list[str]
     partitions: list[PartitionReport]
@@ -62,11 +68,6 @@ class Report(Struct, kw_only=True, frozen=True):
     def has_stalled(self) -> bool:
         """Whether a group was watched and did nothing about its lag."""
         return any(group.status in STUCK for partition in self.partitions for group in partition.groups)
-
-
-def ours(names: Iterable[str]) -> set[str]:
-    """Those of the names that are topics of this pipeline: a broker may be shared with others."""
-    return {name for name in names if _is_ours(name)}
 
 
 def topics_for(tickers: Iterable[str]) -> list[str]:
@@ -97,8 +98,7 @@ async def look(bus: Bus, topics: Collection[str]) -> list[PartitionReport]:
         groups = []
         for group in READERS[kind]:
             position = committed[group].get(where)
-            lag = max(0, end - max(position or 0, begin))
-            groups.append(GroupReport(group=group, committed=position, lag=lag))
+            groups.append(GroupReport(group=group, committed=position, lag=lag_of(position, begin, end)))
         reports.append(
             PartitionReport(
                 topic=where.topic,
@@ -141,12 +141,13 @@ async def create(loaded: Loaded, topics: Collection[str]) -> list[str]:
     """Make those that do not exist, and return them.
 
     Raises:
-        BusError: if the bus is out of reach or refuses.
+        BusError: if the bus is out of reach, or refuses some; the others are made.
         DataDirError: if the bus is embedded and a pipeline runs on it.
     """
     async with _open_to_write(loaded) as bus:
         missing = sorted(set(topics) - await bus.topics())
-        await bus.create_topics(missing)
+        if refused := await bus.create_topics(missing):
+            raise BusError("; ".join(f"{topic} cannot be created: {reason}" for topic, reason in refused.items()))
     return missing
 
 
@@ -177,6 +178,8 @@ async def report(
         retention = await bus.retention(shown)
         return Report(
             bus=bus.description,
+            namespace=space_to_read(loaded).namespace,
+            names=names_view(bus),
             created=created,
             missing=sorted(wanted - found),
             partitions=[msgspec.structs.replace(p, retention=retention.get(p.topic)) for p in partitions],
@@ -184,37 +187,36 @@ async def report(
 
 
 def as_table(report: Report) -> str:
-    """For people, a line each partition."""
-    lines = [f"created: {', '.join(report.created)}"] if report.created else []
+    """For people, a line each partition; topics and, below, groups as they are called on the bus."""
+    prefix = report.names.topic_prefix
+    lines = [f"created: {', '.join(prefix + topic for topic in report.created)}"] if report.created else []
     if report.partitions:
-        lines += _table(report.partitions)
+        lines += _table(report.partitions, prefix)
     elif not report.missing:
-        lines.append("there are no topics yet; a pipeline makes them when it runs, or --create")
+        lines.append("there are no topics yet; a pipeline creates them when it runs, or use --create")
     if report.missing:
-        lines.append(f"missing: {', '.join(report.missing)}; --create makes them")
+        lines.append(f"missing: {', '.join(prefix + topic for topic in report.missing)}; --create creates them")
+    if report.names != NamesView():
+        lines.append(f"groups are called {prefix}GROUP{report.names.group_suffix} on {report.bus}")
     return "\n".join(lines) + "\n"
-
-
-def _is_ours(name: str) -> bool:
-    try:
-        split_topic(name)
-    except ValueError:
-        return False
-    return True
 
 
 @asynccontextmanager
 async def _open_to_write(loaded: Loaded) -> AsyncIterator[Bus]:
     """The bus; the embedded one only as the owner of its data directory."""
-    data_dir = DataDir(loaded.data_dir)
-    if not loaded.settings.kafka.bootstrap_servers:
+    check_engines(loaded.settings)
+    data_dir = space_to_read(loaded)
+    embedded = not loaded.settings.kafka.bootstrap_servers
+    if embedded:
         data_dir.create()
         try:
             data_dir.lock()
         except DataDirError as error:
             raise DataDirError(f"topics cannot be made on the embedded bus now: {error}") from error
     try:
-        bus = choose_bus(loaded.settings, data_dir)
+        if embedded:
+            await migrate(data_dir)
+        bus = choose_bus(loaded.settings, data_dir, read_only=not embedded)
         await bus.open()
         try:
             yield bus
@@ -224,15 +226,15 @@ async def _open_to_write(loaded: Loaded) -> AsyncIterator[Bus]:
         data_dir.unlock()
 
 
-def _table(reports: Iterable[PartitionReport]) -> Iterator[str]:
-    rows = [_HEADER, *map(_row, reports)]
+def _table(reports: Iterable[PartitionReport], prefix: str) -> Iterator[str]:
+    rows = [_HEADER, *(_row(report, prefix) for report in reports)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     for topic, *numbers, lag in rows:
         cells = (number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True))
         yield "  ".join((topic.ljust(widths[0]), *cells, lag))
 
 
-def _row(report: PartitionReport) -> tuple[str, ...]:
+def _row(report: PartitionReport, prefix: str) -> tuple[str, ...]:
     numbers = (report.partition, report.begin, report.end, report.records, report.retention or "?")
     lags = (" ".join(filter(None, (group.group, str(group.lag), group.status))) for group in report.groups)
-    return (report.topic, *map(str, numbers), "  ".join(lags))
+    return (prefix + report.topic, *map(str, numbers), "  ".join(lags))

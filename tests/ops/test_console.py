@@ -1,13 +1,18 @@
 from msgspec.structs import replace
 
-from pipeline.console import status_line
-from pipeline.snapshot import LoadView
-from tests.unit.test_metrics import SNAPSHOT
+from pipeline.contract.snapshot import LoadView
+from pipeline.ops.console import status_line
+from tests.ops.test_metrics import SNAPSHOT
 
 
 def test_the_status_line_names_trouble_and_dead_letters() -> None:
     line = status_line(SNAPSHOT)
     assert line == "running SIMULATED · 2 tickers · 0 msg/s · 9 written · lag 4 · 3 dead letters · sink backing off"
+
+
+def test_the_status_line_counts_what_is_set_aside() -> None:
+    strays = replace(SNAPSHOT, pipeline=replace(SNAPSHOT.pipeline, set_aside=2))
+    assert " · 2 set aside · " in status_line(strays)
 
 
 def test_loads_show_their_progress_each_and_in_all() -> None:

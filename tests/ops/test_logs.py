@@ -1,13 +1,17 @@
 import json
 import logging
-from collections.abc import Iterator
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from pipeline.logs import LogTail, redact, set_up
-from pipeline.settings import LogSettings
+from pipeline.config.settings import LogSettings
+from pipeline.model.redaction import redact
+from pipeline.ops.logs import LogTail, set_up
 
 SECRET = "S3CR3T-KEY"  # noqa: S105
 
@@ -89,3 +93,65 @@ def test_the_tail_hands_out_what_is_new(tail: LogTail) -> None:
     assert [line.text for line in first] == ["line 2", "line 3", "line 4"]
     assert tail.after(first[-1].seq, 10) == []
     assert tail.after(0, 0) == []
+
+
+def test_the_tail_is_read_while_another_thread_logs() -> None:
+    tail = LogTail([], size=2000)
+    record = logging.LogRecord("test", logging.INFO, "", 0, "a line", None, None)
+    for _ in range(2000):
+        tail.handle(record)
+
+    class Midway(int):
+        """A sequence number that lets another thread log in the middle of the first comparison with it."""
+
+        def __lt__(self, other: int) -> bool:
+            if not threads:
+                threads.append(threading.Thread(target=tail.handle, args=(record,)))
+                threads[0].start()
+                threads[0].join(0.2)  # it has to wait for us
+            return super().__lt__(other)
+
+    threads: list[threading.Thread] = []
+    assert len(tail.after(Midway(0), 5000)) == 2000
+    threads[0].join()
+    assert tail.seq == 2001
+
+
+def moved(path: Path) -> None:
+    path.rename(path.with_suffix(".1"))
+
+
+def copied_and_truncated(path: Path) -> None:
+    shutil.copy(path, path.with_suffix(".1"))
+    os.truncate(path, 0)
+
+
+def replaced(path: Path) -> None:
+    moved(path)
+    path.touch(mode=0o600)
+
+
+def gone_with_its_directory(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize("rotate", [moved, copied_and_truncated, replaced, Path.unlink, gone_with_its_directory])
+def test_a_log_that_others_move_away_goes_on_in_a_new_file(
+    tmp_path: Path, rotate: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    path = tmp_path / "logs" / "pipeline.log"
+    set_up(path.parent, LogSettings(), [], stderr=False)
+    try:
+        for number in range(3):
+            logging.getLogger("test").warning("before %d", number)
+            rotate(path)
+            logging.getLogger("test").warning("after %d", number)
+            (line,) = path.read_text().splitlines()
+            assert line.endswith(f"test: after {number}")
+    finally:
+        for handler in root.handlers:
+            handler.close()
+        logging.raiseExceptions = True
+        logging.captureWarnings(capture=False)

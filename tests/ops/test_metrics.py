@@ -8,9 +8,8 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from pipeline.metrics import metrics_of, served
-from pipeline.settings import MetricsSettings, SettingsError
-from pipeline.snapshot import (
+from pipeline.config.settings import MetricsSettings, SettingsError
+from pipeline.contract.snapshot import (
     BudgetView,
     CollectionView,
     GroupLag,
@@ -20,7 +19,8 @@ from pipeline.snapshot import (
     TickerView,
     TopicView,
 )
-from tests.engines.process import free_port
+from pipeline.ops.metrics import metrics_of, served
+from testkit.engines.process import free_port
 
 PIPELINE = PipelineView(
     pid=1,
@@ -39,7 +39,7 @@ SNAPSHOT = Snapshot(
     seq=1,
     at=1001.0,
     pipeline=PIPELINE,
-    tickers=[TickerView(ticker="BRK.B", updated_at=999.0), TickerView(ticker="NEW")],
+    tickers=[TickerView(ticker="BRK.B", source="yahoo", updated_at=999.0, state="delayed"), TickerView(ticker="NEW")],
     services=[ServiceView(name="sink", role="sink", state="backing off", total=7, restarts=2, skipped=5)],
     topics=[TopicView(topic="stock_data_aapl", records=12, groups=[GroupLag(group="sink", lag=4)])],
     collections=[CollectionView(name="news", total=9, documents=5, p50_ms=2.0, delay_p99_ms=30.0)],
@@ -77,6 +77,8 @@ async def test_a_scrape_sees_the_snapshot() -> None:
     assert found["fintrends_delivery_seconds", (("collection", "news"), ("quantile", "0.99"))] == 0.03
     assert found["fintrends_ticker_updated_time_seconds", (("ticker", "BRK.B"),)] == 999
     assert ("fintrends_ticker_updated_time_seconds", (("ticker", "NEW"),)) not in found
+    states = [labels for name, labels in found if name == "fintrends_ticker_state"]
+    assert states == [(("source", "yahoo"), ("state", "delayed"), ("ticker", "BRK.B"))]
     assert found["fintrends_dead_letters", ()] == 3
     assert found["fintrends_budget_used_requests", (("provider", "AV"),)] == 7
     assert found["fintrends_budget_left_requests", (("provider", "AV"),)] == 18

@@ -12,20 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.bus.base import BusError, Record, TopicPartition
-from pipeline.bus.embedded import EmbeddedBus
-from pipeline.datadir import DataDir, DataDirError
-from pipeline.lag import WINDOW
-from pipeline.settings import Loaded, PipelineSettings, Settings
-from pipeline.topic_report import as_table, create, look, ours, report, topics_for, watch, watched_tickers
-from pipeline.topics import INDICATOR_GROUP, SINK_GROUP, STOCK_DATA, topic_for, topics_of
-from tests.fakes import FakeClock
+from pipeline.bus.embedded.bus import EmbeddedBus
+from pipeline.config.settings import Loaded, PipelineSettings, Settings
+from pipeline.model.topics import FORECAST_GROUP, INDICATOR_GROUP, SINK_GROUP, STOCK_DATA, ours, topic_for, topics_of
+from pipeline.ops.topic_report import as_table, create, look, report, topics_for, watch, watched_tickers
+from pipeline.storage.datadir import DataDir, DataDirError
+from pipeline.supervision.lag import WINDOW
+from testkit.fakes import FakeClock
 
 TOPIC = topic_for(STOCK_DATA, "AAPL")
 
 
 @pytest.fixture
 def loaded(tmp_path: Path) -> Loaded:
-    return Loaded(Settings(), None, tmp_path, tmp_path / "logs")
+    real = PipelineSettings(source=f"replay:{tmp_path}")
+    return Loaded(Settings(pipeline=real), None, tmp_path, tmp_path / "logs")
 
 
 @pytest.fixture
@@ -57,7 +58,11 @@ async def test_lag_is_counted_from_each_groups_commit(bus: EmbeddedBus) -> None:
     (found,) = await look(bus, [TOPIC, "news_aapl"])
     assert (found.topic, found.ticker, found.partition) == (TOPIC, "AAPL", 0)
     assert (found.begin, found.end, found.records) == (0, 5, 5)
-    assert {g.group: (g.committed, g.lag) for g in found.groups} == {INDICATOR_GROUP: (None, 5), SINK_GROUP: (3, 2)}
+    assert {g.group: (g.committed, g.lag) for g in found.groups} == {
+        INDICATOR_GROUP: (None, 5),
+        FORECAST_GROUP: (None, 5),
+        SINK_GROUP: (3, 2),
+    }
     assert {g.status for g in found.groups} == {None}
 
 
@@ -123,7 +128,11 @@ async def test_watching_tells_the_groups_that_work_from_those_that_do_not(bus: E
     (found,) = await watch(bus, [TOPIC], 18.0, clock)
     assert clock.monotonic() == pytest.approx(18.0)
     assert clock.sleeps == WINDOW - 1
-    assert {g.group: g.status for g in found.groups} == {INDICATOR_GROUP: "STALL", SINK_GROUP: "WARN"}
+    assert {g.group: g.status for g in found.groups} == {
+        INDICATOR_GROUP: "STALL",
+        FORECAST_GROUP: "STALL",
+        SINK_GROUP: "WARN",
+    }
     assert found.end == 1 + 2 * clock.sleeps
 
 
@@ -145,6 +154,7 @@ async def test_a_group_that_keeps_up_is_ok(bus: EmbeddedBus) -> None:
 async def test_a_group_that_stalls_is_found_by_watching(loaded: Loaded, bus: EmbeddedBus) -> None:
     await publish(bus, 1)
     await commit(bus, INDICATOR_GROUP, 1)
+    await commit(bus, FORECAST_GROUP, 1)
     assert not (await report(loaded, [])).has_stalled
     assert (await report(loaded, [], seconds=9.0, clock=FakeClock(auto=True))).has_stalled
     await commit(bus, SINK_GROUP, 1)
@@ -157,7 +167,8 @@ async def test_the_table_has_a_row_a_partition(loaded: Loaded, bus: EmbeddedBus)
     await commit(bus, SINK_GROUP, 12)
     assert as_table(await report(loaded, [])) == (
         "topic            partition  begin  end  records  retention  lag\n"
-        "stock_data_aapl          0      0   12       12         7d  indicator-processor 12  sink 0\n"
+        "stock_data_aapl          0      0   12       12         7d  "
+        "indicator-processor 12  forecast-processor 12  sink 0\n"
     )
 
 
@@ -166,7 +177,7 @@ async def test_topics_that_are_missing_are_named(loaded: Loaded, bus: EmbeddedBu
     text = as_table(await report(loaded, ["AAPL", "^GSPC"]))
     assert text.count("stock_data_aapl") == 1
     missing = sorted({*topics_of("AAPL"), *topics_of("^GSPC")} - {TOPIC})
-    assert text.endswith(f"\nmissing: {', '.join(missing)}; --create makes them\n")
+    assert text.endswith(f"\nmissing: {', '.join(missing)}; --create creates them\n")
 
 
 async def test_json_is_one_document(loaded: Loaded, bus: EmbeddedBus) -> None:
@@ -177,7 +188,7 @@ async def test_json_is_one_document(loaded: Loaded, bus: EmbeddedBus) -> None:
     assert document["missing"] == sorted(set(topics_of("AAPL")) - {TOPIC})
     (partition,) = document["partitions"]
     assert (partition["topic"], partition["begin"], partition["end"], partition["records"]) == (TOPIC, 0, 2, 2)
-    assert partition["retention"] == {"ms": 7 * 86_400_000, "bytes": None}
+    assert partition["retention"] == {"ms": 7 * 86_400_000, "bytes": None, "compacted": False}
     assert partition["groups"][0] == {"group": INDICATOR_GROUP, "committed": None, "lag": 2, "status": None}
 
 
