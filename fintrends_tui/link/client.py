@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import Any
 import msgspec
 
 from fintrends_tui import __version__
-from fintrends_tui.link import LinkError
-from pipeline.protocol import (
+from fintrends_tui.link.port import LinkError
+from pipeline.contract.protocol import (
     MAX_FRAME,
     PROTOCOL_VERSION,
     RESULTS,
+    CarryOut,
     Command,
     Hello,
+    MakePlan,
     Push,
     Refused,
     Reply,
@@ -26,18 +29,21 @@ from pipeline.protocol import (
     Welcome,
     encode_frame,
 )
-from pipeline.snapshot import Snapshot
+from pipeline.contract.snapshot import Snapshot
+from pipeline.system import trust
 
 _ANSWER_SECONDS = 30.0
+_WORK_SECONDS = 600.0
+"""For what may look at every document of a ticker, or delete it."""
 _decoder = msgspec.json.Decoder(ServerFrame)
 
 
 class NotRunningError(LinkError):
-    """Nobody listens on the socket."""
+    """No process listens on the socket."""
 
 
-class Connection:
-    """A greeted connection to a pipeline. `closed` is set once the other side has gone."""
+class ControlConnection:
+    """A greeted connection to a pipeline. `closed` is set once the other side has closed it."""
 
     def __init__(
         self,
@@ -56,24 +62,25 @@ class Connection:
         self._listener = asyncio.create_task(self._listen())
 
     async def ask(self, command: Command) -> Any:
-        """The result of the command, of the type that `pipeline.protocol` documents.
+        """The result of the command, of the type that `pipeline.contract.protocol` documents.
 
         Raises:
             LinkError: if the pipeline refuses, does not answer, or has gone.
         """
         if self.closed.is_set():
-            raise LinkError("the pipeline has gone")
+            raise LinkError("the connection to the pipeline was closed")
+        patience = _WORK_SECONDS if isinstance(command, MakePlan | CarryOut) else _ANSWER_SECONDS
         number = next(self._ids)
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             self._writer.write(encode_frame(Request(number, command)))
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(patience):
                 await self._writer.drain()
                 reply = await future
         except TimeoutError:
-            raise LinkError(f"the pipeline did not answer within {_ANSWER_SECONDS:g} seconds") from None
+            raise LinkError(f"the pipeline did not answer within {patience:g} seconds") from None
         except OSError as error:
-            raise LinkError("the pipeline has gone") from error
+            raise LinkError("the connection to the pipeline was closed") from error
         finally:
             del self._waiting[number]
         if reply.error is not None:
@@ -100,22 +107,26 @@ class Connection:
                     case _:
                         pass
         except (OSError, ValueError):
-            pass  # gone, or not speaking our language: either way there is nobody to talk to
+            pass  # closed, or another protocol: either way there is no pipeline to talk to
         finally:
             self.closed.set()
             for future in self._waiting.values():
                 if not future.done():
-                    future.set_exception(LinkError("the pipeline has gone"))
+                    future.set_exception(LinkError("the connection to the pipeline was closed"))
 
 
 @asynccontextmanager
-async def connect(path: Path, on_snapshot: Callable[[Snapshot], None] | None = None) -> AsyncIterator[Connection]:
-    """A connection to the pipeline that listens on the path; snapshots are pushed if there is somebody to hear them.
+async def connect(
+    path: Path, on_snapshot: Callable[[Snapshot], None] | None = None
+) -> AsyncIterator[ControlConnection]:
+    """A connection to the pipeline that listens on the path; snapshots are pushed if `on_snapshot` is given.
 
     Raises:
-        NotRunningError: if nobody listens there.
-        LinkError: if whoever does refuses us.
+        NotRunningError: if no process listens there. LinkError: if the process refuses us, or may belong to another
+            user.
     """
+    if why := _distrust(path.parent):
+        raise LinkError(f"what listens on {path} is not trusted: {why}")
     try:
         reader, writer = await asyncio.open_unix_connection(path, limit=MAX_FRAME)
     except OSError as error:
@@ -126,11 +137,22 @@ async def connect(path: Path, on_snapshot: Callable[[Snapshot], None] | None = N
     except BaseException:
         writer.close()
         raise
-    connection = Connection(reader, writer, welcome, on_snapshot or (lambda _: None))
+    connection = ControlConnection(reader, writer, welcome, on_snapshot or (lambda _: None))
     try:
         yield connection
     finally:
         await connection.close()
+
+
+def _distrust(directory: Path) -> str:
+    """Why others could listen there in place of our pipeline; empty if they cannot, or there is no such directory."""
+    try:
+        status = directory.stat()
+    except OSError:
+        return ""
+    if status.st_uid not in (os.geteuid(), 0):
+        return f"{directory} belongs to {trust.name_of(status.st_uid)}"
+    return f"others can write {directory}; run chmod 700" if trust.others_can_write(status) else ""
 
 
 async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hello: Hello) -> Welcome:
@@ -142,11 +164,11 @@ async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hel
     except (OSError, TimeoutError) as error:
         raise NotRunningError("the pipeline does not answer") from error
     except ValueError as error:
-        raise LinkError(f"what listens there is no pipeline: {error}") from error
+        raise LinkError(f"what listens there is not a pipeline: {error}") from error
     match answer:
         case Welcome():
             return answer
         case Refused(reason):
             raise LinkError(reason)
         case _:
-            raise NotRunningError("the pipeline has gone")
+            raise NotRunningError("the connection to the pipeline was closed")

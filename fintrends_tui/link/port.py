@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from pipeline.protocol import Command
-from pipeline.snapshot import Snapshot
+from pipeline.contract.protocol import Command
+from pipeline.contract.snapshot import Snapshot
 
 LinkState = Literal["starting", "connecting", "connected", "lost", "failed"]
 
@@ -16,9 +16,9 @@ class LinkError(Exception):
 
 @dataclass(frozen=True)
 class LinkStatus:
-    """How things stand between screen and pipeline; `note` is a sentence for the user.
+    """The state of the link between screen and pipeline; `note` is a sentence for the user.
 
-    `warning` is one to be told once, of what they asked for and do not get.
+    `warning` is shown once: what the user asked for and does not get.
     """
 
     state: LinkState
@@ -27,7 +27,7 @@ class LinkStatus:
 
 
 class Link(Protocol):
-    """What the screen knows of the pipeline. `started_here` tells that this screen started it, so quitting stops it."""
+    """The pipeline as the screen sees it. `started_here` means that this screen started it, so quitting stops it."""
 
     started_here: bool
 
@@ -35,14 +35,14 @@ class Link(Protocol):
         """Connect, starting the pipeline if need be, and reconnect for ever with backoff. Returns when closed."""
 
     async def ask(self, command: Command) -> Any:
-        """The result of a command, of the type `pipeline.protocol` documents for it.
+        """The result of a command, of the type `pipeline.contract.protocol` documents for it.
 
         Raises:
             LinkError: if there is no connection, or the pipeline refuses.
         """
 
     async def stop_pipeline(self) -> None:
-        """Drain and stop the pipeline; returns when its process is gone.
+        """Drain and stop the pipeline; returns when its process has ended.
 
         Raises:
             LinkError: if it cannot be stopped.

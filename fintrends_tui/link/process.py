@@ -7,14 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from fintrends_tui.client import Connection, NotRunningError, connect
-from fintrends_tui.link import LinkError, LinkStatus
-from pipeline.datadir import DataDir, DataDirError
-from pipeline.protocol import Command, Stop
-from pipeline.snapshot import Snapshot
-from pipeline.text import clean
+from fintrends_tui.link.client import ControlConnection, NotRunningError, connect
+from fintrends_tui.link.port import LinkError, LinkStatus
+from pipeline.contract.protocol import Command, Stop
+from pipeline.contract.snapshot import Snapshot
+from pipeline.model.text import clean
+from pipeline.storage.datadir import DataDir, DataDirError
 
 # -P keeps the working directory off the module path: a `pipeline` folder of the user's must not run instead of ours.
 PIPELINE: Final = (sys.executable, "-P", "-m", "pipeline")
@@ -26,12 +26,17 @@ _POLL_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
+def become_pipeline(arguments: Sequence[str]) -> NoReturn:
+    """Hand over to the package that knows the engines; this one never imports them."""
+    sys.stdout.flush()
+    os.execv(PIPELINE[0], [*PIPELINE, *arguments])  # noqa: S606
+
+
 class PipelineLink:
     """Finds the pipeline of a data directory or starts one, and stays connected to it.
 
-    `arguments`, `settings` and `tickers` are for a pipeline that it starts; that one which runs already does not heed
-    the `settings` is told. One that dies is started again; one that cannot even start, or that somebody stopped, is
-    not.
+    `arguments`, `settings` and `tickers` are for a pipeline that it starts; a warning says that a running one ignores
+    the `settings`. A pipeline that dies is started again; one that cannot start at all, or that was stopped, is not.
     """
 
     def __init__(
@@ -44,7 +49,7 @@ class PipelineLink:
         self._tickers = list(tickers)
         # Not asyncio's: that one kills the child when the event loop ends, and a detached pipeline has to live on.
         self._child: subprocess.Popen[bytes] | None = None
-        self._connection: Connection | None = None
+        self._connection: ControlConnection | None = None
         self._closed = asyncio.Event()
         self._attached = False
         self._stopping = False
@@ -94,7 +99,7 @@ class PipelineLink:
     async def close(self) -> None:
         self._closed.set()
 
-    async def _stay(self, connection: Connection, on_status: Callable[[LinkStatus], None]) -> None:
+    async def _stay(self, connection: ControlConnection, on_status: Callable[[LinkStatus], None]) -> None:
         self._connection = connection
         self._attached = True
         self._deaths = 0

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
-from fintrends_tui import format as fmt
-from pipeline.alerts import Rule
-from pipeline.snapshot import AlertView, Snapshot
+from fintrends_tui.state import format as fmt
+from pipeline.contract.snapshot import AlertView, Snapshot, greatest_lag
+from pipeline.model.alert_rules import Rule
 
 _TICKER_FIELDS: Final = {
     "price": "price",
@@ -15,12 +15,13 @@ _TICKER_FIELDS: Final = {
     "rsi_14": "rsi",
     "macd_hist": "macd_hist",
 }
-"""The fields of a `TickerView` that hold metrics of `pipeline.alerts`."""
+"""The fields of a `TickerView` that hold metrics of `pipeline.model.alert_rules`."""
+_WIDEST: Final = 14
 _COUNTS: Final = frozenset({"volume", "obv", "lag", "dead_letters"})
 
 
 class NewAlerts:
-    """Tells the alerts that fire while the screen looks on from those of before, which are history."""
+    """Separates alerts that fire while the screen is open from earlier ones, which are history."""
 
     def __init__(self) -> None:
         self._seen: int | None = None
@@ -59,12 +60,12 @@ def present(rule: Rule, snapshot: Snapshot) -> tuple[str, float] | None:
 
 def value_text(metric: str, value: float) -> str:
     """The value as the watchlist writes its like."""
-    return fmt.human(value) if metric in _COUNTS else fmt.price(value)
+    return fmt.human(value) if metric in _COUNTS else fmt.price(value, _WIDEST)
 
 
 def _values(metric: str, snapshot: Snapshot) -> Iterable[tuple[str, float | None]]:
     if metric == "lag":
-        return [("", max((group.lag for topic in snapshot.topics for group in topic.groups), default=0))]
+        return [("", greatest_lag(snapshot.topics) or 0)]
     if metric == "dead_letters":
         return [("", snapshot.pipeline.dead_letters)]
     if metric in _TICKER_FIELDS:

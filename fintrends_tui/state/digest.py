@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
-from fintrends_tui import format as fmt
+from fintrends_tui.state import format as fmt
 
+_WIDEST = 24
+"""Of a number; those that others made up may be of any size."""
 _SHORT = ("simulated", "ticker", "type", "ts", "source")
 
 
@@ -19,14 +21,22 @@ def digest(value: str) -> str:
         return value
     match fields.get("type"):
         case "bar":
-            parts = (f"{name[0].upper()} {_number(fields.get(name))}" for name in ("close", "open", "high", "low"))
+            parts = (f"{name[0].upper()} {_price(fields.get(name))}" for name in ("close", "open", "high", "low"))
             forming = "" if fields.get("closed", True) else "○ "
             return f"{forming}{fields.get('interval')} {' '.join(parts)} vol {_number(fields.get('volume'))}"
         case "quote":
-            return f"price {_number(fields.get('price'))} previous close {_number(fields.get('previous_close'))}"
+            return f"price {_price(fields.get('price'))} previous close {_price(fields.get('previous_close'))}"
+        case "split":
+            return f"split {_count(fields.get('numerator'))} for {_count(fields.get('denominator'))}"
+        case "dividend":
+            return f"dividend {_price(fields.get('amount'))} {fields.get('currency') or ''}".rstrip()
         case "indicators":
             names = ("close", "rsi_14", "macd_hist", "sma_20", "vwap")
             return f"{fields.get('interval')} " + " ".join(f"{n} {_number(fields.get(n))}" for n in names)
+        case "forecast":
+            ends = f"{_price(fields.get('low_80'))} to {_price(fields.get('high_80'))}"
+            came = f" came {_price(fields.get('came'))}" if fields.get("came") is not None else ""
+            return f"{fields.get('interval')} {fields.get('horizon')} ahead, 80 % {ends}{came}"
         case "article":
             return str(fields.get("title"))
         case "post":
@@ -63,9 +73,19 @@ def decoded(value: str) -> Mapping[str, Any] | None:
 
 
 def _number(value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1e6:
+        return fmt.human(value)
+    return _price(value)
+
+
+def _count(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and abs(value) < 1e6 else _number(value)
+
+
+def _price(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return fmt.UNKNOWN if value is None else str(value)
-    return fmt.number(value, fmt.price_decimals(value)) if abs(value) < 1e6 else fmt.human(value)
+    return fmt.price(value, _WIDEST)
 
 
 def _plain(value: object) -> str:

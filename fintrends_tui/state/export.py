@@ -9,12 +9,15 @@ from typing import Final
 
 import msgspec
 
-from fintrends_tui import format as fmt
-from pipeline.snapshot import TickerView
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.ticker_facts import amount
+from pipeline.contract.snapshot import TickerView
+from pipeline.model.text import spreadsheet_cell
+from pipeline.storage.statefile import replace
 
 _FIELDS: Final = (
     "ticker", "price", "change", "change_percent", "volume", "rsi", "macd_hist", "sentiment", "as_of", "updated_at",
-    "simulated",
+    "simulated", "source", "currency", "state",
 )  # fmt: skip
 _TIMES: Final = frozenset({"as_of", "updated_at"})
 
@@ -24,24 +27,30 @@ class ExportError(Exception):
 
 
 def line(ticker: TickerView) -> str:
-    """Ticker, price, change and time, such as ``AAPL 170.38 ▲ 1.20 (+0.71%) 2026-11-20 15:04:00 UTC``."""
-    decimals = fmt.price_decimals(ticker.price)
-    words = [ticker.ticker, fmt.price(ticker.price)]
+    """Ticker, price, change, time and source: ``AAPL 170.38 ▲ 1.20 (+0.71%) 2026-11-20 15:04:00 UTC from replay``."""
+    decimals = fmt.change_decimals(ticker.price, ticker.change, ticker.ticker)
+    words = [ticker.ticker, amount(ticker.price, ticker.currency, ticker=ticker.ticker)]
     if ticker.change is not None:
         words += [fmt.arrow(ticker.change, decimals), fmt.number(abs(ticker.change), decimals)]
     if ticker.change_percent is not None:
         words.append(f"({fmt.percent(ticker.change_percent)})")
     if ticker.as_of is not None:
         words.append(f"{datetime.fromtimestamp(ticker.as_of, UTC):%Y-%m-%d %H:%M:%S} UTC")
+    words += [f"from {ticker.source}"] if ticker.source else []
     return " ".join([*words, *(["simulated"] if ticker.simulated else [])])
 
 
 def as_csv(tickers: Sequence[TickerView]) -> str:
-    """A line of column names and one for each ticker; unknown values are empty, times in UTC (ISO 8601)."""
+    """A line of column names and one for each ticker; unknown values are empty, times in UTC (ISO 8601).
+
+    No text in it is a formula to a spreadsheet.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, _FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_record(ticker) for ticker in tickers)
+    for ticker in tickers:
+        cells = _record(ticker).items()
+        writer.writerow({name: spreadsheet_cell(value) if isinstance(value, str) else value for name, value in cells})
     return text.getvalue()
 
 
@@ -62,11 +71,21 @@ def write(path: Path, tickers: Sequence[TickerView], *, overwrite: bool = False)
     """
     encode = FORMATS.get(path.suffix.lower())
     if encode is None:
-        raise ExportError("the name must end with .csv or .json, which says the format")
-    target = path.expanduser().absolute()
+        raise ExportError("the name must end with .csv or .json, which sets the format")
     try:
-        with target.open("w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(encode(tickers))
+        target = path.expanduser().absolute()
+    except RuntimeError as error:
+        raise ExportError(f"{path} cannot be written: there is no such home directory") from error
+    except OSError as error:
+        why = "the working directory no longer exists; give an absolute path"
+        raise ExportError(f"{path} cannot be written: {why}") from error
+    try:
+        if overwrite and target.is_file():
+            real = target.resolve()
+            replace(real, encode(tickers).encode(), real.stat().st_mode & 0o777)  # whole, or as it was
+        else:
+            with target.open("w" if overwrite else "x", encoding="utf-8") as file:
+                file.write(encode(tickers))
     except FileExistsError:
         raise
     except OSError as error:

@@ -2,13 +2,15 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import takewhile
 from typing import Any, Final
 
-from fintrends_tui.link import LinkError
-from pipeline.protocol import Command, GetLog, LogLine
-from pipeline.snapshot import PipelineView
+from fintrends_tui.link.port import LinkError
+from pipeline.contract.protocol import Command, GetLog, LogLine
+from pipeline.contract.snapshot import PipelineView
 
 _KEPT: Final = 2000
+_USUAL: Final = ("DEBUG", "INFO")
 
 
 class LogFeed:
@@ -24,6 +26,11 @@ class LogFeed:
     def behind(self, pipeline: PipelineView) -> bool:
         """Whether `fetch` would find lines that were not read yet, and none is under way."""
         return not self._busy and (pipeline.pid != self._pid or pipeline.log_seq > self._seen)
+
+    def tells(self, since: float) -> bool:
+        """Whether a warning or an error has come since then."""
+        lately = takewhile(lambda line: line.at >= since, reversed(self.lines))
+        return any(line.level not in _USUAL for line in lately)
 
     async def fetch(self, pipeline: PipelineView) -> None:
         """Read on; from the start when it is another process than before. A lost connection leaves all as it was."""

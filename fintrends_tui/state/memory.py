@@ -1,21 +1,40 @@
 """What the screen remembers from one run to the next."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from pipeline.tickers import InvalidTickerError, parse_tickers
+from pipeline.model.tickers import InvalidTickerError, parse_tickers
+from pipeline.storage.statefile import StateFile
+
+
+class SavedView(Struct, kw_only=True, frozen=True):
+    """What the watchlist shows, and in which order, under a name; see `Arrangement`."""
+
+    filter: str = ""
+    group: str = ""
+    sort: str = ""
+    reverse: bool = False
+    then: str = ""
+    then_reverse: bool = False
 
 
 class Remembered(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The choices made on the screen. `groups` are those made there, not those of the settings."""
+    """The choices made on the screen. `groups` are those made there, not those of the settings; `layout` says what
+    comes first on a large terminal."""
 
     theme: str = ""
     sort: str = ""
     reverse: bool = False
+    then: str = ""
+    then_reverse: bool = False
     group: str = ""
+    layout: Literal["market", "pipeline"] = "market"
+    columns: list[str] = []
     groups: dict[str, list[str]] = {}
+    views: dict[str, SavedView] = {}
 
     def __post_init__(self) -> None:
         try:
@@ -25,17 +44,18 @@ class Remembered(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         msgspec.structs.force_setattr(self, "groups", groups)
 
 
-class Memory:
-    """A small JSON file. Without a path, as in tests, nothing outlives the process.
-
-    Not a `pipeline.statefile.StateFile`: that reports to the log, which this process has not, and its user is present.
-    """
+class ScreenMemory:
+    """A small JSON file. Without a path, as in tests, nothing outlives the process."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path
-        self.problem = ""
+        # Not logged: this process has no log, and its user is present.
+        self._file = None if path is None else StateFile(path, Remembered, tell=lambda _: None)
+        self.now = (self._file and self._file.load()) or Remembered()
+
+    @property
+    def problem(self) -> str:
         """Why what was remembered could not be read; empty if it could."""
-        self.now = self._read()
+        return "" if self._file is None else self._file.problem
 
     def keep(self, **changes: object) -> None:
         """Remember the changes.
@@ -47,16 +67,5 @@ class Memory:
         if changed == self.now:
             return
         self.now = changed
-        if self._path is not None:
-            temporary = self._path.with_name(f"{self._path.name}.new")
-            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(changed)))
-            temporary.replace(self._path)
-
-    def _read(self) -> Remembered:
-        if self._path is None or not self._path.exists():
-            return Remembered()
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Remembered)
-        except (OSError, ValueError) as error:  # ValueError: no JSON, of another shape, or no UTF-8
-            self.problem = f"{self._path} is damaged and left aside: {error}"
-            return Remembered()
+        if self._file is not None:
+            self._file.write(changed)

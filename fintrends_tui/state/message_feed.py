@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from pipeline.protocol import Command, GetMessages, MessagePage, TopicMessage
+from pipeline.contract.protocol import Command, GetMessages, MessagePage, TopicMessage
 
 KEPT: Final = 2000
 """Messages that are kept; what is older can be looked for by a text."""

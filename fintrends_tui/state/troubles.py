@@ -3,13 +3,20 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from fintrends_tui import format as fmt
-from fintrends_tui.view import View
-from pipeline.snapshot import STUCK, ServiceView, Snapshot
-from pipeline.topics import INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.view import View
+from pipeline.contract.snapshot import STUCK, ServiceView, Snapshot
+from pipeline.model.topics import FORECAST_GROUP, INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP
 
-GROUP_OF: Final = {"indicators": INDICATOR_GROUP, "sentiment": SENTIMENT_GROUP, "sink": SINK_GROUP}
+GROUP_OF: Final = {
+    "indicators": INDICATOR_GROUP,
+    "forecasts": FORECAST_GROUP,
+    "sentiment": SENTIMENT_GROUP,
+    "sink": SINK_GROUP,
+}
 """The group in which a consumer shares its work with those of other processes; producers have one in common."""
+ENGINES: Final = ("bus", "store")
+"""Kinds of outages that concern all services."""
 LETTERS_SECONDS: Final = 300
 """After this long without another, dead letters are no news any more."""
 
@@ -28,19 +35,26 @@ def troubles(view: View) -> list[Trouble]:
         return []
     snapshot = view.snapshot
     found = (
-        *_engines(snapshot),
+        *_engines(view),
         *_services(view),
         *_paused(snapshot),
         *_providers(snapshot),
         *_groups(view),
         *_dead_letters(view),
+        *(Trouble("warn", text, "l log") for text in snapshot.pipeline.unread),
     )
     return sorted(found, key=lambda trouble: trouble.tone != "error")
 
 
-def _engines(snapshot: Snapshot) -> Iterator[Trouble]:
-    if snapshot.pipeline.note:
-        yield Trouble("error", snapshot.pipeline.note, "l log")
+def _engines(view: View) -> Iterator[Trouble]:
+    """Those that are waited for; other needs of services are reported with the services."""
+    if view.snapshot is None:
+        return
+    engines = [outage for outage in view.snapshot.outages if outage.kind in ENGINES]
+    for outage in engines:
+        yield Trouble("error", f"waiting for {outage.what}, {_for(outage.since, view.now)}: {outage.why}", "l log")
+    if view.snapshot.pipeline.note and not engines:
+        yield Trouble("error", view.snapshot.pipeline.note, "l log")
 
 
 def _providers(snapshot: Snapshot) -> Iterator[Trouble]:
@@ -54,13 +68,13 @@ def _providers(snapshot: Snapshot) -> Iterator[Trouble]:
 
 def _services(view: View) -> Iterator[Trouble]:
     services = view.snapshot.services if view.snapshot else []
-    failing = [service for service in services if service.failing_since is not None]
-    failing.sort(key=lambda service: (service.state != "failed", service.failing_since))
+    failing = [service for service in services if service.is_missed and not _is_told(service)]
+    failing.sort(key=_weight)
     if not failing:
         return
     first, *others = failing
     what = f"{first.name} {'has failed' if first.state == 'failed' else 'fails'}"
-    if others and all(service.error == first.error for service in others):  # which tells more than the names
+    if others and all(service.error == first.error for service in others):  # which says more than the names
         yield Trouble(_tone(failing), f"{first.error} ({len(failing)} services fail)", "s services")
         return
     if (how_long := fmt.age(first.failing_since, view.now)) != "now":
@@ -70,8 +84,19 @@ def _services(view: View) -> Iterator[Trouble]:
     yield Trouble(_tone(failing), f"{what}: {first.error}", "s services")
 
 
+def _weight(service: ServiceView) -> tuple[bool, bool, int, float]:
+    """Prices come before news, and what serves more before what serves less."""
+    since = service.failing_since or 0.0
+    return service.state != "failed", service.kind != "market", -(service.entries or 0), since
+
+
+def _is_told(service: ServiceView) -> bool:
+    """Whether it does nothing but wait for an engine, which is reported once for all."""
+    return service.waits_for in ENGINES and service.state != "failed"
+
+
 def _paused(snapshot: Snapshot) -> Iterator[Trouble]:
-    """Consumers that somebody has paused; the header tells of producers."""
+    """Consumers that are paused by the user; the header reports producers."""
     for service in snapshot.services:
         if service.state == "paused" and (group := GROUP_OF.get(service.name)) is not None:
             lag = sum(g.lag for topic in snapshot.topics for g in topic.groups if g.group == group)

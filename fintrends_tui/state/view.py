@@ -2,22 +2,22 @@
 
 from dataclasses import dataclass
 
-from fintrends_tui.link import LinkStatus
-from pipeline.snapshot import Snapshot, TickerDetail
+from fintrends_tui.link.port import LinkStatus
+from pipeline.contract.snapshot import ReplayView, Snapshot, TickerDetail
 
 
 @dataclass(frozen=True)
 class View:
     """The input of every panel. `now` is in whole seconds since the epoch, so that ages change once a second at most;
-    `requested` are the tickers to show before the first snapshot comes; `slowed_to` is how many paints a second a slow
-    terminal gets, None for one that keeps up."""
+    `requested` are the tickers to show before the first snapshot comes; `is_slow` says that the terminal
+    does not keep up."""
 
     status: LinkStatus
     snapshot: Snapshot | None = None
     selected: str | None = None
     now: int = 0
     requested: tuple[str, ...] = ()
-    slowed_to: float | None = None
+    is_slow: bool = False
 
     @property
     def detail(self) -> TickerDetail | None:
@@ -25,6 +25,16 @@ class View:
         if self.snapshot is None or self.snapshot.detail is None or self.snapshot.detail.ticker != self.selected:
             return None
         return self.snapshot.detail
+
+    @property
+    def replay(self) -> ReplayView | None:
+        return self.snapshot.pipeline.replay if self.snapshot is not None else None
+
+    @property
+    def clock(self) -> int:
+        """The time of what is shown: that of a replay is its own."""
+        at = self.replay.at if self.replay is not None else None
+        return self.now if at is None else int(at)
 
     @property
     def stale(self) -> bool:

@@ -14,15 +14,15 @@ from textual.filter import LineFilter
 _SAME: Final = {
     ord(character): replacement
     for characters, replacement in (
-        ("─━═╌┄", "-"),
-        ("│┃║▌▐▊▎▏▕╎┆", "|"),
-        ("╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛╔╗╚╝", "+"),
+        ("─━═╌┄┈", "-"),
+        ("│┃║▌▐▊▎▏▕╎┆┊╷╵", "|"),
+        ("╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛╔╗╚╝┿┷┯", "+"),
         ("▲↑△", "^"),
-        ("▼↓▽", "v"),
+        ("▼↓▽▾", "v"),
         ("◆●■", "*"),
         ("○◌", "o"),
-        ("→", ">"),
-        ("←", "<"),
+        ("→▸", ">"),
+        ("←◂", "<"),
         ("↻", "~"),
         ("✓", "+"),
         ("✗", "x"),
@@ -49,7 +49,7 @@ def speaks_utf8(environ: Mapping[str, str], *, utf8_mode: bool = bool(sys.flags.
     """Whether the locale that the environment names is one of UTF-8; without any it is the C locale, which is not.
 
     Where Python finds the C locale it sets LC_CTYPE itself and turns on its UTF-8 mode (PEP 538, PEP 540), so that its
-    own encodings tell nothing of the terminal.
+    own encodings say nothing about the terminal.
     """
     set_by_python = utf8_mode and "PYTHONUTF8" not in environ
     for name in ("LC_ALL", "LC_CTYPE", "LANG"):
@@ -86,7 +86,7 @@ class AsciiFilter(LineFilter):
 
 
 class ColourlessFilter(LineFilter):
-    """Takes every colour away and leaves bold, dim and reverse."""
+    """Removes every colour and keeps bold, dim and reverse."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         del background

@@ -3,14 +3,16 @@
 from typing import Final
 
 _SLOWEST: Final = 4.0
-"""Seconds between two paints of a terminal that hardly keeps up."""
+"""Seconds between two paints of a terminal that barely keeps up."""
+_SLOW: Final = 1.0
+"""Seconds between two paints from which on a terminal is called slow."""
 _LOST: Final = 10.0
 """Seconds after which an answer is taken to be lost."""
 _RECOVERY: Final = 5
 """Paints in time, one after the other, that allow for twice as many."""
 
 
-class Pace:
+class FramePacer:
     """Lets one paint at a time be under way: the next is not due before the terminal has shown the last.
 
     A paint is followed by a question, which a terminal answers when it has come that far; so what lies in the buffers
@@ -27,11 +29,9 @@ class Pace:
         self._answers = False
         self._in_time = 0
         self._held = False
-
-    @property
-    def slowed_to(self) -> float | None:
-        """Paints per second, while they are fewer than they could be."""
-        return 1 / self._interval if self._interval > self._least else None
+        self.is_slow = False
+        """Whether the terminal is painted once a second or less, or has been and does not keep up again yet: one that
+        is about as fast as that would else be called slow every other moment."""
 
     def due(self, now: float, *, writable: bool) -> bool:
         """Whether to paint now."""
@@ -43,6 +43,7 @@ class Pace:
                 self._held = True
                 self._in_time = 0
                 self._interval = min(max(_SLOWEST, self._least), self._interval * 2)
+                self.is_slow = self.is_slow or self._interval >= _SLOW
             return False
         return True
 
@@ -55,6 +56,7 @@ class Pace:
             if self._in_time >= _RECOVERY:
                 self._in_time = 0
                 self._interval = max(self._least, self._interval / 2)
+                self.is_slow = self.is_slow and self._interval > self._least
         self._painted_at = now
         if self._asked_at is not None and now - self._asked_at < _LOST:
             return False

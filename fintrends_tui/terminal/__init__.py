@@ -1,0 +1,1 @@
+"""What a terminal can do, and running the screen in it."""
