@@ -1,5 +1,6 @@
 """The application: holds the latest snapshot and repaints what can be seen, a few times a second."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,22 +14,24 @@ from textual.geometry import Size
 from textual.screen import Screen
 
 from fintrends_tui import keys, themes
-from fintrends_tui.alerts import NewAlerts
-from fintrends_tui.charset import AsciiFilter, ColourlessFilter
+from fintrends_tui.charting.candles import ASCII, BLOCKS, SHADES, Glyphs
+from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import EVERYWHERE, KeyCommand, bindings
-from fintrends_tui.link import Link, LinkError, LinkStatus
-from fintrends_tui.log_feed import LogFeed
-from fintrends_tui.memory import Memory
-from fintrends_tui.pace import Pace
-from fintrends_tui.typeahead import TypeAhead
-from fintrends_tui.view import View
-from fintrends_tui.watch import Groups
-from fintrends_tui.widgets.chart import Look
-from pipeline.alerts import sentence_of
-from pipeline.protocol import Add, Command, Focus, TickersChanged
-from pipeline.settings import ScreenSettings, SettingsError
-from pipeline.snapshot import Snapshot
-from pipeline.text import clean
+from fintrends_tui.link.port import Link, LinkError, LinkStatus
+from fintrends_tui.state.alerts import NewAlerts
+from fintrends_tui.state.arrangement import Groups
+from fintrends_tui.state.log_feed import LogFeed
+from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.state.view import View
+from fintrends_tui.terminal.charset import AsciiFilter, ColourlessFilter
+from fintrends_tui.terminal.pace import FramePacer
+from fintrends_tui.terminal.suspend import SUSPEND_KEY, Suspension
+from fintrends_tui.terminal.typeahead import TypeAhead
+from pipeline.config.settings import ScreenSettings, SettingsError
+from pipeline.contract.alerts import sentence_of
+from pipeline.contract.protocol import Add, Command, Done, Focus, TickersChanged
+from pipeline.contract.snapshot import Snapshot
+from pipeline.model.text import drawn
 
 ExitReason = Literal["quit", "detach"]
 
@@ -48,7 +51,7 @@ class Repaintable(Protocol):
 
 @runtime_checkable
 class Commanded(Protocol):
-    """A screen with commands of its own, which the palette offers while it is shown."""
+    """A screen with its own commands, which the palette offers while it is shown."""
 
     KEYS: tuple[KeyCommand, ...]
 
@@ -71,13 +74,13 @@ class FintrendsApp(App[ExitReason]):
         tickers: Sequence[str] = (),
         settings: ScreenSettings | None = None,
         keymap: Mapping[str, str] | None = None,
-        memory: Memory | None = None,
+        memory: ScreenMemory | None = None,
         ascii_only: bool = False,
         writable: Callable[[], bool] = lambda: True,
         terminal_size: Callable[[], tuple[int, int]] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`keymap` is from `keys.keymap`; `writable` tells whether the terminal takes output without waiting, and
+        """`keymap` is from `keys.keymap`; `writable` says whether the terminal accepts output without waiting, and
         `terminal_size` its columns and lines.
 
         Raises:
@@ -85,11 +88,11 @@ class FintrendsApp(App[ExitReason]):
         """
         super().__init__()
         self.settings = settings or ScreenSettings()
-        self.memory = memory or Memory()
+        self.memory = memory or ScreenMemory()
         self.link = link
         self.log_feed = LogFeed(link.ask)
         self.selected: str | None = None
-        self.chart_look = Look(volume=True, last=500)
+        self.chart_look = Look(style="candles", volume=True, extended=self.settings.extended_hours)
         """Of the detail screen, as it was last left."""
         self._status = LinkStatus("connecting", "connecting to the pipeline…")
         self._snapshot: Snapshot | None = None
@@ -99,7 +102,7 @@ class FintrendsApp(App[ExitReason]):
         self._asked_for_tickers = bool(tickers)
         self._focused_ticker: str | None = None
         self._interval = 1 / self.settings.refresh_per_second
-        self._pace = Pace(self._interval)
+        self._pace = FramePacer(self._interval)
         self._writable = writable
         self._terminal_size = terminal_size
         self._now = now
@@ -107,6 +110,7 @@ class FintrendsApp(App[ExitReason]):
         self._type_ahead = TypeAhead(self, super().on_event)
         self._keys = dict(keymap or {})
         self._ascii_only = ascii_only
+        self._suspension: Suspension | None = None
         self._our_filters: list[LineFilter] = [
             *([ColourlessFilter()] if self.no_color else []),
             *([AsciiFilter()] if ascii_only else []),
@@ -119,8 +123,8 @@ class FintrendsApp(App[ExitReason]):
     @property
     def current_view(self) -> View:
         """What there is to show now."""
-        slowed = self._pace.slowed_to
-        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, slowed)
+        is_slow = self._pace.is_slow
+        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow)
 
     @property
     def failure(self) -> str:
@@ -136,6 +140,11 @@ class FintrendsApp(App[ExitReason]):
     def groups(self) -> Groups:
         """Named parts of the watchlist: those of the settings, then those made on the screen."""
         return self.settings.groups | self.memory.now.groups
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """What the bodies of candles are filled with."""
+        return ASCII if self._ascii_only else SHADES if self.no_color else BLOCKS
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.FALLBACK
@@ -163,11 +172,18 @@ class FintrendsApp(App[ExitReason]):
     def on_mount(self) -> None:
         self.run_worker(self.link.run(self._on_status, self._on_snapshot), group="link", name="link")
         self.set_interval(self._interval, self._tick)
+        driver = self._driver
+        if driver is not None and driver.can_suspend and not self.is_headless:
+            loop = asyncio.get_running_loop()
+            self._suspension = Suspension(driver, lambda: loop.call_soon_threadsafe(self.call_later, self._resumed))
+            self._suspension.install()
         if self.memory.problem:
             self.notify(self.memory.problem, severity="warning", markup=False, timeout=10)
 
     async def on_event(self, event: Event) -> None:
-        if isinstance(event, Key | Paste) and not event.is_forwarded:
+        if isinstance(event, Key) and event.key == SUSPEND_KEY and self._suspension is not None:
+            self._suspension.ask()  # from every screen, dialogs too
+        elif isinstance(event, Key | Paste) and not event.is_forwarded:
             self._type_ahead.add(event)
         else:
             await super().on_event(event)
@@ -186,7 +202,7 @@ class FintrendsApp(App[ExitReason]):
         try:
             self.memory.keep(**choices)
         except OSError as error:
-            self.notify(f"This choice cannot be kept: {error}", severity="warning", markup=False)
+            self.notify(f"The choice cannot be saved: {error}", severity="warning", markup=False)
 
     async def on_unmount(self) -> None:
         await self.link.close()
@@ -209,7 +225,7 @@ class FintrendsApp(App[ExitReason]):
                 break
 
     def command(self, command: Command) -> None:
-        """Ask the pipeline, and tell the user what came of it."""
+        """Ask the pipeline, and report the result to the user."""
         self.run_worker(self._command(command), group="command")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -220,7 +236,7 @@ class FintrendsApp(App[ExitReason]):
         yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys"))
 
     def action_help(self) -> None:
-        from fintrends_tui.screens.help import HelpScreen
+        from fintrends_tui.screens.dialogs.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen.KEYS if isinstance(self.screen, Commanded) else ()))
 
@@ -228,12 +244,19 @@ class FintrendsApp(App[ExitReason]):
         self.exit("detach")
 
     async def action_quit(self) -> None:
-        from fintrends_tui.screens.stopping import StoppingScreen
+        from fintrends_tui.screens.dialogs.stopping import StoppingScreen
 
         if self.link.started_here and not isinstance(self.screen, StoppingScreen):
             self.push_screen(StoppingScreen(self.link))
         else:
             self.exit("quit")
+
+    def _resumed(self) -> None:
+        """Paint everything: the terminal shows what the shell has left, and may have another size."""
+        self._pace = FramePacer(self._interval)  # what was asked before is never answered
+        self._painted = None
+        self._fit()
+        self.refresh(layout=True)
 
     def _is_shown(self, view: View) -> bool:
         return self._painted is not None and self._painted[0] == view and self._painted[1] is self.screen
@@ -292,9 +315,9 @@ class FintrendsApp(App[ExitReason]):
         new, more = self._new_alerts.take(snapshot)
         if not new:
             return
-        sentences = [clean(sentence_of(alert)) for alert in new[-_TOASTS:]]
+        sentences = [drawn(sentence_of(alert)) for alert in new[-_TOASTS:]]
         if more := more + len(new[:-_TOASTS]):
-            sentences.append(f"and {more} more; they are on the screen of alerts")
+            sentences.append(f"and {more} more; the alerts screen lists them")
         for sentence in sentences:
             self.notify(sentence, title="Alert", severity="warning", markup=False, timeout=_TOAST_SECONDS)
         if self.settings.bell:
@@ -330,7 +353,7 @@ class FintrendsApp(App[ExitReason]):
         except LinkError as error:
             self.notify(str(error), severity="error", markup=False)
         else:
-            if isinstance(result, TickersChanged):
+            if isinstance(result, TickersChanged | Done):
                 self.notify(result.note, markup=False)
 
     def _runner(self, action: str, screen: Screen[Any]) -> Callable[[], Any]:

@@ -3,32 +3,42 @@
 import asyncio
 import difflib
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import msgspec
 from cyclopts import App, Parameter
 
-from fintrends_tui import __version__
-from fintrends_tui.client import NotRunningError, connect
-from fintrends_tui.link import LinkError
-from fintrends_tui.process import PIPELINE, PipelineLink
-from pipeline.datadir import DataDir, DataDirError
-from pipeline.options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where, hand_over
-from pipeline.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
-from pipeline.settings import SettingsError, load
-from pipeline.snapshot import Snapshot
-from pipeline.tickers import InvalidTickerError, parse_tickers
+from fintrends_tui import __version__, admin
+from fintrends_tui.link.client import NotRunningError, connect
+from fintrends_tui.link.port import LinkError
+from fintrends_tui.link.process import PIPELINE, PipelineLink, become_pipeline
+from pipeline.config.cli_options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where, hand_over
+from pipeline.config.settings import SettingsError, load
+from pipeline.contract.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
+from pipeline.contract.snapshot import Snapshot
+from pipeline.model.tickers import InvalidTickerError, parse_tickers
+from pipeline.storage.datadir import DataDir, DataDirError
+from pipeline.system import streams
+
+_SCHEMA_EPILOGUE = """
+Examples:
+
+  fintrends-tui schema              the messages, their topics and collections
+  fintrends-tui schema bar          the JSON Schema of a bar
+  fintrends-tui schema --all        of every message, in one document
+"""
 
 _EPILOGUE = """
 Examples:
 
   fintrends-tui AAPL MSFT TSLA          the dashboard; press ? for its keys
   fintrends-tui AAPL MSFT --no-ui       the pipeline alone, in the foreground
+  fintrends-tui --source simulator      the same with made-up data
+  fintrends-tui doctor                  what serves what, and what is wrong
   fintrends-tui query indicators AAPL   the last 20 rows of indicators
   fintrends-tui COMMAND --help          more on each command
 """
@@ -38,10 +48,11 @@ app = App(
     version=__version__,
     version_flags="--version",
     usage="Usage: fintrends-tui [TICKERS...] [OPTIONS]\n       fintrends-tui COMMAND [OPTIONS]\n",
-    help="A live financial dashboard for the terminal with its own streaming pipeline.",
+    help="A live financial dashboard for the terminal with its own streaming pipeline. It needs no key.",
     help_format="plaintext",
     help_epilogue=_EPILOGUE,
 )
+app.register_install_completion_command(help="Install completion for this shell (bash, zsh or fish), then exit.")
 
 
 @app.default
@@ -57,24 +68,24 @@ def dashboard(
     tickers
         What to watch, such as AAPL MSFT BRK.B ^GSPC. Default: those of the configuration, else the last ones.
     no_ui
-        Run the pipeline alone, in the foreground; Ctrl+C stops it in good order.
+        Run the pipeline alone, in the foreground; Ctrl+C stops it gracefully.
     """
     symbols = parse_tickers(tickers)
     if (mistyped := _mistyped_command(tickers)) is not None:
         return _fail(mistyped, 2)
     hand_over(flags)
     if no_ui:
-        _become_pipeline([*symbols, *flags.arguments()])
+        become_pipeline([*symbols, *flags.arguments()])
     # The screen is drawn on stderr, so that one that is redirected would leave the terminal blank.
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        return _fail("this is no terminal (stdin, stdout and stderr must be); run the pipeline alone with --no-ui", 2)
+        return _fail("the dashboard needs a terminal (stdin, stdout, stderr); run the pipeline alone with --no-ui", 2)
     if (term := os.environ.get("TERM") or "dumb") in ("dumb", "unknown"):
         return _fail(f"this terminal cannot show a screen (TERM={term}); run the pipeline alone with --no-ui", 2)
     loaded = load(flags.config, flags.with_tickers(tickers))
     where = Where.arguments(flags)
     link = PipelineLink(DataDir(loaded.data_dir), where, symbols, flags.run_arguments())
     # Imported here, so that the other commands answer at once.
-    from fintrends_tui.terminal import dashboard_app, run_app
+    from fintrends_tui.run import dashboard_app, run_app
 
     return run_app(dashboard_app(link, loaded, symbols), where)
 
@@ -86,7 +97,9 @@ def status(
     schema: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     where: Where = WHERE_DEFAULTS,
 ) -> int:
-    """Say how the pipeline is; exit with 0 if all is well, 1 if something has failed or stalled, 3 if none runs.
+    """Report the state of the pipeline.
+
+    Exits with 0 if all is well, 1 if something failed, stalled or is unavailable, and 3 if no pipeline runs.
 
     Parameters
     ----------
@@ -96,7 +109,8 @@ def status(
         The JSON Schema of that document, which says what every field means.
     """
     if schema:
-        print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Snapshot))).decode())
+        text = msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Snapshot))).decode()
+        print(streams.json_for(text, sys.stdout))
         return 0
     try:
         snapshot: Snapshot = asyncio.run(_ask(where, GetSnapshot()))
@@ -104,16 +118,17 @@ def status(
         if not json:
             print("no pipeline is running", flush=True)
         hand_over(where)
-        _become_pipeline(["stored", *(["--json"] if json else []), *where.arguments()])
+        become_pipeline(["stored", *(["--json"] if json else []), *where.arguments()])
     from fintrends_tui.status import describe, is_healthy
 
-    print(msgspec.json.encode(snapshot).decode() if json else describe(snapshot))
+    as_json = streams.json_for(msgspec.json.encode(snapshot).decode(), sys.stdout)
+    print(as_json if json else describe(snapshot))
     return 0 if is_healthy(snapshot) else 1
 
 
 @app.command
 def stop(*, where: Where = WHERE_DEFAULTS) -> int:
-    """Drain and stop the running pipeline; returns when it is gone."""
+    """Drain and stop the running pipeline. Returns when its process has ended."""
     pid = asyncio.run(_stop(where))
     print(f"the pipeline (pid {pid}) has stopped")
     return 0
@@ -169,18 +184,61 @@ def load_history(
 @app.command
 def query(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
     """Print documents of a collection, the newest last; also while no pipeline runs."""
-    _become_pipeline(["query", *words])
+    become_pipeline(["query", *words])
 
 
 @app.command
 def topics(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
-    """List topics with offsets, retention and the lag of each consumer group; --create makes the missing ones."""
-    _become_pipeline(["topics", *words])
+    """List topics with offsets, retention and the lag of each consumer group; --create creates missing topics."""
+    become_pipeline(["topics", *words])
+
+
+@app.command
+def export(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+    """Write a collection to a Parquet or CSV file, of any size; also while no pipeline runs."""
+    become_pipeline(["export", *words])
+
+
+@app.command(usage="Usage: fintrends-tui schema [MESSAGE] [OPTIONS]", help_epilogue=_SCHEMA_EPILOGUE)
+def schema(
+    message: str | None = None,
+    *,
+    all: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,  # noqa: A002 - the flag's name
+) -> int:
+    """Print the JSON Schema (2020-12) of a message, for programs that read or write topics and collections.
+
+    Without a message: a list of all, with their versions, topics and collections.
+
+    Parameters
+    ----------
+    message
+        The value of its field type, such as bar or indicators.
+    all
+        The schemas of all messages, as one document.
+    """
+    from pipeline.contract import schemas
+
+    if message is None and not all:
+        print(schemas.as_table(), end="")
+        return 0
+    if message is not None and message not in schemas.KINDS:
+        near = difflib.get_close_matches(message.lower(), schemas.KINDS, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        return _fail(f"there is no message {message!r}; the messages are {', '.join(schemas.KINDS)}{meant}", 2)
+    found = schemas.schema_of_all() if message is None else schemas.schema_of_one(schemas.KINDS[message])
+    print(streams.json_for(msgspec.json.format(msgspec.json.encode(found)).decode(), sys.stdout))
+    return 0
+
+
+@app.command
+def separate(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+    """Separate real and simulated data that an earlier version mixed in MongoDB or on Kafka; --dry-run only reports."""
+    become_pipeline(["separate", *words])
 
 
 @app.command
 def doctor(*, where: Where = WHERE_DEFAULTS) -> int:
-    """Check configuration, directories, engines and terminal; say for each fault what to do.
+    """Check configuration, directories, engines, sources and terminal; report how to fix each fault.
 
     Changes nothing; exits with 1 if something is broken.
     """
@@ -191,10 +249,10 @@ def doctor(*, where: Where = WHERE_DEFAULTS) -> int:
         return 128 - status
     try:
         loaded = where.load()
-    except SettingsError:  # of which the other has told
+    except SettingsError:  # which the other process has reported
         return status
-    from fintrends_tui.terminal import dashboard_app
-    from pipeline.doctor_finding import fault, written
+    from fintrends_tui.run import dashboard_app
+    from pipeline.doctor.finding import fault, written
 
     try:
         dashboard_app(PipelineLink(DataDir(loaded.data_dir), (), ()), loaded, ())
@@ -205,7 +263,9 @@ def doctor(*, where: Where = WHERE_DEFAULTS) -> int:
     return status
 
 
-for _name in ("query", "topics"):  # they answer --help themselves
+for _hand in (admin.offsets, admin.replay, admin.purge, admin.dead_letters):
+    app.command(_hand)
+for _name in ("query", "export", "topics", "separate"):  # they answer --help themselves
     app[_name].help_flags = ()
     app[_name].version_flags = ()
 
@@ -235,7 +295,7 @@ async def _stop(where: Where, patience: float = 60.0) -> int:
 
 
 def _mistyped_command(words: Sequence[str]) -> str | None:
-    """What to say of what is hardly a ticker: a word in lower case that is nearly a command."""
+    """The message about a word that is probably a mistyped command: lower case, and close to a command's name."""
     commands = [name for name in app if not name.startswith("-")]
     for word in words:
         near = difflib.get_close_matches(word, commands, n=1, cutoff=0.75) if word.islower() else []
@@ -244,33 +304,27 @@ def _mistyped_command(words: Sequence[str]) -> str | None:
     return None
 
 
-def _become_pipeline(arguments: Sequence[str]) -> NoReturn:
-    """Hand over to the package that knows the engines; this one never imports them."""
-    sys.stdout.flush()
-    os.execv(PIPELINE[0], [*PIPELINE, *arguments])  # noqa: S606
-
-
 def main() -> None:
-    """Run a command line; turn errors that are the user's to mend into one sentence and a status."""
+    """Run a command line; turn errors that are the user's to fix into one sentence and a status."""
     if sys.platform == "win32":
         sys.exit("fintrends-tui runs on Linux and macOS; on Windows use it inside WSL")
+    streams.settle()
+    streams.leave(_command)
+
+
+def _command() -> int | None:
     try:
-        status = app()
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = 128 + signal.SIGPIPE
+        return app(result_action="return_value")  # type: ignore[no-any-return]
     except (SettingsError, InvalidTickerError) as error:
-        status = _fail(str(error), 2)
+        return _fail(str(error), 2)
     except NotRunningError:
-        status = _fail("no pipeline is running there; start one with `fintrends-tui` (see --data-dir)", 3)
+        return _fail("no pipeline is running there; start one with `fintrends-tui` (see --data-dir)", 3)
     except (LinkError, DataDirError) as error:
-        status = _fail(str(error), 1)
+        return _fail(str(error), 1)
     except KeyboardInterrupt:
-        status = 130
-    sys.exit(status)
+        return 130
 
 
 def _fail(sentence: str, status: int) -> int:
-    print(f"fintrends-tui: {sentence}", file=sys.stderr)
+    streams.complain(sentence)
     return status

@@ -7,11 +7,16 @@ from textual.binding import Binding
 from textual.keys import Keys, format_key, key_to_character
 
 from fintrends_tui.commands import SECTIONS, TOGETHER, KeyCommand
-from pipeline.settings import SettingsError
+from fintrends_tui.terminal.suspend import SUSPEND_KEY
+from pipeline.config.settings import SettingsError
 
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 _NAMED: Final = frozenset(key.value.rpartition("+")[2] for key in Keys if not key.value.startswith("<"))
-_RESERVED: Final = {"ctrl+c": "copying the selected text, else quitting", "ctrl+p": "the command palette"}
+_RESERVED: Final = {
+    "ctrl+c": "copying the selected text, else quitting",
+    "ctrl+p": "the command palette",
+    SUSPEND_KEY: "suspending (fg comes back)",
+}
 _SHOWN: Final = {"escape": "Esc", "pageup": "PgUp", "pagedown": "PgDn", "delete": "Del"}
 
 
@@ -46,7 +51,7 @@ def _parse(text: str, at: str) -> tuple[str, ...]:
         known = key in _NAMED or (len(key) == 1 and key.isprintable() and key != " ") or key_to_character(key)
         if not key or not known or not _MODIFIERS.issuperset(modifiers):
             raise SettingsError(
-                f"{at}: {word!r} is no key; write one such as n, N, f2, ctrl+n, shift+up, enter or question_mark"
+                f"{at}: {word!r} is not a key; write one such as n, N, f2, ctrl+n, shift+up, enter or question_mark"
             )
     names = tuple(binding.key for binding in Binding.make_bindings([Binding(",".join(words), "")]))
     for name in names:

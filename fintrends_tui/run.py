@@ -14,11 +14,11 @@ from typing import Final
 
 from fintrends_tui import keys
 from fintrends_tui.app import FintrendsApp
-from fintrends_tui.charset import speaks_utf8
-from fintrends_tui.link import Link
-from fintrends_tui.memory import Memory
-from pipeline.datadir import DataDir
-from pipeline.settings import Loaded
+from fintrends_tui.link.port import Link
+from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.terminal.charset import speaks_utf8
+from pipeline.config.settings import Loaded
+from pipeline.storage.datadir import DataDir
 
 _GONE_SECONDS: Final = 3.0
 """What a screen has to end in once its terminal has gone."""
@@ -39,7 +39,7 @@ def dashboard_app(link: Link, loaded: Loaded, tickers: Sequence[str]) -> Fintren
         tickers=tickers,
         settings=settings.screen,
         keymap=keys.keymap(settings.keys, where),
-        memory=Memory(DataDir(loaded.data_dir).screen),
+        memory=ScreenMemory(DataDir(loaded.data_dir).screen),
         ascii_only=settings.screen.characters == "ascii"
         or (settings.screen.characters == "auto" and not speaks_utf8(os.environ)),
         writable=_is_writable,

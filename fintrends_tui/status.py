@@ -4,46 +4,101 @@ import asyncio
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from fintrends_tui.client import connect
-from fintrends_tui.format import local_clock
-from fintrends_tui.link import LinkError
-from pipeline.protocol import GetSnapshot, Load, TickersChanged
-from pipeline.snapshot import STUCK, BudgetView, GroupView, LoadView, Snapshot
+from fintrends_tui.link.client import connect
+from fintrends_tui.link.port import LinkError
+from fintrends_tui.state.format import local_clock
+from fintrends_tui.state.ticker_facts import feed_told
+from pipeline.contract.protocol import GetSnapshot, Load, TickersChanged
+from pipeline.contract.snapshot import (
+    STUCK,
+    BudgetView,
+    GroupView,
+    LoadView,
+    OutageView,
+    PipelineView,
+    ServiceView,
+    Snapshot,
+    TickerView,
+)
 
 _PERIOD = 0.25
 
 
+_MATTERS: Final = ("producer", "claims", "processor", "sink")
+"""The roles through which the data flow."""
+
+
 def is_healthy(snapshot: Snapshot) -> bool:
-    """Whether no service has failed for good, no engine is waited for, and no group of consumers has stalled."""
+    """Whether no service has failed, no engine and no provider is waited for, no group of consumers has stalled, and
+    in each of the roles that this pipeline has, something works. What others stand in for is missed by nobody."""
     stalled = any(group.status in STUCK for topic in snapshot.topics for group in topic.groups)
-    return not (snapshot.pipeline.note or stalled or any(service.state == "failed" for service in snapshot.services))
+    failed = any(service.state == "failed" and not service.stand_ins for service in snapshot.services)
+    waits = bool(snapshot.pipeline.note or snapshot.outages)
+    return not (waits or stalled or failed or any(_is_down(role, snapshot.services) for role in _MATTERS))
+
+
+def _is_down(role: str, services: Sequence[ServiceView]) -> bool:
+    """Whether there are services of the role, and none of them gets anything done."""
+    states = [
+        service.state == "backing off" or (service.state == "starting" and service.failing_since is not None)
+        for service in services
+        if service.role == role
+    ]
+    return bool(states) and all(states)
 
 
 def describe(snapshot: Snapshot) -> str:
     """Some lines for a person."""
     pipeline = snapshot.pipeline
     state = f"{pipeline.state}, producers paused" if pipeline.paused else pipeline.state
+    if (progress := pipeline.restoring) is not None:
+        state += f", restoring {progress.done} of {progress.total} tickers"
     lines = [
         f"pipeline   {state}, pid {pipeline.pid}, up {_duration(snapshot.at - pipeline.started_at)}",
         f"version    {pipeline.version}",
         f"source     {pipeline.source_note}",
+        *(
+            [f"preview    simulated, for {pipeline.preview}; goes live once a provider answers"]
+            if pipeline.preview
+            else []
+        ),
+        *([f"namespace  {_namespace(pipeline)}"] if pipeline.namespace else []),
         f"bus        {pipeline.bus}",
         f"store      {pipeline.store}",
         f"tickers    {' '.join(t.ticker for t in snapshot.tickers) or 'none; add some with `fintrends-tui add`'}",
+        *([f"served by  {served}"] if (served := _served_by(snapshot.tickers)) else []),
     ]
-    if pipeline.note:
+    if pipeline.set_aside:
+        lines.append(f"set aside  {set_aside(pipeline)}")
+    lines += [f"waiting    {_outage(outage, snapshot.at)}" for outage in snapshot.outages]
+    if pipeline.note and not snapshot.outages:
         lines.append(f"waiting    {pipeline.note}")
-    if snapshot.alerts:
-        latest = snapshot.alerts[-1]
+    lines += [f"unread     {text}" for text in pipeline.unread]
+    watched = {rule.rule for rule in snapshot.rules}
+    if latest := next((alert for alert in reversed(snapshot.alerts) if alert.rule in watched), None):
         lines.append(f"alert      {latest.ticker or 'pipeline'} {latest.metric} {latest.value:g} ({latest.rule})")
     lines += [f"budget     {_budget(budget)}" for budget in snapshot.budgets]
-    lines += [f"no data    {ticker.ticker}: {ticker.note}" for ticker in snapshot.tickers if ticker.note]
+    lines += [
+        f"{'no data' if ticker.price is None else 'note':<10} {ticker.ticker}: {ticker.note}"
+        for ticker in snapshot.tickers
+        if ticker.note
+    ]
+    lines += [
+        f"{'feed':<10} {ticker.ticker}: {feed_told(ticker, snapshot.at)[1]}"
+        for ticker in snapshot.tickers
+        if ticker.state in ("delayed", "stale", "away")
+    ]
     lines.append("")
     for service in snapshot.services:
         error = f"  {service.error}" if service.error and service.state in ("backing off", "failed") else ""
-        lines.append(f"{service.name:<22} {service.state:<12} {service.rate:>9.1f}/s {service.total:>10}{error}")
+        state = "standby" if service.stand_ins else service.state
+        if error and service.stand_ins:
+            error = f"  {', '.join(service.stand_ins)} instead, for{error.removeprefix(' ')}"
+        lines.append(f"{service.name:<22} {state:<12} {service.rate:>9.1f}/s {service.total:>10}{error}")
         if service.skipped:
             lines.append(f"{'':<22} {service.skipped:,} records were deleted before it could read them")
     lines.append("")
@@ -57,10 +112,43 @@ def describe(snapshot: Snapshot) -> str:
     return "\n".join(lines)
 
 
+def _served_by(tickers: Sequence[TickerView]) -> str:
+    """Each source with the tickers whose rows are of it now."""
+    of: dict[str, list[str]] = {}
+    for ticker in tickers:
+        if ticker.source:
+            of.setdefault(ticker.source, []).append(ticker.ticker)
+    return "; ".join(f"{source}: {' '.join(names)}" for source, names in of.items())
+
+
+def _namespace(pipeline: PipelineView) -> str:
+    """With what that means to whoever looks at Kafka with other tools."""
+    names = pipeline.names
+    if not names.topic_prefix:
+        return pipeline.namespace
+    groups = f"{names.topic_prefix}sink{names.group_suffix}"
+    return f"{pipeline.namespace} (on Kafka: topics {names.topic_prefix}…, groups such as {groups})"
+
+
+def set_aside(pipeline: PipelineView) -> str:
+    """Records that have no place in its namespace."""
+    theirs = "real" if pipeline.simulated else "simulated"
+    return f"{pipeline.set_aside:,} {theirs} records on the bus are ignored; `fintrends-tui doctor` explains why"
+
+
+def _outage(outage: OutageView, now: float) -> str:
+    since = (
+        f"{datetime.fromtimestamp(outage.since).astimezone():%Y-%m-%d %H:%M:%S}, for {_duration(now - outage.since)}"
+    )
+    return f"for {outage.what} since {since}: {outage.why}"
+
+
 def _members(group: GroupView) -> Iterator[str]:
     """Who does the work of the group: a line for each member."""
     for number, member in enumerate(group.members):
         who = "this process" if member.here else f"{member.client} at {member.host}"
+        if member.foreign:
+            who = f"ANOTHER APPLICATION: {who}"
         what = textwrap.shorten(" ".join([*member.tickers, *member.general]) or "standby", 60, placeholder=" …")
         yield f"{'' if number else group.group:<20} {who:<40} {member.partitions:>4} partitions  {what}"
 

@@ -1,4 +1,5 @@
-"""The dashboard's own themes. Rising and falling are teal and vermilion, or blue and orange, not red and green."""
+"""The dashboard's own themes. Rising and falling are teal and vermilion, or blue and orange, not red and green;
+the hues are for lines that have to be told apart."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -23,6 +24,12 @@ DARK: Final = Theme(
         "down": "#ff7a59",
         "rule": "#2b3242",
         "faint": "#8089a0",
+        "hue-1": "#f2c14e",
+        "hue-2": "#b794f6",
+        "hue-3": "#6ea8fe",
+        "hue-4": "#f08fc0",
+        "hue-5": "#9aa5b8",
+        "hue-6": "#7fd6e8",
         "cursor": "#1e2a40",
         "footer-background": "#171b26",
         "footer-key-foreground": "#6ea8fe",
@@ -51,6 +58,12 @@ LIGHT: Final = Theme(
         "down": "#c0391b",
         "rule": "#c9d0dc",
         "faint": "#626c80",
+        "hue-1": "#8a5a00",
+        "hue-2": "#6b3fb5",
+        "hue-3": "#1f5fbf",
+        "hue-4": "#a8246f",
+        "hue-5": "#5b6475",
+        "hue-6": "#0b6b80",
         "cursor": "#dbe6f8",
         "footer-background": "#eceff4",
         "footer-key-foreground": "#1f5fbf",
@@ -80,6 +93,12 @@ COLOUR_BLIND: Final = Theme(
         "down": "#e69f00",
         "rule": "#343841",
         "faint": "#8d93a0",
+        "hue-1": "#f0e442",
+        "hue-2": "#cc79a7",
+        "hue-3": "#b8c4dd",
+        "hue-4": "#d55e00",
+        "hue-5": "#8d93a0",
+        "hue-6": "#009e73",
         "cursor": "#26303c",
         "footer-background": "#1a1c21",
         "footer-key-foreground": "#b8c4dd",
@@ -93,7 +112,10 @@ COLOUR_BLIND: Final = Theme(
 OURS: Final = (DARK, LIGHT, COLOUR_BLIND)
 
 # For themes that are not ours: every variable that app.tcss uses and Textual does not define.
-FALLBACK: Final = {name: DARK.variables[name] for name in ("up", "down", "rule", "faint", "cursor")}
+FALLBACK: Final = {
+    name: DARK.variables[name]
+    for name in ("up", "down", "rule", "faint", "cursor", *(f"hue-{number}" for number in range(1, 7)))
+}
 
 
 def preferred(environ: Mapping[str, str]) -> str:

@@ -1,34 +1,27 @@
 """The alert rules, and what has fired."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from fintrends_tui.commands import ALERTS, bindings
-from fintrends_tui.view import View
+from fintrends_tui.screens.base import BaseScreen
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.alert_history import AlertHistory
 from fintrends_tui.widgets.header import Header
 from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.rules import Rules
-from pipeline.protocol import AddAlert, RemoveAlert
-from pipeline.snapshot import RuleView
-
-if TYPE_CHECKING:
-    from fintrends_tui.app import FintrendsApp
+from pipeline.contract.protocol import AddAlert, RemoveAlert
+from pipeline.contract.snapshot import RuleView
 
 
-class AlertsScreen(Screen[None]):
+class AlertsScreen(BaseScreen[None]):
     """The rules above, to which some can be added and from which some can be removed, and the history below."""
 
     KEYS = ALERTS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ALERTS)]
     AUTO_FOCUS = "#rules"
-
-    @property
-    def fintrends(self) -> "FintrendsApp":
-        return cast("FintrendsApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -48,17 +41,17 @@ class AlertsScreen(Screen[None]):
         self.app.pop_screen()
 
     def action_add_rule(self) -> None:
-        from fintrends_tui.screens.add_rule import AddRuleScreen
+        from fintrends_tui.screens.dialogs.add_rule import AddRuleScreen
 
-        def added(rule: str | None) -> None:
-            if rule is not None:
+        def added(rules: list[str] | None) -> None:
+            for rule in rules or ():
                 self.fintrends.command(AddAlert(rule))
 
         there = [rule.rule for rule in self._rules]
         self.app.push_screen(AddRuleScreen(self.fintrends.selected, there), added)
 
     def action_remove_rule(self) -> None:
-        from fintrends_tui.screens.choose import Choice, ChooseScreen
+        from fintrends_tui.screens.dialogs.choose import Choice, ChooseScreen
 
         selected = self.query_one(Rules).selected
         rule = next((rule for rule in self._rules if rule.rule == selected), None)

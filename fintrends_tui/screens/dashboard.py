@@ -2,48 +2,55 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.events import DescendantFocus
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Tab, Tabs
 
+from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import DASHBOARD, MOVING, bindings
+from fintrends_tui.screens.base import BaseScreen
 from fintrends_tui.screens.breakpoints import HEIGHTS, WIDTHS
-from fintrends_tui.view import View
-from fintrends_tui.watch import ALL, Arrangement
+from fintrends_tui.state.arrangement import ALL, Arrangement
+from fintrends_tui.state.expression import is_expression
+from fintrends_tui.state.market import missing
+from fintrends_tui.state.memory import SavedView
+from fintrends_tui.state.replay import next_speed
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.chart import Chart
 from fintrends_tui.widgets.filter_input import FilterInput
 from fintrends_tui.widgets.group_strip import GroupStrip
 from fintrends_tui.widgets.header import Header
 from fintrends_tui.widgets.headlines import Headlines
+from fintrends_tui.widgets.health_line import HealthLine
 from fintrends_tui.widgets.indicators import Indicators
 from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.loads import Loads
 from fintrends_tui.widgets.log_pane import LogPane
+from fintrends_tui.widgets.market_strip import MarketStrip
 from fintrends_tui.widgets.panel import Panel
 from fintrends_tui.widgets.services import Services
 from fintrends_tui.widgets.topics import Topics
 from fintrends_tui.widgets.trouble_line import TroubleLine
-from fintrends_tui.widgets.watchlist import Watchlist
+from fintrends_tui.widgets.watchlist import WatchlistTable
 from fintrends_tui.widgets.writes import Writes
-from pipeline.protocol import Add, Load, Pause, Remove, Restart, Resume
-from pipeline.topics import DEAD_LETTER
+from pipeline.contract.protocol import Add, Load, Pause, Remove, Restart, Resume, SetReplay
 
-if TYPE_CHECKING:
-    from fintrends_tui.app import FintrendsApp
+NEWS_SECONDS: Final = 60
+"""So long a warning in the log is news."""
 
 
-class Dashboard(Screen[None]):
-    """On a wide and tall terminal a grid of all panels; otherwise the watchlist above one panel, chosen by tabs.
+class Dashboard(BaseScreen[None]):
+    """On a wide and tall terminal a grid of panels; otherwise the watchlist above one panel, chosen by tabs.
 
-    Both are the same widgets: app.tcss hides all but the `-active` one where there is no room for all. A zoomed panel
-    has the screen to itself.
+    Both are the same widgets: app.tcss hides all but the `-active` one where there is no room for all. In the grid the
+    market comes first, with topics, services and store in one compact row, and log and loads while they have something
+    to say; or the pipeline does, with all panels alike. A zoomed panel has the screen to itself.
     """
 
     KEYS = DASHBOARD
@@ -53,18 +60,14 @@ class Dashboard(Screen[None]):
     AUTO_FOCUS = "#watchlist"
 
     @property
-    def fintrends(self) -> "FintrendsApp":
-        return cast("FintrendsApp", self.app)
-
-    @property
     def selected(self) -> str | None:
         """The watchlist's own word: a key can come before the message that the selection has moved."""
-        return self.query_one(Watchlist).selected
+        return self.query_one(WatchlistTable).selected
 
     def compose(self) -> ComposeResult:
         ask = self.fintrends.link.ask
         panels: tuple[Panel | Chart, ...] = (
-            Chart(ask),
+            Chart(ask, Look(extended=self.fintrends.settings.extended_hours), self.fintrends.glyphs),
             Indicators(),
             Headlines(),
             Topics(),
@@ -76,7 +79,9 @@ class Dashboard(Screen[None]):
         tabs = Tabs(*(Tab(panel.LABEL, id=f"tab-{panel.id}") for panel in panels), id="tabs")
         tabs.can_focus = False
         yield Header()
+        yield HealthLine()
         yield TroubleLine()
+        yield MarketStrip(self.fintrends.settings.indices)
         with Container(id="body"):
             with Vertical(id="watch"):
                 yield GroupStrip()
@@ -86,12 +91,17 @@ class Dashboard(Screen[None]):
             yield from panels
         yield KeyBar()
 
-    def _watchlist(self) -> Watchlist:
+    def _watchlist(self) -> WatchlistTable:
         settings, chosen = self.fintrends.settings, self.fintrends.memory.now
-        arrangement = Arrangement(chosen.sort, chosen.reverse, chosen.group or ALL)
-        return Watchlist(arrangement, flash=settings.flash, stale_after=settings.stale_after)
+        arrangement = Arrangement(
+            chosen.sort, chosen.reverse, chosen.group or ALL, then=chosen.then, then_reverse=chosen.then_reverse
+        )
+        return WatchlistTable(
+            arrangement, flash=settings.flash, stale_after=settings.stale_after, columns=chosen.columns
+        )
 
     def on_mount(self) -> None:
+        self._lay_out()
         self._show_loads(False)
         self.show_panel("chart")
         self.update_view(self.fintrends.current_view)
@@ -102,14 +112,41 @@ class Dashboard(Screen[None]):
 
     def update_view(self, view: View) -> None:
         self._show_loads(bool(view.snapshot and view.snapshot.loads))
+        self._show_log(view)
+        if (view.replay is not None) != self.has_class("-replay"):
+            self.set_class(view.replay is not None, "-replay")
+            self.refresh_bindings()
         self.query_one(Header).update_view(view)
+        self.query_one(HealthLine).update_view(view)
         self.query_one(TroubleLine).update_view(view)
-        watchlist = self.query_one(Watchlist)
+        self.query_one(MarketStrip).update_view(view)
+        watchlist = self.query_one(WatchlistTable)
         watchlist.groups = self.fintrends.groups
         self.query_one(GroupStrip).show((ALL, *watchlist.groups), watchlist.group)
+        compact = self._is_grid and self._market_first
         for panel in self.query(".panel").results(Widget):
-            if panel.display and isinstance(panel, Panel | Chart | Watchlist):
+            if isinstance(panel, Topics | Services | Writes | LogPane):
+                panel.compact = compact
+            if panel.display and isinstance(panel, Panel | Chart | WatchlistTable):
                 panel.update_view(view)
+
+    @property
+    def _market_first(self) -> bool:
+        return self.fintrends.memory.now.layout == "market"
+
+    @property
+    def _is_grid(self) -> bool:
+        """Whether there is room for all panels, and none is zoomed."""
+        return self.has_class("-wide") and self.has_class("-tall") and not self._zoomed
+
+    def _lay_out(self) -> None:
+        self.set_class(self._market_first, "-market")
+
+    def action_layout(self) -> None:
+        """Let the pipeline come first, or the market again; where there are tabs, its first panel in front."""
+        self.fintrends.remember(layout="pipeline" if self._market_first else "market")
+        self._lay_out()
+        self.show_panel("chart" if self._market_first else "topics")
 
     def show_panel(self, panel_id: str) -> None:
         """Bring the panel's tab to the front where there are tabs."""
@@ -121,12 +158,12 @@ class Dashboard(Screen[None]):
     def _update_now(self) -> None:
         self.update_view(self.fintrends.current_view)
 
-    @on(Watchlist.Moved)
+    @on(WatchlistTable.Moved)
     def _selection_moved(self) -> None:
         self.fintrends.selected = self.selected
         self.fintrends.repaint()
 
-    @on(Watchlist.Opened)
+    @on(WatchlistTable.Opened)
     def action_detail(self) -> None:
         """Open the selected ticker."""
         from fintrends_tui.screens.detail import DetailScreen
@@ -137,22 +174,30 @@ class Dashboard(Screen[None]):
 
     @on(Tabs.TabActivated)
     def _tab_activated(self, event: Tabs.TabActivated) -> None:
-        self.show_panel((event.tab.id or "").removeprefix("tab-"))
+        # A message older than the last change would bring its tab back, whose message brings the other: without an end.
+        if event.tab.id == event.tabs.active:
+            self.show_panel((event.tab.id or "").removeprefix("tab-"))
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         if event.widget.has_class("panel") and event.widget.id not in ("watchlist", None):
             self.show_panel(str(event.widget.id))
 
-    @on(Watchlist.Arranged)
+    @on(WatchlistTable.Arranged)
     def _arranged(self) -> None:
-        arrangement = self.query_one(Watchlist).arrangement
-        self.fintrends.remember(sort=arrangement.sort, reverse=arrangement.reverse, group=arrangement.group)
+        arrangement = self.query_one(WatchlistTable).arrangement
+        self.fintrends.remember(
+            sort=arrangement.sort,
+            reverse=arrangement.reverse,
+            then=arrangement.then,
+            then_reverse=arrangement.then_reverse,
+            group=arrangement.group,
+        )
         self.refresh_bindings()
         self._update_now()
 
-    @on(Watchlist.TitleClicked)
-    def _title_clicked(self, event: Watchlist.TitleClicked) -> None:
-        self.query_one(Watchlist).sort_by(event.title)
+    @on(WatchlistTable.TitleClicked)
+    def _title_clicked(self, event: WatchlistTable.TitleClicked) -> None:
+        self.query_one(WatchlistTable).sort_by(event.title)
 
     @on(GroupStrip.Chosen)
     def _group_chosen(self, event: GroupStrip.Chosen) -> None:
@@ -160,7 +205,8 @@ class Dashboard(Screen[None]):
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self, event: Input.Changed) -> None:
-        self._rearrange(filter=event.value.strip().upper())
+        text = event.value.strip()
+        self._rearrange(filter=text if is_expression(text) else text.upper())
 
     @on(FilterInput.Left)
     def _filter_left(self, event: FilterInput.Left) -> None:
@@ -168,23 +214,44 @@ class Dashboard(Screen[None]):
         if event.clear:
             field.value = ""
         field.display = False
-        self.query_one(Watchlist).focus()
+        self.query_one(WatchlistTable).focus()
 
     def action_filter(self) -> None:
         field = self.query_one(FilterInput)
-        field.value = self.query_one(Watchlist).arrangement.filter
+        field.value = self.query_one(WatchlistTable).arrangement.filter
         field.display = True
         field.focus()
 
+    def action_columns(self) -> None:
+        from fintrends_tui.screens.dialogs.columns import ColumnsScreen
+
+        def chosen(columns: list[str] | None) -> None:
+            if columns is not None:
+                self.fintrends.remember(columns=columns)
+                self.query_one(WatchlistTable).choose(columns)
+                self._update_now()
+
+        self.app.push_screen(ColumnsScreen(self.fintrends.memory.now.columns), chosen)
+
+    def action_views(self) -> None:
+        """Choose one of the named views, or keep or forget one."""
+        from fintrends_tui.screens.dialogs.views import choose_view
+
+        def chosen(views: dict[str, SavedView]) -> None:
+            self.fintrends.remember(views=views)
+
+        watchlist = self.query_one(WatchlistTable)
+        choose_view(self.app, watchlist.arrangement, self.fintrends.memory.now.views, watchlist.rearrange, chosen)
+
     def action_sort(self) -> None:
-        self.query_one(Watchlist).sort_by_next()
+        self.query_one(WatchlistTable).sort_by_next()
 
     def action_reverse(self) -> None:
-        self._rearrange(reverse=not self.query_one(Watchlist).arrangement.reverse)
+        self._rearrange(reverse=not self.query_one(WatchlistTable).arrangement.reverse)
 
     def action_zoom(self) -> None:
         """Give the panel that has the focus the whole screen, or let the others come back."""
-        self._zoom(None if self._zoomed else self.query_one(Watchlist).has_focus)
+        self._zoom(None if self._zoomed else self.query_one(WatchlistTable).has_focus)
 
     @property
     def _zoomed(self) -> bool:
@@ -197,13 +264,12 @@ class Dashboard(Screen[None]):
         self.call_after_refresh(self._update_now)
 
     def _rearrange(self, **changes: Any) -> None:
-        watchlist = self.query_one(Watchlist)
+        watchlist = self.query_one(WatchlistTable)
         watchlist.rearrange(replace(watchlist.arrangement, **changes))
 
     def action_panel(self, step: int) -> None:
         """Move the focus to the next panel, or the one before."""
-        loading = self.has_class("-loading")
-        panels = [p for p in self.query(".panel").results(Widget) if loading or p.id != "loads"]
+        panels = [panel for panel in self.query(".panel").results(Widget) if self._can_be_seen(panel)]
         here = panels.index(self.focused) if self.focused in panels else 0
         target = panels[(here + step) % len(panels)]
         if target.id != "watchlist":
@@ -213,20 +279,32 @@ class Dashboard(Screen[None]):
         # Not before its class has taken effect: what is hidden cannot be focused.
         self.call_after_refresh(target.focus)
 
+    def _can_be_seen(self, panel: Widget) -> bool:
+        if self._is_grid:
+            return panel.display
+        return panel.id != "loads" or self.has_class("-loading")
+
     def action_add(self) -> None:
         self.ask_for_tickers("Add tickers")
 
     def ask_for_tickers(self, question: str) -> None:
-        from fintrends_tui.screens.add import AddScreen
+        from fintrends_tui.screens.dialogs.add import AddScreen
 
         def added(tickers: list[str] | None) -> None:
             if tickers:
+                self.query_one(WatchlistTable).await_ticker(tickers[0])
                 self.fintrends.command(Add(tickers))
 
-        self.app.push_screen(AddScreen(question), added)
+        self.app.push_screen(AddScreen(question, self.fintrends.link.ask), added)
+
+    def action_indices(self) -> None:
+        """Watch those indices that are not watched yet."""
+        snapshot = self.fintrends.current_view.snapshot
+        if snapshot is not None and (tickers := missing(snapshot.tickers, self.fintrends.settings.indices)):
+            self.fintrends.command(Add(tickers))
 
     def action_remove(self) -> None:
-        from fintrends_tui.screens.choose import Choice, ChooseScreen
+        from fintrends_tui.screens.dialogs.choose import Choice, ChooseScreen
 
         ticker = self.selected
         if ticker is None:
@@ -239,13 +317,13 @@ class Dashboard(Screen[None]):
         self.app.push_screen(
             ChooseScreen(
                 f"Remove {ticker} from the watchlist?",
-                [Choice("remove", f"Remove {ticker}; what is stored of it stays"), Choice("keep", "Keep it")],
+                [Choice("remove", f"Remove {ticker}; its stored data stays"), Choice("keep", "Keep it")],
             ),
             chosen,
         )
 
     def action_load(self) -> None:
-        from fintrends_tui.screens.choose import Choice, ChooseScreen
+        from fintrends_tui.screens.dialogs.choose import Choice, ChooseScreen
 
         ticker = self.selected
         one = [Choice(ticker, f"{ticker} only")] if ticker else []
@@ -259,11 +337,29 @@ class Dashboard(Screen[None]):
         )
 
     def action_pause(self) -> None:
-        snapshot = self.fintrends.current_view.snapshot
-        self.fintrends.command(Resume() if snapshot is not None and snapshot.pipeline.paused else Pause())
+        view = self.fintrends.current_view
+        if view.replay is not None:
+            self.fintrends.command(SetReplay(paused=not view.replay.paused))
+        else:
+            self.fintrends.command(Resume() if view.snapshot and view.snapshot.pipeline.paused else Pause())
+
+    def action_replay_speed(self, step: int) -> None:
+        """Let a replay go faster (1) or slower (-1)."""
+        if (replay := self.fintrends.current_view.replay) is not None:
+            self.fintrends.command(SetReplay(speed=next_speed(replay.speed, step)))
+
+    def action_replay_step(self) -> None:
+        """Pause a replay, and go on to its next bar."""
+        self.fintrends.command(SetReplay(paused=True, step=True))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a replay has a speed."""
+        if action in ("replay_speed", "replay_step"):
+            return self.fintrends.current_view.replay is not None
+        return super().check_action(action, parameters)
 
     def action_restart(self) -> None:
-        from fintrends_tui.screens.choose import Choice, ChooseScreen
+        from fintrends_tui.screens.dialogs.choose import Choice, ChooseScreen
 
         snapshot = self.fintrends.current_view.snapshot
         services = snapshot.services if snapshot is not None else []
@@ -274,6 +370,16 @@ class Dashboard(Screen[None]):
 
         choices = [Choice("", "all services"), *(Choice(s.name, f"{s.name}  ({s.state})") for s in services)]
         self.app.push_screen(ChooseScreen("Restart", choices), chosen)
+
+    def action_charts(self) -> None:
+        from fintrends_tui.screens.charts import ChartsScreen
+
+        self.app.push_screen(ChartsScreen())
+
+    def action_heat(self) -> None:
+        from fintrends_tui.screens.heat import HeatScreen
+
+        self.app.push_screen(HeatScreen())
 
     def action_topics(self) -> None:
         from fintrends_tui.screens.topics import TopicsScreen
@@ -286,9 +392,14 @@ class Dashboard(Screen[None]):
         self.app.push_screen(ServicesScreen())
 
     def action_dead_letters(self) -> None:
-        from fintrends_tui.screens.messages import MessagesScreen
+        from fintrends_tui.screens.dead_letters import DeadLettersScreen
 
-        self.app.push_screen(MessagesScreen(DEAD_LETTER))
+        self.app.push_screen(DeadLettersScreen())
+
+    def action_consumers(self) -> None:
+        from fintrends_tui.screens.consumers import ConsumersScreen
+
+        self.app.push_screen(ConsumersScreen())
 
     def action_log(self) -> None:
         from fintrends_tui.screens.log import LogScreen
@@ -301,7 +412,7 @@ class Dashboard(Screen[None]):
         self.app.push_screen(AlertsScreen())
 
     def action_groups(self) -> None:
-        from fintrends_tui.screens.groups import GroupsScreen
+        from fintrends_tui.screens.dialogs.groups import GroupsScreen
 
         def changed(groups: dict[str, list[str]] | None) -> None:
             if groups is not None:
@@ -313,23 +424,31 @@ class Dashboard(Screen[None]):
             self.app.push_screen(GroupsScreen(self.selected, made, fixed), changed)
 
     def action_copy(self) -> None:
-        from fintrends_tui import export
+        from fintrends_tui.state import export
 
-        ticker = next((t for t in self.query_one(Watchlist).shown if t.ticker == self.selected), None)
+        ticker = next((t for t in self.query_one(WatchlistTable).shown if t.ticker == self.selected), None)
         if ticker is not None:
             line = export.line(ticker)
             self.app.copy_to_clipboard(line)
-            self.notify(f"Copied, where the terminal allows it: {line}", markup=False)
+            self.notify(f"Copied, if the terminal allows it: {line}", markup=False)
 
     def action_write(self) -> None:
-        from fintrends_tui.screens.write import WriteScreen
+        from fintrends_tui.screens.dialogs.write import WriteScreen
 
         def written(path: Path | None) -> None:
             if path is not None:
                 self.notify(f"Written: {path}", markup=False)
 
         view = self.fintrends.current_view
-        self.app.push_screen(WriteScreen(self.query_one(Watchlist).shown, view.now), written)
+        self.app.push_screen(WriteScreen(self.query_one(WatchlistTable).shown, view.now), written)
+
+    def _show_log(self, view: View) -> None:
+        """Where the market comes first, the log comes up for as long as a warning in it is new."""
+        if self._is_grid and self._market_first:
+            pane = self.query_one(LogPane)
+            if not pane.display:
+                pane.update_view(view)
+            self.set_class(self.fintrends.log_feed.tells(view.now - NEWS_SECONDS), "-telling")
 
     def _show_loads(self, loading: bool) -> None:
         if loading == self.has_class("-loading") and self.is_mounted:

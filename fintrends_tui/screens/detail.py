@@ -1,44 +1,42 @@
 """One ticker, as large as the terminal."""
 
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 
+from fintrends_tui.charting.buckets import step_named
+from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import DETAIL, bindings
+from fintrends_tui.link.port import LinkError
+from fintrends_tui.screens.base import BaseScreen
 from fintrends_tui.screens.breakpoints import WIDTHS
-from fintrends_tui.view import View
-from fintrends_tui.widgets.chart import Chart, Look
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.chart import Chart
+from fintrends_tui.widgets.forecast import ForecastWords
 from fintrends_tui.widgets.header import Header
 from fintrends_tui.widgets.headlines import Headlines
 from fintrends_tui.widgets.indicators import IndicatorTable
 from fintrends_tui.widgets.key_bar import KeyBar
-
-if TYPE_CHECKING:
-    from fintrends_tui.app import FintrendsApp
-
-RANGES: Final = (30, 60, 120, 240, 500, 1000, 2500, 5000)
-"""Bars that a chart can show; the last is the most that the pipeline hands out."""
+from fintrends_tui.widgets.ticker_facts import TickerFacts
+from pipeline.contract.protocol import GetSeries, ValueSeries
 
 
-class DetailScreen(Screen[None]):
-    """A large chart that can be switched and searched, the indicators of every interval, and all headlines with what
-    made their scores."""
+class DetailScreen(BaseScreen[None]):
+    """What the price is worth, a large chart that can be switched and searched, what the next closes may be and how
+    well that was known so far, the indicators of every interval, and all headlines with what made their scores."""
 
     KEYS = DETAIL
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(DETAIL)]
     HORIZONTAL_BREAKPOINTS = WIDTHS
     AUTO_FOCUS = "#indicator-table"
 
-    @property
-    def fintrends(self) -> "FintrendsApp":
-        return cast("FintrendsApp", self.app)
-
     def compose(self) -> ComposeResult:
         yield Header()
-        yield Chart(self.fintrends.link.ask, self.fintrends.chart_look)
+        yield TickerFacts()
+        yield Chart(self.fintrends.link.ask, self.fintrends.chart_look, self.fintrends.glyphs)
+        yield ForecastWords()
         with Horizontal(id="below"):
             yield IndicatorTable()
             yield Headlines(reasons=True)
@@ -49,54 +47,114 @@ class DetailScreen(Screen[None]):
 
     def update_view(self, view: View) -> None:
         self.query_one(Header).update_view(view)
+        self.query_one(TickerFacts).update_view(view)
         self.query_one(Chart).update_view(view)
+        self.query_one(ForecastWords).update_view(view)
         self.query_one(IndicatorTable).update_view(view)
         self.query_one(Headlines).update_view(view)
 
     def action_interval(self, step: int) -> None:
-        """Show the next longer interval, or the next shorter one, of those that are stored."""
-        chart = self.query_one(Chart)
-        history = chart.history
-        if history is None or history.interval not in history.intervals:
+        """Show the next longer bars, or the next shorter ones, that can be made of those stored."""
+        history, plot, look = self._chart.history, self._chart.plot, self._chart.look
+        if history is None or plot is None:
             return
-        index = history.intervals.index(history.interval) + step
-        if 0 <= index < len(history.intervals):
-            chart.interval = history.intervals[index]
-            chart.update_view(self.fintrends.current_view)
+        longer = look.longer(step, plot.step, step_named(history.intervals[0]))
+        if longer is not None:
+            self._show(longer)
+            return
+        which = "longest bars there are" if step > 0 else f"shortest bars stored of {history.ticker}"
+        self.notify(f"{plot.step.name} bars are the {which}.", markup=False)
+
+    def action_range(self, span: str) -> None:
+        """Show this range of time, in bars as short as have room."""
+        self._show(self._chart.look._replace(span=span, window=None, step=None))
 
     def action_candles(self) -> None:
-        """Draw candles, or a line."""
+        """Switch between candles and a line."""
         look = self._chart.look
-        self._show(look._replace(style="line" if look.style == "candles" else "candles"))
+        self._show(look._replace(style="line" if look.style == "candles" else "candles", beside=""))
 
     def action_volume(self) -> None:
-        """Show the volume below the prices, or hide it."""
+        """Show or hide the volume."""
         self._show(self._chart.look._replace(volume=not self._chart.look.volume))
 
+    def action_fan(self) -> None:
+        """Show or hide the forecast."""
+        look = self._chart.look
+        view = self.fintrends.current_view
+        if not look.fan and not (view.detail and view.detail.forecasts):
+            self.notify(f"Nothing is forecast of {view.selected} yet, or forecasts are turned off.", markup=False)
+        self._show(look._replace(fan=not look.fan, beside=""))
+
+    def action_log_scale(self) -> None:
+        """Switch between a linear and a logarithmic axis."""
+        self._show(self._chart.look._replace(log=not self._chart.look.log))
+
+    def action_extended(self) -> None:
+        """Show or hide what was traded before the open and after the close."""
+        look = self._chart.look
+        self._show(look._replace(extended=not look.extended))
+
     def action_study(self, name: str) -> None:
-        """Lay a study over the prices, or take it off."""
+        """Show a study, or take it off."""
         self._show(self._chart.look._replace(studies=self._chart.look.studies ^ {name}))
 
     def action_zoom(self, step: int) -> None:
-        """Show more bars (1) or fewer (-1)."""
-        look = self._chart.look
-        nearest = min(range(len(RANGES)), key=lambda index: abs(RANGES[index] - look.last))
-        self._show(look._replace(last=RANGES[max(0, min(nearest + step, len(RANGES) - 1))]))
+        """Show twice as much time (1), or half as much (-1)."""
+        plot, look = self._chart.plot, self._chart.look
+        if plot is None:
+            return
+        zoomed = look.zoomed(step, plot.candles[0].ts, plot.candles[-1].ts)
+        if zoomed is None:
+            self.notify("Bars of a minute are the shortest there are: no more can be zoomed into.", markup=False)
+        else:
+            self._show(zoomed)
 
     def action_pan(self, direction: int) -> None:
         """Go half a chart back in time (-1) or forward (1), not beyond what is stored."""
-        look, history = self._chart.look, self._chart.history
-        at_the_end = history is None or (look.until is None if direction > 0 else len(history.bars) < look.last)
-        if history is None or at_the_end:
+        plot, look = self._chart.plot, self._chart.look
+        if plot is None or (look.until is None and direction > 0):
             return
-        bars = history.bars
-        middle = bars[len(bars) // 2].ts
+        first, last = plot.candles[0].ts, plot.candles[-1].ts
+        half = (last - first) / 2
         if direction < 0:
-            self._show(look._replace(until=middle))
+            self._show(look._replace(window=(first - half, first + half), step=plot.step.name))
             return
-        until = bars[-1].ts + (bars[-1].ts - middle)
         newest = self.fintrends.current_view.now
-        self._show(look._replace(until=until if until < newest else None))
+        at_the_end = last + half >= newest
+        self._show(look._replace(window=(first + half, None if at_the_end else last + half), step=plot.step.name))
+
+    def action_point(self, by: int) -> None:
+        """Look at the bar before, or the next one."""
+        self._chart.move_cursor(by)
+
+    def action_compare(self) -> None:
+        """Ask what to compare with."""
+        self.run_worker(self._compare(), group="compare")
+
+    async def _compare(self) -> None:
+        from fintrends_tui.screens.dialogs.choose import Choice, ChooseScreen
+
+        view = self.fintrends.current_view
+        ticker = view.selected
+        try:
+            economic: ValueSeries = await self.fintrends.link.ask(GetSeries("economic", ""))
+        except LinkError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        rows = view.snapshot.tickers if view.snapshot is not None else []
+        choices = [
+            *([Choice("", "nothing: prices again")] if self._chart.look.beside else []),
+            *(Choice(row.ticker, row.ticker) for row in rows if row.ticker != ticker),
+            Choice("sentiment", f"the sentiment of {ticker}"),
+            *(Choice(f"economic:{name}", name) for name in economic.names),
+        ]
+
+        def chosen(beside: str | None) -> None:
+            if beside is not None:
+                self._show(self._chart.look._replace(beside=beside))
+
+        self.app.push_screen(ChooseScreen(f"Compare {ticker} with", choices), chosen)
 
     @property
     def _chart(self) -> Chart:
@@ -104,5 +162,6 @@ class DetailScreen(Screen[None]):
 
     def _show(self, look: Look) -> None:
         self._chart.look = look
-        self.fintrends.chart_look = look._replace(until=None)  # the next ticker begins at its newest bar
+        # The next ticker begins at its newest bar, and with what has room.
+        self.fintrends.chart_look = look._replace(window=None, step=None, beside="")
         self._chart.update_view(self.fintrends.current_view)

@@ -8,9 +8,9 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from fintrends_tui.commands import LOG, bindings
-from fintrends_tui.log_feed import LogFeed
-from fintrends_tui.screens.searching import SearchingScreen
-from fintrends_tui.view import View
+from fintrends_tui.screens.dialogs.searching import SearchingScreen
+from fintrends_tui.state.log_feed import LogFeed
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.header import Header
 from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.log_pane import LogPane
@@ -31,7 +31,7 @@ class LogScreen(SearchingScreen):
     def compose(self) -> ComposeResult:
         yield Header()
         yield LogPane(self._feed, wrapped=True)
-        yield SearchBar("a text to find")
+        yield SearchBar("a text to find, or fields: level=warning logger~sink message~kafka")
         yield KeyBar()
 
     def update_view(self, view: View) -> None:

@@ -1,39 +1,32 @@
 """The services and the writes to the store, as large as the terminal."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from fintrends_tui.commands import SERVICES, bindings
+from fintrends_tui.screens.base import BaseScreen
 from fintrends_tui.screens.breakpoints import HEIGHTS
-from fintrends_tui.view import View
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.budgets import Budgets
 from fintrends_tui.widgets.header import Header
 from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.service_pane import ServicePane
 from fintrends_tui.widgets.service_table import ServiceTable
 from fintrends_tui.widgets.writes import Writes
-from pipeline.protocol import Pause, Restart, Resume
-from pipeline.snapshot import ServiceView
-
-if TYPE_CHECKING:
-    from fintrends_tui.app import FintrendsApp
+from pipeline.contract.protocol import Pause, Restart, Resume
+from pipeline.contract.snapshot import ServiceView
 
 
-class ServicesScreen(Screen[None]):
+class ServicesScreen(BaseScreen[None]):
     """What runs, what does not and why, and what is written."""
 
     KEYS = SERVICES
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SERVICES)]
     VERTICAL_BREAKPOINTS = HEIGHTS
     AUTO_FOCUS = "#service-table"
-
-    @property
-    def fintrends(self) -> "FintrendsApp":
-        return cast("FintrendsApp", self.app)
 
     @property
     def service(self) -> ServiceView | None:
@@ -72,13 +65,13 @@ class ServicesScreen(Screen[None]):
             self.notify(f"restarting {service.name}{paused}", markup=False)
 
     def action_restart_all(self) -> None:
-        from fintrends_tui.screens.choose import Choice, ChooseScreen
+        from fintrends_tui.screens.dialogs.choose import Choice, ChooseScreen
 
         def chosen(value: str | None) -> None:
             if value == "restart":
                 self.fintrends.command(Restart())
 
-        choices = [Choice("restart", "Restart all; each finishes its batch first"), Choice("keep", "Let them run")]
+        choices = [Choice("restart", "Restart all; each finishes its batch first"), Choice("keep", "Keep them running")]
         self.app.push_screen(ChooseScreen("Restart all services?", choices), chosen)
 
     def action_pause(self) -> None:

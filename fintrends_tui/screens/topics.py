@@ -8,12 +8,16 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from fintrends_tui.commands import TOPICS, bindings
-from fintrends_tui.screens.searching import SearchingScreen
-from fintrends_tui.view import View
+from fintrends_tui.screens.dialogs.ask_time import AskTimeScreen
+from fintrends_tui.screens.dialogs.plan import propose
+from fintrends_tui.screens.dialogs.searching import SearchingScreen
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.header import Header
 from fintrends_tui.widgets.key_bar import KeyBar
 from fintrends_tui.widgets.search_bar import SearchBar
 from fintrends_tui.widgets.topic_table import TopicTable
+from pipeline.contract.plans import Purge, Replay
+from pipeline.model.topics import split_topic
 
 
 class TopicsScreen(SearchingScreen):
@@ -45,8 +49,34 @@ class TopicsScreen(SearchingScreen):
 
     @on(TopicTable.Opened)
     def action_open(self) -> None:
-        from fintrends_tui.screens.messages import MessagesScreen
+        from fintrends_tui.screens.messages import messages_of
 
         topic = self.query_one(TopicTable).topic
         if topic is not None:
-            self.app.push_screen(MessagesScreen(topic))
+            self.app.push_screen(messages_of(topic))
+
+    def action_consumers(self) -> None:
+        from fintrends_tui.screens.consumers import ConsumersScreen
+
+        self.app.push_screen(ConsumersScreen())
+
+    def action_replay(self) -> None:
+        """Ask from when on the selected topic is to be read again."""
+        topic = self.query_one(TopicTable).topic
+        if topic is None:
+            return
+
+        def answered(since: str | None) -> None:
+            if since is not None:
+                propose(self, Replay([topic], since))
+
+        self.app.push_screen(AskTimeScreen(f"Replay {topic} since", verb="plan"), answered)
+
+    def action_purge(self) -> None:
+        """Propose to delete all of the ticker whose topic is selected."""
+        topic = self.query_one(TopicTable).topic
+        ticker = None if topic is None else split_topic(topic)[1]
+        if ticker is None:
+            self.notify("This topic is of no ticker; a purge deletes all of one.", severity="warning", markup=False)
+        else:
+            propose(self, Purge(ticker))

@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from fintrends_tui import format as fmt
-from fintrends_tui.alerts import value_text
-from fintrends_tui.link import LinkError
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, outside, text
+from fintrends_tui.link.port import LinkError
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.alerts import value_text
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.panel import Panel
-from pipeline.protocol import Command, GetAlerts
-from pipeline.snapshot import AlertView
+from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from pipeline.contract.protocol import Command, GetAlerts
+from pipeline.contract.snapshot import AlertView
 
 _COLUMNS: Final = (
     Column("Time UTC", 19),
@@ -21,7 +21,7 @@ _COLUMNS: Final = (
 
 
 class AlertHistory(Panel):
-    """Newest first. Fetched again when the snapshot tells of an alert that is not among them."""
+    """Newest first. Fetched again when the snapshot has an alert that is not among them."""
 
     LABEL = "Alerts"
 

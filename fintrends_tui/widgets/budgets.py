@@ -2,23 +2,23 @@
 
 from typing import Final
 
-from fintrends_tui import format as fmt
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, outside, text
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.panel import Panel
-from pipeline.snapshot import BudgetView
+from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from pipeline.contract.snapshot import BudgetView
 
 _COLUMNS: Final = (
     Column("Provider", 14),
     Column("Used today", 10, right=True),
     Column("Left", 5, right=True),
     Column("Next", 24, drop=1),
-    Column("Note, and what the plan lacks", 20, elastic=True),
+    Column("Note; not in the plan", 20, elastic=True),
 )
 
 
 class Budgets(Panel):
-    """A line for each provider that counts requests; there only while there are any."""
+    """A line for each provider that counts requests; shown only while there are any."""
 
     LABEL = "Budgets"
 

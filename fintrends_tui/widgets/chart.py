@@ -1,206 +1,253 @@
-"""The price chart of the selected ticker."""
+"""The price chart of one ticker."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from rich.text import Text
+from textual import events
 from textual.app import RenderResult
-from textual.color import Color
 from textual.content import Content
 from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fintrends_tui import format as fmt
-from fintrends_tui import plot
-from fintrends_tui.link import LinkError
-from fintrends_tui.view import View
-from pipeline.protocol import Command, GetHistory, History
+from fintrends_tui.charting.candles import BLOCKS, Glyphs
+from fintrends_tui.charting.canvas import Run
+from fintrends_tui.charting.composing import ChartData, compose
+from fintrends_tui.charting.drawing import LEAST_HEIGHT, LEAST_WIDTH, Picture, draw
+from fintrends_tui.charting.look import Look, request
+from fintrends_tui.charting.plot import Plot
+from fintrends_tui.charting.titles import titles
+from fintrends_tui.link.port import LinkError
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.chart_data import fetch
+from fintrends_tui.widgets.inks import Inks
+from pipeline.contract.protocol import Command, GetHistory, History
+from pipeline.contract.snapshot import ForecastView, TickerView
 
-
-class Study(NamedTuple):
-    """Lines that can be laid over the prices: the indicators they follow, and the theme's colour of each."""
-
-    label: str
-    fields: tuple[str, ...]
-    tones: tuple[str, ...]
-
-
-STUDIES: Final = {
-    "sma": Study("SMA 20/50", ("sma_20", "sma_50"), ("warning", "accent")),
-    "ema": Study("EMA 12/26", ("ema_12", "ema_26"), ("warning", "accent")),
-    "bands": Study("Bollinger", ("bb_upper", "bb_middle", "bb_lower"), ("faint", "faint", "faint")),
-    "vwap": Study("VWAP", ("vwap",), ("secondary",)),
-}
-
-
-class Look(NamedTuple):
-    """How prices are shown, and which: the `last` bars, or those before `until` (seconds since the epoch)."""
-
-    style: plot.Style = "line"
-    volume: bool = False
-    studies: frozenset[str] = frozenset()
-    last: int = 240
-    until: float | None = None
+_MINUTE: Final = 60
 
 
 class Chart(Widget, can_focus=True):
     """Asks for the bars it needs, when they change and only while it can be seen.
 
-    `interval` is the one to show, None for the finest; `history` is what is shown. Of a chart that changes only the
-    lines that differ are drawn again: a whole one is some ten kilobytes, and the forming bar moves with every trade.
+    `look` says how and what is shown, `history` is what it is shown from. Of a chart that changes only the cells that
+    differ are drawn again: a whole one is some ten kilobytes, and the forming bar moves with every trade.
     """
 
     LABEL = "Chart"
-    interval: reactive[str | None] = reactive(None, init=False)
-    history: reactive[History | None] = reactive(None, init=False, repaint=False)
     look: reactive[Look] = reactive(Look(), init=False, repaint=False)
 
-    def __init__(self, ask: Callable[[Command], Awaitable[Any]], look: Look | None = None) -> None:
-        super().__init__(id="chart", classes="panel")
+    def __init__(
+        self,
+        ask: Callable[[Command], Awaitable[Any]],
+        look: Look | None = None,
+        glyphs: Glyphs = BLOCKS,
+        *,
+        follows: bool = True,
+        id: str = "chart",  # noqa: A002 # as Textual calls it
+    ) -> None:
+        """Of the ticker that the view has selected; one that does not follow it is `of` another, which may be set."""
+        super().__init__(id=id, classes="panel")
         self._ask = ask
         self.set_reactive(Chart.look, look or Look())
-        self._fetched: tuple[object, ...] | None = None
+        self._glyphs = glyphs
+        self._follows = follows
+        self.of: str | None = None
+        self._data: ChartData | None = None
+        self._fetched: tuple[object, object] | None = None
+        self._fetched_at = 0
         self._busy = False
         self._ticker: str | None = None
+        self._row: TickerView | None = None
+        self._forecasts: Sequence[ForecastView] = ()
         self._sentence = ""
         self._titles = ("", "")
-        self._lines: list[Strip] = []
+        self._plot: Plot | None = None
+        self._picture: Picture | None = None
+        self._strips: dict[int, Strip] = {}
+        self._cursor: float | None = None
+
+    @property
+    def history(self) -> History | None:
+        """The bars that are shown."""
+        return None if self._data is None else self._data.history
+
+    @property
+    def plot(self) -> Plot | None:
+        """What is drawn."""
+        return self._plot
 
     def update_view(self, view: View) -> None:
         """Show the chart of the view's ticker, fetching its bars if they are others than those shown."""
-        if self.history is not None and self.history.ticker != view.selected:
-            self.history = None
-            self._fetched = None
-        if view.snapshot is None or view.selected is None:
+        ticker = view.selected if self._follows else self.of
+        if self._data is not None and self._data.history.ticker != ticker:
+            self._data, self._cursor, self._fetched = None, None, None
+            self._redraw()
+        rows = view.snapshot.tickers if view.snapshot is not None else []
+        row = next((row for row in rows if row.ticker == ticker), None)
+        forecasts = view.detail.forecasts if view.detail is not None and view.detail.ticker == ticker else ()
+        has_moved = _shown_of(row) != _shown_of(self._row) or (self.look.fan and forecasts != self._forecasts)
+        self._row, self._ticker, self._forecasts = row, ticker, forecasts
+        if view.snapshot is None or ticker is None:
             self._fetched = None
             self._say(view.waiting("Select a ticker on the watchlist to see its chart."))
-        elif view.detail is not None and view.status.state == "connected" and not self._busy:
+        elif view.status.state == "connected" and not self._busy and (version := self._version(view)) is not None:
+            anchor = _anchor(row, view.now)
+            zone = ZoneInfo(self._data.history.zone if self._data else view.detail.zone if view.detail else "UTC")
+            wanted = request(self.look, ticker, anchor, zone)
+            needs = (view.snapshot.pipeline.pid, wanted, self.look.beside, "sentiment" in self.look.studies)
             # What is past does not change with the newest bar.
-            version = view.detail.chart_version if self.look.until is None else None
-            request = self._request(view.selected)
-            wanted = (view.snapshot.pipeline.pid, request, version)
-            if wanted != self._fetched:
-                self._fetched = wanted
+            key = (needs, None if self.look.until is not None else version)
+            is_news = self._fetched is None or self._fetched[0] != needs
+            # A bar that forms changes with every trade: once a second is often enough for all bars to be sent anew.
+            if key != self._fetched and (is_news or view.now != self._fetched_at):
+                self._fetched, self._fetched_at = key, view.now
                 self._busy = True
-                self.run_worker(self._fetch(request), group="chart")
+                self.run_worker(self._fetch(wanted), group="chart")
         elif self._fetched is None:
-            self._say(f"Waiting for the bars of {view.selected}…")
-        self._ticker = view.selected
+            self._say(f"Waiting for the bars of {ticker}…")
+        if has_moved and self._data is not None:
+            self._redraw()
         self._show_titles()
+
+    def move_cursor(self, by: int) -> None:
+        """Look at the bar so many to the right; beyond the last one at none."""
+        if self._plot is None:
+            return
+        at = len(self._plot.candles) if self._cursor is None else self._cursor_in(self._plot)
+        at = max(0, (at or 0) + by)
+        self._point_at(at if at < len(self._plot.candles) else None)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        offset = event.get_content_offset(self)
+        if self._picture is not None and offset is not None and offset.x < self._picture.columns.width:
+            self._point_at(self._picture.candle_at(offset.x))
+
+    def on_leave(self) -> None:
+        self._point_at(None)
 
     def render(self) -> RenderResult:
         """What stands there while there is no chart."""
-        no_room = self.history is not None and len(self.history.bars) >= 2
+        no_room = self._plot is not None or (self._data is not None and bool(self._data.history.bars))
         return Content("There is no room for a chart here." if no_room else self._sentence)
 
     def render_line(self, y: int) -> Strip:
-        if not self._lines:
-            self._lines = self._drawn()
-        return self._lines[y] if y < len(self._lines) else super().render_line(y)
-
-    def watch_history(self) -> None:
-        self._redraw()
+        if self._picture is None and self._data is not None:
+            self._draw()
+        if self._picture is None or y >= len(self._picture.rows):
+            return super().render_line(y)
+        if y not in self._strips:
+            inks = Inks(self.app.theme_variables, self.background_colors[1])
+            self._strips[y] = inks.strip(self._picture.rows[y])
+        return self._strips[y]
 
     def watch_look(self) -> None:
+        self._cursor = None
         self._redraw()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._lines = []
+        self._strips = {}
 
     def on_resize(self) -> None:
-        self._lines = []
+        self._strips = {}
+        self._draw()
+        self._show_titles()
         self.refresh()
 
+    def _version(self, view: View) -> object:
+        """What changes when the bars do; None while that is not known."""
+        if not self._follows and (self._ticker != view.selected or view.detail is None):
+            # The snapshot tells versions of the selected ticker only; of others it tells when they were heard.
+            return None if self._row is None else ("heard", (self._row.as_of or 0.0) // _MINUTE)
+        if view.detail is None:
+            return None
+        return view.detail.chart_version, view.detail.rows_version if self.look.fields else 0
+
     def _redraw(self) -> None:
-        before, self._lines = self._lines, self._drawn()
-        if len(before) != len(self._lines) or not before:
+        """Draw it anew, and have sent what differs from what was drawn before."""
+        before = self._picture
+        self._draw()
+        after = self._picture
+        if before is None or after is None or len(before.rows) != len(after.rows):
+            self._strips = {}
             self.refresh()
             return
-        for y, (old, new) in enumerate(zip(before, self._lines, strict=True)):
+        for y, (old, new) in enumerate(zip(before.rows, after.rows, strict=True)):
             if old != new:
-                self.refresh(Region(0, y, self.size.width, 1))
+                self._strips.pop(y, None)
+                left, right = _difference(old, new)
+                self.refresh(Region(left, y, right - left, 1))
 
-    def _drawn(self) -> list[Strip]:
-        """The lines of the chart; none where there is nothing to draw, or no room for it."""
-        history = self.history
+    def _draw(self) -> None:
         width, height = self.size
-        if history is None or len(history.bars) < 2 or width < 20 or height < 4:
-            return []
-        lines = self._plot(history, width, height).split()
-        strips = (Strip(line.render(self.app.console)) for line in lines)
-        return [strip.adjust_cell_length(width).apply_style(self.rich_style) for strip in strips]
+        self._picture = self._plot = None
+        if self._data is None or width < LEAST_WIDTH or height < LEAST_HEIGHT:
+            return
+        self._plot = compose(self._data, self.look, self._row, width, self._glyphs, self._forecasts)
+        if self._plot is not None:
+            self._picture = draw(replace(self._plot, cursor=self._cursor_in(self._plot)), width, height)
 
-    def _plot(self, history: History, width: int, height: int) -> Text:
-        rising = history.bars[-1].close >= history.bars[0].close
-        return plot.draw(
-            history.bars,
-            width,
-            height,
-            plot.Ink(
-                up=self._ink("up"),
-                down=self._ink("down"),
-                area=self.background_colors[1].blend(self._color("up" if rising else "down"), 0.4).rgb,
-                axis=self._ink("faint"),
-            ),
-            daily=history.interval == "daily",
-            style=self.look.style,
-            volume=self.look.volume,
-            overlays=[
-                plot.Overlay(history.indicators[field], self._ink(tone))
-                for name, study in STUDIES.items()
-                if name in self.look.studies
-                for field, tone in zip(study.fields, study.tones, strict=True)
-                if field in history.indicators
-            ],
-        )
+    def _cursor_in(self, plot: Plot) -> int | None:
+        if self._cursor is None:
+            return None
+        return min(bisect_left(plot.candles, self._cursor, key=lambda candle: candle.ts), len(plot.candles) - 1)
 
-    def _request(self, ticker: str) -> GetHistory:
-        fields = [field for name, study in STUDIES.items() if name in self.look.studies for field in study.fields]
-        return GetHistory(ticker, self.interval, self.look.last, self.look.until, fields)
+    def _point_at(self, index: int | None) -> None:
+        at = None if index is None or self._plot is None else self._plot.candles[index].ts
+        if at != self._cursor:
+            self._cursor = at
+            self._redraw()
 
-    async def _fetch(self, request: GetHistory) -> None:
+    async def _fetch(self, wanted: GetHistory) -> None:
         try:
-            await asyncio.to_thread(plot.load)
-            history: History = await self._ask(request)
+            data = await fetch(self._ask, wanted, self.look)
         except LinkError as error:
-            self.history = None
+            self._data = None
             self._say(f"The chart cannot be loaded: {error}")
         else:
-            self._say(f"No bars of {request.ticker} yet: the market data producer has not delivered two of them.")
-            self.history = history
+            self._say(f"No bars of {wanted.ticker} in this range. A longer range, up to MAX, may have some.")
+            self._data = data
         finally:
             self._busy = False
+        self._redraw()
         self._show_titles()
-
-    def _color(self, name: str) -> Color:
-        return Color.parse(self.app.theme_variables[name])
-
-    def _ink(self, name: str) -> plot.Rgb:
-        return self._color(name).rgb
 
     def _say(self, sentence: str) -> None:
         if sentence != self._sentence:
             self._sentence = sentence
-            self.refresh()
+            if self._picture is None:
+                self.refresh()
 
     def _show_titles(self) -> None:
-        history = self.history
-        name, extent = f"Chart {self._ticker or ''}".rstrip(), ""
-        if history is not None and history.bars:
-            name += f" {history.interval}"
-            name += "".join(f" · {STUDIES[study].label}" for study in STUDIES if study in self.look.studies)
-            change = history.bars[-1].close / history.bars[0].close * 100 - 100
-            low, high = min(bar.low for bar in history.bars), max(bar.high for bar in history.bars)
-            extent = (
-                f"{fmt.price(history.bars[-1].close)} {fmt.arrow(change)} {fmt.percent(change)} "
-                f"over {len(history.bars)} bars, {fmt.price(low)} to {fmt.price(high)}, UTC"
-            )
-            if self.look.until is not None:
-                extent = f"until {fmt.moment(history.bars[-1].ts, daily=history.interval == 'daily')} · {extent}"
-        if (name, extent) != self._titles:
-            self._titles = (name, extent)
-            self.border_title, self.border_subtitle = Content(name), Content(extent)
+        shown = titles(self._ticker or "", self._data, self._plot, self.look, self._row, brief=not self._follows)
+        if shown != self._titles:
+            self._titles = shown
+            self.border_title, self.border_subtitle = (Content(title) for title in shown)
+
+
+def _shown_of(row: TickerView | None) -> object:
+    """What of a row a chart shows."""
+    if row is None or row.price is None:
+        return None
+    # As texts: the difference of two floats is not the same to the last digit with every price.
+    return fmt.price(row.price - (row.change or 0.0), ticker=row.ticker), row.as_of and row.as_of // _MINUTE
+
+
+def _anchor(row: TickerView | None, now: float) -> float:
+    """When the last price is of, which is long ago in a replay; without one, now."""
+    times = [row.as_of, row.extended.as_of if row.extended is not None else None] if row is not None else []
+    latest = max((at for at in times if at is not None), default=now)
+    return latest - latest % _MINUTE  # not another range with every trade
+
+
+def _difference(old: tuple[Run, ...], new: tuple[Run, ...]) -> tuple[int, int]:
+    """The first cell in which two lines of one length differ, and the one after the last."""
+    before, after = ([(glyph, run.tone, run.ground) for run in line for glyph in run.text] for line in (old, new))
+    differs = [x for x, (one, two) in enumerate(zip(before, after, strict=True)) if one != two]
+    return (differs[0], differs[-1] + 1) if differs else (0, 0)

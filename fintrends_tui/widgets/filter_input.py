@@ -4,10 +4,11 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import Input
+
+from fintrends_tui.widgets.field import Field
 
 
-class FilterInput(Input):
+class FilterInput(Field):
     """One line above the watchlist, there while it is typed into."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -24,7 +25,8 @@ class FilterInput(Input):
             self.clear = clear
 
     def __init__(self) -> None:
-        super().__init__(placeholder="part of a ticker; ⏎ keeps the filter, Esc shows all", id="filter", compact=True)
+        hint = "part of a ticker, or rsi<30 and change>2%; ⏎ keeps it, Esc shows all"
+        super().__init__(placeholder=hint, id="filter", compact=True)
         self.display = False
 
     def action_leave(self, clear: bool) -> None:

@@ -1,10 +1,11 @@
 """The two lines on top: what is shown, where it comes from, and what time it is."""
 
-from fintrends_tui import format as fmt
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside
-from fintrends_tui.widgets.table import Table
-from pipeline.snapshot import BudgetView, PipelineView
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.replay import pace
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.table.cells import Cell, Column, Row, Span, outside
+from fintrends_tui.widgets.table.live_table import Table
+from pipeline.contract.snapshot import BudgetView, PipelineView
 
 _TONE_OF_LINK = {"failed": "error", "lost": "warn"}
 
@@ -17,19 +18,20 @@ class Header(Table, can_focus=False):
 
     def update_view(self, view: View) -> None:
         pipeline = view.snapshot.pipeline if view.snapshot else None
-        slow = view.slowed_to is not None and view.slowed_to <= 1
-        clocks = (
-            Span(f"slow terminal {view.slowed_to:.2g}/s  " if slow else "", "warn"),
-            Span(fmt.clock(view.now), "strong"),
-            Span(" UTC  ", "dim"),
-            Span(fmt.local_clock(view.now)),
-            Span(" local", "dim"),
-        )
+        beside = (
+            (Span("  slow terminal", "warn"),)
+            if view.is_slow
+            else (Span(f"  {fmt.local_clock(view.now)}"), Span(" local", "dim"))
+        )  # there is room for one of them
+        clocks = (Span(fmt.clock(view.now), "strong"), Span(" UTC", "dim"), *beside)
+        if view.replay is not None and view.replay.at is not None:
+            clocks = (Span(fmt.moment_seconds(view.clock), "strong"), Span(" UTC", "dim"), Span(" replay", "warn"))
         state = (Span("fintrends ", "accent"), *_state(view, pipeline))
-        # What is wrong needs the whole line.
+        # What is wrong needs the whole line, and so does why prices are made up.
+        whole = view.status.state != "connected" or (pipeline is not None and pipeline.preview)
         self.show(
             [
-                Row("state", (state, clocks) if view.status.state == "connected" else (state,)),
+                Row("state", (state,) if whole else (state, clocks)),
                 Row("where", (_where(view, pipeline),)),
             ]
         )
@@ -41,26 +43,37 @@ def _state(view: View, pipeline: PipelineView | None) -> Cell:
         tone = _TONE_OF_LINK.get(view.status.state, "dim")
         badge = _badge(pipeline) if pipeline else ()
         return (*badge, *outside(f"{view.status.note}{stale}", tone))
+    if pipeline.preview:
+        why = Span("no provider answers; goes live by itself once one does: ", "warn")
+        return (*_badge(pipeline), why, *outside(pipeline.preview))
     if pipeline.state != "running":
         state = Span(f"◌ {pipeline.state}", "warn")
+    elif (progress := pipeline.restoring) is not None:
+        state = Span(f"◌ restoring {progress.done} of {progress.total} tickers", "warn")
     elif pipeline.paused:
         state = Span("‖ producers paused", "warn")
+    elif pipeline.replay is not None and not pipeline.idle:
+        state = Span(pace(pipeline.replay), "warn" if pipeline.replay.paused else "up")
     elif pipeline.idle:
         state = Span("● idle: all caught up", "dim")
     else:
         state = Span("● running", "up")
     letters = (Span(f"  ✗ {pipeline.dead_letters:,} dead letters", "error"),) if pipeline.dead_letters else ()
-    return (*_badge(pipeline), state, *letters)
+    aside = (Span(f"  {pipeline.set_aside:,} set aside", "warn"),) if pipeline.set_aside else ()
+    return (*_badge(pipeline), state, *letters, *aside)
 
 
 def _badge(pipeline: PipelineView) -> Cell:
-    return (Span(" SIMULATED ", "badge"), Span(" ")) if pipeline.simulated else ()
+    words = " SIMULATED " if pipeline.simulated else " REPLAY " if pipeline.replay is not None else ""
+    return (Span(words, "badge"), Span(" ")) if words else ()
 
 
 def _where(view: View, pipeline: PipelineView | None) -> Cell:
     if pipeline is None:
         return ()
-    parts = (("source ", pipeline.source), ("  bus ", pipeline.bus), ("  store ", pipeline.store))
+    parts = [("source ", pipeline.source), ("  bus ", pipeline.bus), ("  store ", pipeline.store)]
+    if pipeline.namespace:
+        parts.insert(1, ("  namespace ", pipeline.namespace))
     note = (Span("  "), *outside(pipeline.source_note, "dim")) if pipeline.source_note else ()
     process = f"  pid {pipeline.pid}  up {fmt.duration(view.now - pipeline.started_at)}"
     budgets = view.snapshot.budgets if view.snapshot else []

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from fintrends_tui import format as fmt
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, outside, text
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.panel import Panel
-from pipeline.snapshot import HeadlineView
+from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from pipeline.contract.snapshot import HeadlineView
 
 _TONES: Final = {"positive": "up", "negative": "down", "neutral": "dim"}
 _GLYPHS: Final = {"positive": fmt.UP, "negative": fmt.DOWN, "neutral": fmt.LEVEL}
@@ -40,7 +40,7 @@ class Headlines(Panel):
         self.set_titles(f"Sentiment {view.selected or ''}".rstrip(), rolling)
         rows = []
         for headline in headlines:
-            rows.append(_row(headline, view.now))
+            rows.append(_row(headline, view.clock))
             if self._reasons and (reason := _reason(headline)):
                 rows.append(Row(f"{rows[-1].key}|reason", (text(" " * _INDENT) + outside(reason, "dim"),)))
         self.show(rows, _empty(view))
@@ -48,7 +48,7 @@ class Headlines(Panel):
 
 def _empty(view: View) -> str:
     if view.snapshot is not None and view.selected is None:
-        return "The headlines of the ticker selected on the watchlist stand here."
+        return "Select a ticker on the watchlist to see its headlines."
     return view.waiting(
         f"No headlines of {view.selected} yet: they come from the news and social producers, once the sentiment "
         "processor has scored them."

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from fintrends_tui import format as fmt
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, outside, text
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.panel import Panel
-from pipeline.snapshot import LoadView
+from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from pipeline.contract.snapshot import LoadView
 
 _BAR: Final = 20
 _STATES: Final = {
@@ -26,7 +26,7 @@ _COLUMNS: Final = (
 
 
 class Loads(Panel):
-    """One progress bar a ticker; there only while the snapshot has loads."""
+    """One progress bar a ticker; shown only while the snapshot has loads."""
 
     LABEL = "Loads"
 

@@ -1,19 +1,21 @@
 """The pipeline's log."""
 
 import re
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
+import msgspec
 from rich.style import Style
 from textual import events
 
-from fintrends_tui import format as fmt
-from fintrends_tui.log_feed import LogFeed
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside, text
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.log_feed import LogFeed
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.panel import Panel
+from fintrends_tui.widgets.table.cells import Cell, Column, Row, Span, outside, text
 from fintrends_tui.widgets.wrapping import wrap
-from pipeline.protocol import LogLine
-from pipeline.text import clean
+from pipeline.contract.protocol import LogLine
+from pipeline.model.field_filter import parse_filter
+from pipeline.model.text import drawn
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _TONES: Final = {"DEBUG": "dim", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
@@ -26,7 +28,8 @@ _COLUMNS: Final = (
 
 
 class LogPane(Panel):
-    """Follows the newest line until the reader scrolls up, and again once they are back at the end."""
+    """Follows the newest line until the reader scrolls up, and again once they are back at the end. The compact form
+    has warnings and errors only."""
 
     LABEL = "Log"
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
@@ -38,6 +41,7 @@ class LogPane(Panel):
         self._wrapped = wrapped
         self._level = 0
         self._pattern: re.Pattern[str] | None = None
+        self._conditions = ""
         self._found: list[int] = []
         self._current: int | None = None
         self._made: dict[int, list[Row]] = {}
@@ -49,7 +53,8 @@ class LogPane(Panel):
         if view.snapshot is not None and view.status.state == "connected" and self._feed.behind(view.snapshot.pipeline):
             self.run_worker(self._fetch(view), group="log")
         self._empty_sentence = view.waiting("The log is empty.")
-        self._show_lines()
+        if self.display:
+            self._show_lines()
 
     def toggle_following(self) -> None:
         if self._follow:
@@ -68,7 +73,10 @@ class LogPane(Panel):
         self._show_lines()
 
     def look_for(self, words: str) -> None:
-        """Mark the text wherever it is, whatever its case, and go to the newest line that has it."""
+        """Mark the text wherever it is, whatever its case, and go to the newest line that has it. What reads as
+        conditions on fields, such as ``logger~sink level=warning``, leaves out the lines that do not meet them."""
+        self._conditions = words if parse_filter(words) is not None else ""
+        words = "" if self._conditions else words
         self._pattern = re.compile(re.escape(words), re.IGNORECASE) if words else None
         self._current = None
         self._made.clear()
@@ -108,19 +116,26 @@ class LogPane(Panel):
     async def _fetch(self, view: View) -> None:
         if view.snapshot is not None:
             await self._feed.fetch(view.snapshot.pipeline)
-            self._show_lines()
+            if self.display:
+                self._show_lines()
 
     def _show_lines(self) -> None:
         lines = self._feed.lines
         ends = (lines[0].seq, lines[-1].seq) if lines else ()
         width = self.width_of("Message") if self._wrapped else 0
-        wanted = (*ends, len(lines), width, self._level, self._current, self._empty_sentence)
+        level = max(self._level, LEVELS.index("WARNING")) if self.compact else self._level
+        wanted = (*ends, len(lines), self._conditions, width, level, self._current, self._empty_sentence)
         if wanted == self._shown:
             return
         if self._shown is not None and self._shown[-4] != width:
             self._made.clear()
         self._shown = wanted
-        shown = [line for line in lines if _rank(line.level) >= self._level]
+        conditions = parse_filter(self._conditions)
+        shown = [
+            line
+            for line in lines
+            if _rank(line.level) >= level and (conditions is None or conditions.matches(_fields(line)))
+        ]
         pattern = self._pattern
         self._found = [line.seq for line in shown if pattern is not None and pattern.search(line.text)]
         self._made = {line.seq: self._made.get(line.seq) or _rows(line, width, pattern) for line in shown}
@@ -136,7 +151,8 @@ class LogPane(Panel):
             self._rows = tuple(rows)
             self._redraw()
         else:
-            self.show([], self._empty_sentence if not self._feed.lines else "No line of this level.")
+            none = "No line meets the conditions." if self._conditions else "No lines at this level."
+            self.show([], none if self._feed.lines else self._empty_sentence)
         if self._follow:
             # Not before the layout knows of the new lines.
             self.call_after_refresh(self._scroll_to_end)
@@ -151,13 +167,27 @@ class LogPane(Panel):
 
     def _show_title(self) -> None:
         name = "Log" if not self._level else f"Log from {LEVELS[self._level].lower()} on"
-        parts = []
+        parts = (
+            [f"where {self._conditions}: {len(self._made):,} of {len(self._feed.lines):,}"] if self._conditions else []
+        )
         if self._pattern is not None:
             number = self._found.index(self._current) + 1 if self._current in self._found else 0
             parts.append(f"{number} of {len(self._found)} found")
         if not self._follow:
             parts.append("scrolled back; End follows again")
         self.set_titles(name, "   ".join(parts))
+
+
+def _fields(line: LogLine) -> dict[str, Any]:
+    """Those that a line has in a log of JSON, and those of the message itself where that is JSON."""
+    own = {"ts": fmt.timestamp(line.at), "level": line.level, "logger": line.logger, "message": line.text}
+    if not line.text.startswith("{"):
+        return own
+    try:
+        value = msgspec.json.decode(line.text)
+    except (ValueError, RecursionError):
+        return own
+    return value | own if isinstance(value, dict) else own
 
 
 def _rank(level: str) -> int:
@@ -172,7 +202,7 @@ def _seq(row: Row) -> int:
 def _rows(line: LogLine, width: int, pattern: re.Pattern[str] | None) -> list[Row]:
     """The line, broken into parts of `width` cells where that is not 0."""
     tone = _TONES.get(line.level, "")
-    words = clean(line.text)
+    words = drawn(line.text)
     names = (text(fmt.clock(line.at), "dim"), outside(line.level, tone or "dim"), outside(line.logger, "dim"))
     blank = (text(""),) * len(names)
     return [

@@ -5,13 +5,13 @@ from typing import Final
 
 from textual import events
 
-from fintrends_tui import format as fmt
-from fintrends_tui.digest import described
-from fintrends_tui.widgets.cells import Column, Row, outside, text
-from fintrends_tui.widgets.table import Table
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.digest import described
+from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from fintrends_tui.widgets.table.live_table import Table
 from fintrends_tui.widgets.wrapping import wrap
-from pipeline.protocol import TopicMessage
-from pipeline.text import clean
+from pipeline.contract.protocol import TopicMessage
+from pipeline.model.text import drawn
 
 _COLUMNS: Final = (Column("Field", 14), Column("Value", 20, elastic=True))
 _LIMIT: Final = 16 * 1024
@@ -38,7 +38,7 @@ class MessagePane(Table):
         message = self._message
         if message is None:
             self.set_titles("Message")
-            self.show([], "The fields of the selected message stand here.")
+            self.show([], "Select a message to see its fields.")
             return
         self.set_titles(f"Message {message.offset} of partition {message.partition}", f"{message.size:,} bytes")
         width = self.width_of("Value")
@@ -58,5 +58,5 @@ def _fields(message: TopicMessage) -> Iterator[tuple[str, str, str]]:
 
 
 def _rows(number: int, name: str, value: str, tone: str, width: int) -> Iterator[Row]:
-    for part, line in enumerate(wrap(clean(value, _LIMIT), width)):
+    for part, line in enumerate(wrap(drawn(value, _LIMIT), width)):
         yield Row(f"{number}.{part}", (outside("" if part else name, tone), text(line, "dim" if line == "–" else "")))

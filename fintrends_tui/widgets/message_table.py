@@ -5,17 +5,17 @@ from typing import Final
 
 from textual import work
 
-from fintrends_tui import format as fmt
-from fintrends_tui.digest import digest
-from fintrends_tui.link import LinkError
-from fintrends_tui.message_feed import KEPT, MessageFeed
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, outside, text
-from fintrends_tui.widgets.cursor_table import CursorTable
-from pipeline.protocol import TopicMessage
-from pipeline.topics import DEAD_LETTER
+from fintrends_tui.link.port import LinkError
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.digest import digest
+from fintrends_tui.state.message_feed import KEPT, MessageFeed
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from fintrends_tui.widgets.table.cursor_table import CursorTable
+from pipeline.contract.protocol import TopicMessage
+from pipeline.model.topics import DEAD_LETTER
 
-_EMPTY: Final = {DEAD_LETTER: "Nothing has gone to dead_letter: every record so far could be decoded and written."}
+_EMPTY: Final = {DEAD_LETTER: "No dead letters: every record so far could be decoded and written."}
 
 
 class MessageTable(CursorTable):
@@ -55,7 +55,7 @@ class MessageTable(CursorTable):
     def look_for(self, contains: str) -> None:
         """Show the messages that contain the text, those of the whole topic as far back as one search goes."""
         if contains != self._feed.contains:
-            self._sentence = f"Looking for “{contains}”…" if contains else "Reading…"
+            self._sentence = f"Searching for “{contains}”…" if contains else "Reading…"
             self._read("all", contains)
 
     def read_older(self) -> None:
@@ -100,7 +100,7 @@ class MessageTable(CursorTable):
     def _nothing(self) -> str:
         feed = self._feed
         if feed.contains:
-            more = "; m looks further back." if feed.older else "."
+            more = "; m searches further back." if feed.older else "."
             return f"None of the newest {feed.looked_through:,} records contains “{feed.contains}”{more}"
         return _EMPTY.get(feed.topic, "No messages in this topic yet.")
 
@@ -108,12 +108,13 @@ class MessageTable(CursorTable):
         newest = self._cursor == 0 and self.following
         self._by_key = {_key(message): message for message in self._feed.messages}
         above = 0 if newest or self.selected is None else self._come_in_above(self.selected)
+        top = self.scroll_offset.y
         self.set_columns(_columns(self._feed.messages))
         self.show([_row(message) for message in self._feed.messages], self._sentence)
         if newest:
             self.move_to(0)
         elif above:
-            self.scroll_to(y=self.scroll_offset.y + above, animate=False, immediate=True)
+            self.scroll_to(y=top + above, animate=False, immediate=True)
         self._show_titles()
 
     def _come_in_above(self, selected: str) -> int:
@@ -127,7 +128,7 @@ class MessageTable(CursorTable):
         more = "+" if feed.older else ""
         state = "reading…" if self._busy and not self.following else "● following" if self.following else "‖ held"
         if len(feed.messages) >= KEPT:
-            state += f"   the newest {KEPT:,}; / looks further back"
+            state += f"   the newest {KEPT:,}; / searches further back"
         self.set_titles(f"{feed.topic}  {len(feed.messages):,}{more}{what}", state)
 
 

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from fintrends_tui import format as fmt
-from fintrends_tui.alerts import present, value_text
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, outside, text
-from fintrends_tui.widgets.cursor_table import CursorTable
-from pipeline.alerts import parse_rule
-from pipeline.snapshot import RuleView, Snapshot
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.alerts import present, value_text
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from fintrends_tui.widgets.table.cursor_table import CursorTable
+from pipeline.contract.snapshot import RuleView, Snapshot
+from pipeline.model.alert_rules import parse_rule
 
 _COLUMNS: Final = (
     Column("Rule", 24, elastic=True),

@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
+
+from fintrends_tui.widgets.field import Field
 
 
-class SearchBar(Input):
+class SearchBar(Field):
     """Hidden until it is opened; stays in sight while there is a text in it. `value` is that text.
 
     The screen hears of it by `Input.Changed`, and by `Input.Submitted` when it is left, by Enter or by Esc, which

@@ -4,12 +4,12 @@ from typing import Final
 
 from textual import events
 
-from fintrends_tui import format as fmt
-from fintrends_tui.widgets.cells import Column, Row, text
-from fintrends_tui.widgets.table import Table
+from fintrends_tui.state import format as fmt
+from fintrends_tui.widgets.table.cells import Column, Row, text
+from fintrends_tui.widgets.table.live_table import Table
 from fintrends_tui.widgets.wrapping import wrap
-from pipeline.snapshot import ServiceView
-from pipeline.text import clean
+from pipeline.contract.snapshot import ServiceView
+from pipeline.model.text import drawn
 
 _COLUMNS: Final = (Column("Error", 40, elastic=True),)
 
@@ -34,12 +34,12 @@ class ServicePane(Table):
         service = self._service
         if service is None or service.error is None:
             self.set_titles(f"Last error of {service.name}" if service else "Last error")
-            self.show([], "None since it was started." if service else "Select a service to see what it failed on.")
+            self.show([], "No errors since it was started." if service else "Select a service to see its last error.")
             return
         failing = service.failing_since
         self.set_titles(
             f"Last error of {service.name}", f"failing for {fmt.duration(self._now - failing)}" if failing else ""
         )
         tone = "error" if failing else "dim"
-        lines = wrap(clean(service.error), self.width_of("Error"))
+        lines = wrap(drawn(service.error), self.width_of("Error"))
         self.show([Row(str(number), (text(line, tone),)) for number, line in enumerate(lines)])

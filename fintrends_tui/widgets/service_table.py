@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from fintrends_tui import format as fmt
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside, text
-from fintrends_tui.widgets.cursor_table import CursorTable
-from fintrends_tui.widgets.services import STATES, by_urgency
-from pipeline.snapshot import ServiceView
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.services import by_urgency, state_of
+from fintrends_tui.widgets.table.cells import Column, Row, Span, outside, text
+from fintrends_tui.widgets.table.cursor_table import CursorTable
+from pipeline.contract.snapshot import ServiceView
 
 _RATES: Final = "Last minute"
 _COLUMNS: Final = (
@@ -23,7 +23,7 @@ _COLUMNS: Final = (
 
 
 class ServiceTable(CursorTable):
-    """A line a service; why one is down stands in the pane below."""
+    """One line per service; the pane below shows why one is down."""
 
     def __init__(self) -> None:
         super().__init__(_COLUMNS, id="service-table", classes="panel")
@@ -39,15 +39,8 @@ class ServiceTable(CursorTable):
         )
 
 
-def state_of(service: ServiceView) -> Cell:
-    """The state with its glyph, or when it is tried again."""
-    glyph, tone = STATES[service.state]
-    state = service.state if service.retry_in is None else f"retry in {fmt.duration(service.retry_in)}"
-    return text(f"{glyph} {state}", tone)
-
-
 def _row(service: ServiceView, now: int, width: int) -> Row:
-    trouble = (Span(" ✗", "error"),) if service.error else ()
+    trouble = (Span(" ✗", "error"),) if service.error and not service.stand_ins else ()
     return Row(
         service.name,
         (

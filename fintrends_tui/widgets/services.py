@@ -1,20 +1,22 @@
 """Services under the supervisor: their states and rates, what each holds, and why one is down."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from fintrends_tui import format as fmt
-from fintrends_tui.troubles import GROUP_OF
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside, text
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.health import is_well
+from fintrends_tui.state.troubles import GROUP_OF
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.panel import Panel
-from pipeline.snapshot import GroupView, ServiceView
-from pipeline.topics import ECONOMIC, PRODUCER_GROUP
+from fintrends_tui.widgets.table.cells import Cell, Column, Row, Span, outside, text
+from pipeline.contract.snapshot import GroupView, ServiceView
+from pipeline.model.topics import ECONOMIC, PRODUCER_GROUP
 
 STATES: Final = {
     "starting": ("◌", "dim"),
     "running": ("●", "up"),
     "paused": ("‖", "warn"),
+    "suspended": ("‖", "warn"),
     "backing off": ("↻", "warn"),
     "draining": ("◌", "warn"),
     "finished": ("✓", "dim"),
@@ -31,9 +33,12 @@ _COLUMNS: Final = (
 
 
 def by_urgency(services: Iterable[ServiceView]) -> list[ServiceView]:
-    """Those that have failed first, then those that fail again and again, then the paused; else in their order."""
+    """Those that have failed first, then those that fail again and again, then the paused; last those that others
+    stand in for; else in their order."""
 
     def urgency(service: ServiceView) -> int:
+        if service.stand_ins:
+            return 4
         if service.state == "failed":
             return 0
         if service.failing_since is not None:
@@ -44,7 +49,8 @@ def by_urgency(services: Iterable[ServiceView]) -> list[ServiceView]:
 
 
 class Services(Panel):
-    """Every service; a failing one says why, and when it is tried again."""
+    """Every service; a failing one says why, and when it is tried again. The compact form has those that are not
+    well."""
 
     LABEL = "Services"
 
@@ -53,11 +59,21 @@ class Services(Panel):
 
     def update_view(self, view: View) -> None:
         services = by_urgency(view.snapshot.services if view.snapshot else [])
-        running = sum(service.state == "running" for service in services)
-        self.set_titles("Services", f"{running} of {len(services)} running" if services else "")
+        self._show_titles(services)
         groups = {group.group: group for group in view.snapshot.groups} if view.snapshot else {}
-        rows = [row for service in services for row in _rows(service, groups.get(_group_of(service)))]
-        self.show(rows, view.waiting("No services yet: the supervisor has not started any."))
+        empty = view.waiting("No services yet: the supervisor has not started any.")
+        if self.compact and services:
+            empty = f"All {len(services)} services are well."
+            services = [service for service in services if not is_well(service)]
+        self.set_columns(_COLUMNS, header=not self.compact)
+        self.show([row for service in services for row in _rows(service, groups.get(_group_of(service)))], empty)
+
+    def _show_titles(self, services: Sequence[ServiceView]) -> None:
+        if self.compact:
+            count, what = sum(is_well(service) for service in services), "well"
+        else:
+            count, what = sum(service.state == "running" for service in services), "running"
+        self.set_titles("Services", f"{count} of {len(services)} {what}" if services else "")
 
 
 def _group_of(service: ServiceView) -> str:
@@ -65,14 +81,12 @@ def _group_of(service: ServiceView) -> str:
 
 
 def _rows(service: ServiceView, group: GroupView | None) -> list[Row]:
-    glyph, tone = STATES[service.state]
-    state = service.state if service.retry_in is None else f"retry in {fmt.duration(service.retry_in)}"
     rows = [
         Row(
             service.name,
             (
                 outside(service.name),
-                text(f"{glyph} {state}", tone),
+                state_of(service),
                 text(fmt.rate(service.rate), "" if service.rate else "dim"),
                 text(fmt.human(service.total)),
                 _holds(service, group),
@@ -84,17 +98,32 @@ def _rows(service: ServiceView, group: GroupView | None) -> list[Row]:
         rows.append(Row(f"{service.name} skipped", (text(what, "warn"),)))
     if service.error:
         restarts = f"{service.restarts} restarts, " if service.restarts > 1 else ""
-        rows.append(Row(f"{service.name} error", ((Span(f"  └ {restarts}", "dim"), *outside(service.error, "error")),)))
+        tone = "dim" if service.stand_ins else "error"
+        rows.append(Row(f"{service.name} error", ((Span(f"  └ {restarts}", "dim"), *outside(service.error, tone)),)))
     return rows
 
 
+def state_of(service: ServiceView) -> Cell:
+    """The state with its glyph, or when it is tried again, or that others do its work."""
+    if service.stand_ins:
+        return text("◌ standby", "dim")
+    glyph, tone = STATES[service.state]
+    state = service.state if service.retry_in is None else f"retry in {fmt.duration(service.retry_in)}"
+    return text(f"{glyph} {state}", tone)
+
+
 def _holds(service: ServiceView, group: GroupView | None) -> Cell:
-    """Tickers of a producer, partitions of a consumer that shares them, or that all is another process's."""
+    """Tickers of a producer, or how many where it shares them; partitions of a consumer that shares them, or that all
+    is another process's."""
+    if service.stand_ins:
+        return outside(f"{', '.join(service.stand_ins)} instead", "dim")
     here = next((member for member in group.members if member.here), None) if group is not None else None
     if group is None or here is None:
         return text("")
     if service.role == "producer" and service.kind == "economic":
         return text("") if ECONOMIC in here.general else text("standby", "dim")
+    if service.entries is not None and len(here.tickers) != service.entries:
+        return text(f"{service.entries} of {len(here.tickers)} tickers", "" if service.entries else "dim")
     if group.group == PRODUCER_GROUP:
         standby = not here.tickers and any(member.tickers for member in group.members)
         return text("standby", "dim") if standby else outside(" ".join(here.tickers))

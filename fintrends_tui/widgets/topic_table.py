@@ -3,39 +3,24 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
 
-from textual import work
-
-from fintrends_tui import format as fmt
-from fintrends_tui.link import LinkError
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, outside, text
-from fintrends_tui.widgets.cursor_table import CursorTable
-from pipeline.protocol import Command, GetTopics
-from pipeline.snapshot import GroupLag, TopicView
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from fintrends_tui.widgets.topic_listing import STATUSES, TopicListing
+from pipeline.contract.protocol import Command
+from pipeline.contract.snapshot import GroupLag, TopicView, greatest_lag, total_lag
 
 Order = Literal["name", "records", "rate", "lag"]
 ORDERS: Final[tuple[Order, ...]] = ("name", "records", "rate", "lag")
-STATUSES: Final = {
-    "OK": ("● OK", "up"),
-    "WARN": ("▲ WARN", "warn"),
-    "ERR": ("✗ ERR", "error"),
-    "STALL": ("■ STALL", "error"),
-}
-
 _LAGS: Final = "Last min"
 
 
-class TopicTable(CursorTable):
-    """A line for each consumer group of each topic. Asks for the topics once a second while it can be seen."""
+class TopicTable(TopicListing):
+    """A line for each consumer group of each topic."""
 
     def __init__(self, ask: Callable[[Command], Awaitable[Any]]) -> None:
-        super().__init__(_columns([]), id="topic-table", classes="panel")
-        self._ask = ask
-        self._asked_at: int | None = None
-        self._busy = False
-        self._topics: list[TopicView] = []
-        self._sentence = "Asking for the topics…"
-        self._contains = ""
+        super().__init__(ask, _columns([]), "topic-table")
+        self._prefix = ""
         self._order: Order = "name"
         self._descending = False
 
@@ -45,18 +30,8 @@ class TopicTable(CursorTable):
         return None if self.selected is None else self.selected.partition(" ")[0]
 
     def update_view(self, view: View) -> None:
-        if view.status.state != "connected":
-            self._sentence = view.status.note
-        elif not self._busy and view.now != self._asked_at:
-            self._asked_at = view.now
-            self._busy = True
-            self._fetch()
-        self._show()
-
-    def filter(self, contains: str) -> None:
-        """Show the topics whose name contains the text, whatever its case."""
-        self._contains = contains.strip().lower()
-        self._show()
+        self._prefix = view.snapshot.pipeline.names.topic_prefix if view.snapshot else ""
+        super().update_view(view)
 
     def sort(self) -> None:
         """Sort by the next of `ORDERS`; numbers from the greatest down."""
@@ -70,25 +45,14 @@ class TopicTable(CursorTable):
         self._show()
         self.move_to(0)
 
-    @work(group="topics")
-    async def _fetch(self) -> None:
-        try:
-            self._topics = await self._ask(GetTopics())
-            self._sentence = "No topics yet: the producers create them with their first records."
-        except LinkError as error:
-            self._sentence = f"The topics cannot be listed: {error}"
-        finally:
-            self._busy = False
-        self._show()
-
     def _show(self) -> None:
-        shown = [topic for topic in self._topics if self._contains in topic.topic]
-        shown.sort(key=lambda topic: topic.topic)
+        shown = self._matching()
         shown.sort(key=self._rank, reverse=self._descending)
         count = f"{len(shown)} of {len(self._topics)}" if self._contains else str(len(shown) or "")
-        lag = sum(group.lag for topic in shown for group in topic.groups)
+        lag = total_lag(shown)
+        on_kafka = f"   on Kafka {self._prefix}…" if self._prefix else ""
         self.set_titles(
-            f"Topics {count}".rstrip(),
+            f"Topics {count}".rstrip() + on_kafka,
             f"by {self._order} {fmt.DOWN if self._descending else fmt.UP}   lag {lag:,}" if shown else "",
         )
         self.set_columns(_columns(self._topics))
@@ -105,7 +69,7 @@ class TopicTable(CursorTable):
             case "rate":
                 return topic.rate
             case "lag":
-                return max((group.lag for group in topic.groups), default=0)
+                return greatest_lag([topic]) or 0
 
 
 def _columns(topics: Sequence[TopicView]) -> tuple[Column, ...]:

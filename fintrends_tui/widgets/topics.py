@@ -1,12 +1,13 @@
 """Topics: how many records, how fast, and how far behind each consumer group is."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from fintrends_tui import format as fmt
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Cell, Column, Row, Span, outside, text
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.panel import Panel
-from pipeline.snapshot import GroupLag, TopicView
+from fintrends_tui.widgets.table.cells import Cell, Column, Row, Span, outside, text
+from pipeline.contract.snapshot import GroupLag, TopicView, greatest_lag, total_lag
 
 _TONES: Final = {"OK": "up", "WARN": "warn", "ERR": "error", "STALL": "error"}
 _COLUMNS: Final = (
@@ -15,10 +16,13 @@ _COLUMNS: Final = (
     Column("/s", 5, right=True),
     Column("Lag by group", 26, elastic=True),
 )
+_WORST: Final = (Column("Topic", 17), Column("Lag by group", 20, elastic=True))
+"""Those of the compact form."""
 
 
 class Topics(Panel):
-    """The topics of the bus, the most lagging first to stay where there are too many."""
+    """The topics of the bus; where there are too many, those with the greatest lag are kept. The compact form has those
+    that lag, the worst first."""
 
     LABEL = "Topics"
 
@@ -28,15 +32,28 @@ class Topics(Panel):
     def update_view(self, view: View) -> None:
         topics = view.snapshot.topics if view.snapshot else []
         total = view.snapshot.topics_total if view.snapshot else 0
-        lag = sum(group.lag for topic in topics for group in topic.groups)
+        lag = total_lag(topics)
         self.set_titles(
             f"Topics {len(topics)} of {total}" if len(topics) < total else f"Topics {total or ''}".rstrip(),
             f"lag {lag:,}" if topics else "",
         )
-        self.show(
-            [_row(topic) for topic in topics],
-            view.waiting("No topics yet: the producers create them with their first records."),
-        )
+        self.set_columns(_WORST if self.compact else _COLUMNS, header=not self.compact)
+        empty = view.waiting("No topics yet: the producers create them with their first records.")
+        if self.compact:
+            self.show([_lagging(topic) for topic in _worst(topics)], "All records are read." if topics else empty)
+        else:
+            self.show([_row(topic) for topic in topics], empty)
+
+
+def _worst(topics: Sequence[TopicView]) -> list[TopicView]:
+    behind = [(lag, topic) for topic in topics if (lag := greatest_lag([topic]))]
+    return [topic for _, topic in sorted(behind, key=lambda item: (-item[0], item[1].topic))]
+
+
+def _lagging(topic: TopicView) -> Row:
+    groups = (group for group in topic.groups if group.lag)
+    spans = tuple(span for group in sorted(groups, key=lambda group: -group.lag) for span in _group(group))
+    return Row(topic.topic, (outside(topic.topic), spans[:-1]))
 
 
 def _row(topic: TopicView) -> Row:
@@ -53,7 +70,8 @@ def _row(topic: TopicView) -> Row:
 
 
 def _group(group: GroupLag) -> Cell:
-    """The group without "-processor", which they nearly all bear, its lag, its status unless that is OK, and a gap."""
+    """The group without "-processor", which nearly all of them have, its lag, its status unless that is OK, and a
+    gap."""
     status = "" if group.status == "OK" else f" {group.status}"
     return (
         *outside(group.group.removesuffix("-processor"), "dim"),

@@ -2,10 +2,10 @@
 
 from rich.cells import cell_len
 
-from fintrends_tui.troubles import troubles
-from fintrends_tui.view import View
-from fintrends_tui.widgets.cells import Column, Row, Span, outside
-from fintrends_tui.widgets.table import Table
+from fintrends_tui.state.troubles import troubles
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.table.cells import Column, Row, Span, outside
+from fintrends_tui.widgets.table.live_table import Table
 
 
 def _columns(way: int) -> tuple[Column, Column]:

@@ -4,24 +4,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Final
 
+from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
-from fintrends_tui import format as fmt
-from fintrends_tui.alerts import fired_tickers
 from fintrends_tui.commands import WATCHLIST, bindings
-from fintrends_tui.view import View
-from fintrends_tui.watch import ALL, ORDERS, Arrangement, Groups, pick
-from fintrends_tui.widgets.cells import Cell, Column, text
-from fintrends_tui.widgets.cursor_table import CursorTable
-from fintrends_tui.widgets.watch_rows import COLUMNS, Flashes, row
-from pipeline.snapshot import TickerView
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.alerts import fired_tickers
+from fintrends_tui.state.arrangement import ALL, ORDERS, Arrangement, Groups, pick
+from fintrends_tui.state.expression import is_expression
+from fintrends_tui.state.replay import aged
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.table.cells import Cell, Column, text
+from fintrends_tui.widgets.table.cursor_table import CursorTable
+from fintrends_tui.widgets.table.watch_rows import Flashes, chosen_columns, row
+from pipeline.contract.snapshot import TickerView
 
 _RESORT: Final = 2
 """Seconds that an order by moving values is kept: a list that never rests cannot be read."""
 
 
-class Watchlist(CursorTable):
+class WatchlistTable(CursorTable):
     """What every ticker of the group does now, in the order that was asked for.
 
     `arrangement` is how it is shown; `groups` are set from outside; `shown` are the tickers there are.
@@ -32,14 +35,19 @@ class Watchlist(CursorTable):
     class Arranged(Message):
         """The arrangement has changed."""
 
-    def __init__(self, arrangement: Arrangement, *, flash: bool, stale_after: float) -> None:
-        super().__init__(COLUMNS, id="watchlist", classes="panel")
+    def __init__(
+        self, arrangement: Arrangement, *, flash: bool, stale_after: float, columns: Sequence[str] = ()
+    ) -> None:
+        """`columns` are the titles of those to show, in their order; none are the usual ones."""
+        super().__init__(chosen_columns(columns), id="watchlist", classes="panel")
         self.arrangement = arrangement
         self.groups: Groups = {}
         self.shown: list[TickerView] = []
         self._flashes = Flashes() if flash else None
         self._stale_after = stale_after
         self._order: tuple[object, list[str]] = (None, [])
+        self._awaited = ""
+        self._view: View | None = None
 
     @property
     def group(self) -> str:
@@ -47,27 +55,55 @@ class Watchlist(CursorTable):
         return self.arrangement.group if self.arrangement.group in self.groups else ALL
 
     def update_view(self, view: View) -> None:
+        self._view = view
         tickers = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
+        if view.replay is not None:
+            tickers = [aged(ticker) for ticker in tickers]
         self.shown = self._in_order(tickers, view.now)
         trend = self.width_of("Trend")
         alerted = fired_tickers(view.snapshot) if view.snapshot else ()
         if self._flashes is not None:
             self._flashes.see(tickers, view.now)
         self._show_titles(tickers)
+        titles = [column.title for column in self._columns]
         self.show(
             [
                 row(
                     ticker,
-                    view.now,
+                    view.clock,
                     trend,
                     stale=self._is_stale(ticker, view),
                     alerted=ticker.ticker in alerted,
+                    titles=titles,
                     flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
                 )
                 for ticker in self.shown
             ],
             view.waiting(self._why_empty(tickers)),
         )
+        if any(ticker.ticker == self._awaited for ticker in tickers):
+            self._select_awaited()
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        if self._view is not None:
+            self.update_view(self._view)  # sparklines are as wide as their column
+
+    def await_ticker(self, ticker: str) -> None:
+        """Select the ticker once it is watched."""
+        self._awaited = ticker
+
+    def _select_awaited(self) -> None:
+        names = [row.key for row in self.rows]
+        if self._awaited in names:
+            self.move_to(names.index(self._awaited))
+            self._awaited = ""
+        else:
+            self.rearrange(replace(self.arrangement, group=ALL, filter=""))  # which hide it
+
+    def choose(self, columns: Sequence[str]) -> None:
+        """Show the columns of these titles."""
+        self.set_columns(chosen_columns(columns))
 
     def rearrange(self, arrangement: Arrangement) -> None:
         """Show it in another way."""
@@ -77,23 +113,23 @@ class Watchlist(CursorTable):
             self.post_message(self.Arranged())
 
     def sort_by(self, title: str) -> None:
-        """Sort by this column; by the same again, turn round."""
-        now = self.arrangement
-        again = title == now.sort
-        self.rearrange(replace(now, sort=title, reverse=not now.reverse if again else False))
+        """Sort by this column, and what is alike as before; by the same again, turn round."""
+        self.rearrange(self.arrangement.by(title))
 
     def sort_by_next(self) -> None:
         """Sort by the next column that can be seen; after the last, the watchlist's own order."""
-        titles = ["", *(title for title in ORDERS if self.width_of(title))]
+        titles = ["", *(c.title for c in self._columns if c.title in ORDERS and self.width_of(c.title))]
         here = titles.index(self.arrangement.sort) if self.arrangement.sort in titles else 0
-        self.rearrange(replace(self.arrangement, sort=titles[(here + 1) % len(titles)], reverse=False))
+        self.rearrange(self.arrangement.by(titles[(here + 1) % len(titles)]))
 
     def title_cell(self, column: Column) -> Cell:
-        """The title, cut where the mark would not fit: ``% ▼``."""
-        if column.title != self.arrangement.sort:
+        """The title, cut where the mark would not fit: ``% ▼``; dim is that of the second order."""
+        arrangement = self.arrangement
+        if column.title not in (arrangement.sort, arrangement.then):
             return text(column.title)
-        mark = fmt.DOWN if self.arrangement.descending else fmt.UP
-        return text(f"{column.title[: self.width_of(column.title) - 1]}{mark}", "accent")
+        first = column.title == arrangement.sort
+        mark = fmt.DOWN if (arrangement.descending if first else arrangement.then_descending) else fmt.UP
+        return text(f"{column.title[: self.width_of(column.title) - 1]}{mark}", "accent" if first else "dim")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without groups Tab moves between panels, and without a filter there is none to clear."""
@@ -122,13 +158,17 @@ class Watchlist(CursorTable):
         return [by_name[name] for name in self._order[1]]
 
     def _is_stale(self, ticker: TickerView, view: View) -> bool:
-        if view.stale:
+        if view.stale or ticker.state in ("stale", "away"):
             return True
-        return bool(self._stale_after and ticker.updated_at and view.now - ticker.updated_at >= self._stale_after)
+        if ticker.state == "closed":
+            return False
+        return bool(self._stale_after and ticker.updated_at and view.clock - ticker.updated_at >= self._stale_after)
 
     def _show_titles(self, tickers: Sequence[TickerView]) -> None:
         count = f"{len(self.shown)} of {len(tickers)}" if len(self.shown) < len(tickers) else f"{len(tickers) or ''}"
         matching = f" /{self.arrangement.filter}" if self.arrangement.filter else ""
+        if self.arrangement.mistake:
+            matching = f": {self.arrangement.mistake}"
         simulated = any(ticker.simulated for ticker in tickers)
         self.set_titles(f"Watchlist {count}".rstrip() + matching, "~ simulated" if simulated else "")
 
@@ -136,6 +176,8 @@ class Watchlist(CursorTable):
         if not tickers:
             return "The watchlist is empty. Press a to add tickers, such as AAPL or BTC-USD."
         if self.arrangement.filter:
-            return f"No ticker here contains {self.arrangement.filter}. Esc shows all."
+            meets = "meets" if is_expression(self.arrangement.filter) else "contains"
+            return f"No ticker here {meets} {self.arrangement.filter}. Esc shows all."
         members = ", ".join(self.groups.get(self.arrangement.group, ()))
-        return f"Nothing of the group {self.arrangement.group} is watched ({members}). Press a to add, Tab for another."
+        what = f"No ticker of the group {self.arrangement.group} is watched ({members})."
+        return f"{what} Press a to add one, Tab for another group."

@@ -10,22 +10,27 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from fintrends_tui.widgets.field import Field
+
 
 class AskScreen[Answer](ModalScreen[Answer | None]):
-    """A field with a hint below it, which gives way to what is wrong with the answer; returns None when cancelled."""
+    """A field with a hint below it, which is replaced by an error if the answer is not valid; returns None when
+    cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
         Binding("ctrl+c", "app.quit", "Quit", show=False),
     ]
 
-    def __init__(self, title: str, hint: str, *, verb: str, value: str = "", placeholder: str = "") -> None:
-        """`verb` is what Enter does."""
+    def __init__(
+        self, title: str, hint: str, *, verb: str, value: str = "", placeholder: str = "", between: str = " "
+    ) -> None:
+        """`verb` is what Enter does, `between` what stands between two lines of a paste."""
         super().__init__()
         self._title = title
         self._hint = hint
         self._verb = verb
-        self._input = Input(value, placeholder=placeholder, select_on_focus=False)
+        self._input = Field(value, placeholder=placeholder, select_on_focus=False, between=between)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
@@ -33,6 +38,11 @@ class AskScreen[Answer](ModalScreen[Answer | None]):
             dialog.border_subtitle = f"⏎ {self._verb}   Esc cancel"
             yield self._input
             yield Static(Content(self._hint), id="hint")
+            yield from self.below()
+
+    def below(self) -> ComposeResult:
+        """What stands below the hint."""
+        yield from ()
 
     def answered(self, text: str) -> None:
         """Dismiss the screen with what the text means, or `refuse` it."""

@@ -38,7 +38,7 @@ class ChooseScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content(self._question)
-            dialog.border_subtitle = "↑↓ choose   ⏎ do it   Esc cancel"
+            dialog.border_subtitle = "↑↓ choose   ⏎ confirm   Esc cancel"
             yield OptionList(*(Option(Content(choice.sentence)) for choice in self._choices), compact=True)
 
     @on(OptionList.OptionSelected)

@@ -1,9 +1,10 @@
 """The question which groups a ticker is in."""
 
+import re
 from collections.abc import Mapping, Sequence
 
-from fintrends_tui.screens.ask import AskScreen
-from pipeline.settings import check_group_name
+from fintrends_tui.screens.dialogs.ask import AskScreen
+from pipeline.config.settings import check_group_name
 
 Members = dict[str, list[str]]
 
@@ -11,7 +12,7 @@ Members = dict[str, list[str]]
 class GroupsScreen(AskScreen[Members]):
     """Returns the groups made on the screen as they are to be, or None.
 
-    Groups of the settings are told and left alone; a group that loses its last ticker goes.
+    Groups of the settings are shown and not changed; a group without tickers is deleted.
     """
 
     def __init__(self, ticker: str, groups: Mapping[str, Sequence[str]], fixed: Mapping[str, Sequence[str]]) -> None:
@@ -23,14 +24,14 @@ class GroupsScreen(AskScreen[Members]):
         super().__init__(
             f"Groups of {ticker}",
             "Names separated by spaces, such as tech; a new name makes a new group."
-            + (f" There are {', '.join(self._groups)}." if self._groups else "")
-            + (f" By the settings it is in {settled}." if settled else ""),
+            + (f" Groups: {', '.join(self._groups)}." if self._groups else "")
+            + (f" The settings put it in {settled}." if settled else ""),
             verb="keep",
             value=" ".join(name for name, tickers in self._groups.items() if ticker in tickers),
         )
 
     def answered(self, text: str) -> None:
-        wanted = list(dict.fromkeys(text.replace(",", " ").split()))
+        wanted = list(dict.fromkeys(name for name in re.split(r"[\s,;]+", text) if name))
         for name in wanted:
             try:
                 check_group_name(name)
@@ -38,7 +39,7 @@ class GroupsScreen(AskScreen[Members]):
                 self.refuse(str(error).removeprefix("groups: "))
                 return
             if name in self._fixed:
-                self.refuse(f"{name} is a group of the settings; change it there, under [screen.groups].")
+                self.refuse(f"{name} is defined in the settings; change it there, under [screen.groups].")
                 return
         changed = {name: list(tickers) for name, tickers in self._groups.items()}
         for name in {*changed, *wanted}:

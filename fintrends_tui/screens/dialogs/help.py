@@ -1,25 +1,23 @@
 """All keys."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import ClassVar, Final, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from fintrends_tui.commands import SECTIONS, KeyCommand
-from fintrends_tui.widgets.cells import Column, Row, text
-from fintrends_tui.widgets.table import Table
-
-if TYPE_CHECKING:
-    from fintrends_tui.app import FintrendsApp
+from fintrends_tui.screens.base import Application
+from fintrends_tui.widgets.table.cells import Column, Row, text
+from fintrends_tui.widgets.table.live_table import Table
 
 _MOUSE: Final = (
     ("Click", "Select a row, a tab, a group, a key; sort by a column"),
-    ("Drag", "Select text; Ctrl+C copies it, and quits where none is selected"),
-    ("Shift+drag", "Select as the terminal itself does (Option on macOS)"),
+    ("Drag", "Select text; Ctrl+C copies it, or quits if none is selected"),
+    ("Shift+drag", "Use the terminal's own selection (Option on macOS)"),
 )
-_PALETTE: Final = ("Ctrl+P", "Command palette: all of this by name, and themes")
+_PALETTE: Final = ("Ctrl+P", "Command palette: all commands by name, and themes")
 
 
 class HelpScreen(ModalScreen[None]):
@@ -40,7 +38,7 @@ class HelpScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         rows: list[Row] = []
-        app = cast("FintrendsApp", self.app)
+        app = cast("Application", self.app)
         for title, commands in sorted(SECTIONS, key=lambda section: section[1] is not self._here):
             rows += _section(title, [(app.keys_of(command), command.help, command.name) for command in commands])
         rows += [_row(*_PALETTE), *_section("Mouse", [(keys, help_, "") for keys, help_ in _MOUSE])]

@@ -1,25 +1,16 @@
 """What the screens have in common on which one can look for a text."""
 
-from typing import TYPE_CHECKING, cast
-
 from textual import on
-from textual.screen import Screen
 from textual.widgets import Input
 
-from fintrends_tui.view import View
+from fintrends_tui.screens.base import BaseScreen
+from fintrends_tui.state.view import View
 from fintrends_tui.widgets.header import Header
 from fintrends_tui.widgets.search_bar import SearchBar
 
-if TYPE_CHECKING:
-    from fintrends_tui.app import FintrendsApp
 
-
-class SearchingScreen(Screen[None]):
+class SearchingScreen(BaseScreen[None]):
     """A screen with a header, a search bar, and a first `.panel` that is looked through."""
-
-    @property
-    def fintrends(self) -> "FintrendsApp":
-        return cast("FintrendsApp", self.app)
 
     def on_mount(self) -> None:
         self.update_view(self.fintrends.current_view)

@@ -9,9 +9,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from fintrends_tui.link import Link, LinkError
-from fintrends_tui.view import View
-from pipeline.text import clean
+from fintrends_tui.link.port import Link, LinkError
+from fintrends_tui.state.view import View
+from pipeline.contract.snapshot import total_lag
+from pipeline.model.text import drawn
 
 _OVER = ("finished", "stopped", "failed")
 
@@ -41,7 +42,7 @@ class StoppingScreen(ModalScreen[None]):
         waiting = [
             f"{service.name} ({service.state})" for service in view.snapshot.services if service.state not in _OVER
         ]
-        lag = sum(group.lag for topic in view.snapshot.topics for group in topic.groups)
+        lag = total_lag(view.snapshot.topics)
         sentence = f"Waiting for {', '.join(waiting)}." if waiting else "Waiting for the process to end."
         self._say(f"{sentence} {lag:,} records to go." if lag else sentence)
 
@@ -55,4 +56,4 @@ class StoppingScreen(ModalScreen[None]):
             self.app.exit("quit")
 
     def _say(self, sentence: str) -> None:
-        self.query_one("#stopping", Static).update(Content(clean(sentence)))
+        self.query_one("#stopping", Static).update(Content(drawn(sentence)))

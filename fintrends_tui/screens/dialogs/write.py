@@ -7,9 +7,9 @@ from pathlib import Path
 from textual import on
 from textual.widgets import Input
 
-from fintrends_tui import export
-from fintrends_tui.screens.ask import AskScreen
-from pipeline.snapshot import TickerView
+from fintrends_tui.screens.dialogs.ask import AskScreen
+from fintrends_tui.state import export
+from pipeline.contract.snapshot import TickerView
 
 
 class WriteScreen(AskScreen[Path]):
@@ -19,7 +19,7 @@ class WriteScreen(AskScreen[Path]):
     def __init__(self, tickers: Sequence[TickerView], now: float) -> None:
         super().__init__(
             f"Write the {len(tickers)} tickers shown to a file",
-            f"In {Path.cwd()}, unless a path is given. The ending says the format: .csv or .json",
+            f"In {_here()}, unless a path is given. The extension sets the format: .csv or .json",
             verb="write",
             value=f"watchlist-{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}.csv",
         )
@@ -36,6 +36,13 @@ class WriteScreen(AskScreen[Path]):
             self.dismiss(export.write(Path(text.strip()), self._tickers, overwrite=text == self._refused))
         except FileExistsError:
             self._refused = text
-            self.refuse(f"{text.strip()} exists. Enter again overwrites it.")
+            self.refuse(f"{text.strip()} exists. Press Enter again to overwrite it.")
         except export.ExportError as error:
             self.refuse(str(error))
+
+
+def _here() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return "a deleted directory"

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from pipeline.text import clean
+from pipeline.model.text import drawn
 
 # Each has a style in app.tcss, under the component class `tone--<name>`.
 TONES: Final = ("dim", "strong", "accent", "up", "down", "warn", "error", "badge")
@@ -25,7 +25,7 @@ Cell = tuple[Span, ...]
 
 
 class Row(NamedTuple):
-    """One line. `key` tells it from the others, wherever it stands. A row of a single cell has the line to itself."""
+    """One line. `key` identifies it, wherever it is. A row of a single cell has the line to itself."""
 
     key: str
     cells: tuple[Cell, ...]
@@ -42,7 +42,7 @@ class Column(NamedTuple):
     elastic: bool = False
 
 
-class Slot(NamedTuple):
+class ColumnSlot(NamedTuple):
     """Where a column stands on the line: its number, the blanks before it, and its width."""
 
     column: int
@@ -57,14 +57,12 @@ def text(value: str, tone: str = "") -> Cell:
 
 @lru_cache(maxsize=4096)
 def outside(value: str, tone: str = "") -> Cell:
-    """A cell of text that others wrote: it stays on its line and cannot steer the terminal.
-
-    Without joiners, about whose width no two terminals agree: what they join stands side by side.
-    """
-    return (Span(clean(value).replace("\u200d", ""), tone),)
+    """A cell of text that others wrote: it stays on its line, as wide as it is taken for, and cannot steer the
+    terminal."""
+    return (Span(drawn(value), tone),)
 
 
-def arrange(columns: Sequence[Column], width: int) -> list[Slot]:
+def arrange(columns: Sequence[Column], width: int) -> list[ColumnSlot]:
     """The columns that fit into `width` cells."""
     kept = list(enumerate(columns))
     while _needed(kept) > width and any(column.drop for _, column in kept):
@@ -80,7 +78,7 @@ def arrange(columns: Sequence[Column], width: int) -> list[Slot]:
     slots = []
     for position, (index, column) in enumerate(kept):
         extra = room if index == elastic else 0
-        slots.append(Slot(index, gap if position else 0, max(1, column.width + extra)))
+        slots.append(ColumnSlot(index, gap if position else 0, max(1, column.width + extra)))
     return slots
 
 

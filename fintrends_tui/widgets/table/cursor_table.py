@@ -9,12 +9,12 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from fintrends_tui.widgets.cells import Row
-from fintrends_tui.widgets.table import Table
+from fintrends_tui.widgets.table.cells import Row
+from fintrends_tui.widgets.table.live_table import Table
 
 
 class CursorTable(Table):
-    """The cursor stays with its row's key when rows come, go or move."""
+    """The cursor stays with its row's key when rows come, go or move, and stays in sight if it was."""
 
     GUTTER = 1
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
@@ -40,13 +40,15 @@ class CursorTable(Table):
         return self._rows[self._cursor].key if self._rows else None
 
     def show(self, rows: Sequence[Row], empty: str = "") -> None:
-        before = self.selected
+        before, in_sight = self.selected, 0 <= self._cursor - self.scroll_offset.y < self.page_size
         super().show(rows, empty)
         keys = [row.key for row in self._rows]
         cursor = keys.index(before) if before in keys else max(0, min(self._cursor, len(keys) - 1))
         if cursor != self._cursor:
             self._cursor = cursor
             self._redraw()
+            if in_sight:
+                self._scroll_into_sight()
         if self.selected != before:
             self.post_message(self.Moved())
 

@@ -15,7 +15,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from fintrends_tui.commands import LISTS, bindings
-from fintrends_tui.widgets.cells import TONES, Cell, Column, Row, Slot, Span, arrange, fit, text
+from fintrends_tui.widgets.table.cells import TONES, Cell, Column, ColumnSlot, Row, Span, arrange, fit, text
 
 
 class Table(ScrollView, can_focus=True, inherit_bindings=False):
@@ -45,7 +45,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self._rows: tuple[Row, ...] = ()
         self._empty = ""
         self._titles = ("", "")
-        self._slots: list[Slot] = []
+        self._slots: list[ColumnSlot] = []
         self._strips: dict[int, Strip] = {}
 
     @property
@@ -57,10 +57,11 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         """The cells that the column of this title has now; 0 while there is no room for it."""
         return next((slot.width for slot in self._slots if self._columns[slot.column].title == title), 0)
 
-    def set_columns(self, columns: Sequence[Column]) -> None:
-        """Change the columns; the rows that `show` gets next must fit them."""
-        if tuple(columns) != self._columns:
-            self._columns = tuple(columns)
+    def set_columns(self, columns: Sequence[Column], *, header: bool | None = None) -> None:
+        """Change the columns, and whether their titles are shown; the rows that `show` gets next must fit them."""
+        header = self._header if header is None else header
+        if (tuple(columns), header) != (self._columns, self._header):
+            self._columns, self._header = tuple(columns), header
             self._rows = ()
             self._redraw()
 
