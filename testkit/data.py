@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.messages import Bar, Interval
+from pipeline.model.messages import Bar, Interval
 
 RECORDED = Path(__file__).parents[2] / "shared" / "data"
 BARS = RECORDED / "bars"

@@ -7,18 +7,19 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.budget import Budget
-from pipeline.http_errors import UnavailableError
-from pipeline.messages import AnyMessage, Article, Bar, DeadLetter, EconomicPoint, Quote
-from pipeline.settings import AlphaVantageSettings, Settings
-from pipeline.sources.alpha_vantage import budget_of, desk_of, memory_of
-from pipeline.sources.alpha_vantage.answer import Reply
+from pipeline.config.settings import AlphaVantageSettings, Settings
+from pipeline.model.messages import AnyMessage, Article, Bar, DeadLetter, EconomicPoint, Quote
+from pipeline.model.sessions import Session
+from pipeline.model.watchlist import Watchlist
+from pipeline.net.errors import UnavailableError
+from pipeline.net.request_budget import Budget
+from pipeline.sources.alpha_vantage import budget_of, memory_of, scheduler_of
+from pipeline.sources.alpha_vantage.answer import ParsedReply
 from pipeline.sources.alpha_vantage.errors import FullOutputNotInPlanError, NotInPlanError, UnknownSymbolError
 from pipeline.sources.alpha_vantage.source import AlphaVantageSource
-from pipeline.sources.market_hours import Session, sessions_around
-from pipeline.watchlist import Watchlist
-from tests.data import NEW_YORK
-from tests.fakes import FakeClock
+from pipeline.sources.market_hours import sessions_around
+from testkit.data import NEW_YORK
+from testkit.fakes import FakeClock
 
 KEY = "a-key-of-the-tests"
 
@@ -35,10 +36,18 @@ class FakeProvider:
     def __init__(self, clock: FakeClock, budget: Budget, sessions: Sequence[Session]) -> None:
         self.asked: list[Asked] = []
         self.unknown: set[str] = set()
+        self.refused: set[tuple[str, str]] = set()
+        """What is refused of one ticker only: a kind of `Asked`, and the ticker."""
+        self.empty: set[tuple[str, str]] = set()
+        """As `refused`, by answering nothing."""
+        self.dated: dict[str, datetime] = {}
+        """The time of everything in the replies of a kind, in place of a likely one."""
         self.missing: set[str] = set()
         """What the plan does not include: of the kinds of `Asked`."""
         self.unfit: set[str] = set()
         """Kinds whose replies hold nothing but a row that does not fit."""
+        self.since: list[datetime | None] = []
+        """From when on news were asked for."""
         self.live_quotes = False
         self.outage: UnavailableError | None = None
         """Raised at every request, as long as it lasts."""
@@ -49,38 +58,40 @@ class FakeProvider:
         self._budget = budget
         self._sessions = sessions
 
-    async def daily(self, ticker: str, *, full: bool = False) -> Reply[Bar]:
+    async def daily(self, ticker: str, *, full: bool = False) -> ParsedReply[Bar]:
         await self._ask("full" if full else "daily", ticker)
-        return Reply([_bar(ticker, session) for session in self._settled()], [])
+        return ParsedReply([_bar(ticker, session) for session in self._settled()], [])
 
-    async def intraday(self, ticker: str, interval: str, *, full: bool = False) -> Reply[Bar]:
+    async def intraday(self, ticker: str, interval: str, *, full: bool = False) -> ParsedReply[Bar]:
         await self._ask("month" if full else "intraday", ticker)
-        return Reply([], [])
+        return ParsedReply([], [])
 
     async def quote(self, ticker: str) -> Quote:
         await self._ask("quote", ticker)
         return self._quote(ticker)
 
-    async def bulk_quotes(self, tickers: Sequence[str]) -> Reply[Quote]:
+    async def bulk_quotes(self, tickers: Sequence[str]) -> ParsedReply[Quote]:
         await self._ask("bulk", *tickers)
-        return Reply([self._quote(ticker) for ticker in tickers], [])
+        return ParsedReply([self._quote(ticker) for ticker in tickers], [])
 
-    async def news(self, ticker: str, *, since: datetime | None = None, limit: int = 50) -> Reply[Article]:
+    async def news(self, ticker: str, *, since: datetime | None = None, limit: int = 50) -> ParsedReply[Article]:
         await self._ask("news", ticker)
         now = self._clock.now()
-        return self._reply("news", Article(ticker=ticker, ts=now, id=f"{ticker} {now}", title="News"))
+        self.since.append(since)
+        ts = self.dated.get("news", now)
+        return self._reply("news", Article(ticker=ticker, ts=ts, id=f"{ticker} {now}", title="News"))
 
-    async def economic(self, series: str) -> Reply[EconomicPoint]:
+    async def economic(self, series: str) -> ParsedReply[EconomicPoint]:
         await self._ask("economic", series)
-        ts = (self._clock.now() - timedelta(days=45)).replace(day=1)
+        ts = self.dated.get("economic", (self._clock.now() - timedelta(days=45)).replace(day=1))
         return self._reply("economic", EconomicPoint(ts=ts, series=series, interval="monthly", value=1.0))
 
-    def _reply[Row: AnyMessage](self, kind: str, row: Row) -> Reply[Row]:
+    def _reply[Row: AnyMessage](self, kind: str, row: Row) -> ParsedReply[Row]:
         if kind not in self.unfit:
-            return Reply([row], [])
+            return ParsedReply([row], [])
         now = self._clock.now()
         letter = DeadLetter(ts=now, topic="test", partition=0, offset=len(self.asked), reason="unfit", payload="")
-        return Reply([], [letter])
+        return ParsedReply([], [letter])
 
     async def _ask(self, kind: str, *subjects: str) -> None:
         take_back = await self._budget.permit()
@@ -96,8 +107,10 @@ class FakeProvider:
             raise self.refusals.pop(0)
         if kind in self.missing:
             raise FullOutputNotInPlanError(kind) if kind == "full" else NotInPlanError(kind)
-        if subjects[0] in self.unknown:
-            raise UnknownSymbolError(subjects[0])
+        if subjects[0] in self.unknown or (kind, subjects[0]) in self.refused:
+            raise UnknownSymbolError(subjects[0], kind)
+        if (kind, subjects[0]) in self.empty:
+            raise UnknownSymbolError(subjects[0], kind, empty=True)
 
     def _settled(self) -> list[Session]:
         return [s for s in self._sessions if s.close + timedelta(hours=1) <= self._clock.now()][-5:]
@@ -126,9 +139,9 @@ class Bench:
         self.provider = FakeProvider(self.clock, self.budget, self.sessions)
         self.provider.asked = self.asked
         memory = memory_of(self.settings.alpha_vantage, self.data_dir)
-        self.desk = desk_of(self.settings, self.budget, memory, _FixedHours(self.sessions), self.clock)
-        self.desk.look_again = 3600.0  # nothing changes behind the source's back here, and a day is long
-        self.source = AlphaVantageSource(self.provider, self.desk)  # type: ignore[arg-type]
+        self.scheduler = scheduler_of(self.settings, self.budget, memory, _FixedHours(self.sessions), self.clock)
+        self.scheduler.look_again = 3600.0  # nothing changes behind the source's back here, and a day is long
+        self.source = AlphaVantageSource(self.provider, self.scheduler)  # type: ignore[arg-type]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -153,7 +166,7 @@ class Bench:
             await self.until(moment)
 
     async def _run(self, feed: Any) -> None:
-        held = Watchlist(["economic_general"]) if feed.name == "economic" else self.watchlist  # as the claimant has it
+        held = Watchlist(["economic_general"]) if feed.name == "economic" else self.watchlist
         async with aclosing(feed.stream(held)) as stream:
             async for batch in stream:
                 self.got += batch

@@ -29,6 +29,11 @@ class FakeClock:
     def monotonic(self) -> float:
         return self._elapsed
 
+    @property
+    def next_in(self) -> float | None:
+        """Seconds until the next sleeper is to be woken; None if nobody sleeps."""
+        return next((due - self._elapsed for due, _, awake in sorted(self._sleepers) if not awake.done()), None)
+
     def jump(self, seconds: float) -> None:
         """Let the time pass without waking anybody."""
         self._elapsed += seconds

@@ -133,10 +133,10 @@ class HttpServer:
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[HttpServer]:
-    """A server on a free port of this machine; its `url` has no slash at the end."""
+async def serve(port: int = 0) -> AsyncIterator[HttpServer]:
+    """A server on this machine, on a free port by default; its `url` has no slash at the end."""
     scripted = HttpServer()
-    server = await asyncio.start_server(scripted.handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(scripted.handle, "127.0.0.1", port)
     scripted.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield scripted

@@ -7,29 +7,29 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.bus.embedded import EmbeddedBus
-from pipeline.datadir import DataDir
+from pipeline.bus.embedded.bus import EmbeddedBus
+from pipeline.config.settings import AlphaVantageSettings, Loaded, PipelineSettings, Settings
+from pipeline.contract.snapshot import Snapshot
 from pipeline.engines import Engines
-from pipeline.http import Limits
-from pipeline.logs import LogTail
+from pipeline.net.http import Limits
+from pipeline.ops.logs import LogTail
 from pipeline.runtime import Pipeline, RunOptions
-from pipeline.settings import AlphaVantageSettings, Loaded, PipelineSettings, Settings
-from pipeline.snapshot import Snapshot
 from pipeline.sources.alpha_vantage import create
 from pipeline.sources.base import SourceContext
 from pipeline.sources.choice import SourceChoice
 from pipeline.sources.combined import CombinedSource
+from pipeline.storage.datadir import DataDir
 from pipeline.store.base import Query
-from pipeline.store.embedded import EmbeddedStore
-from tests.fakes import FakeClock
-from tests.http_server import Behaviour, HttpServer, Request, answer
+from pipeline.store.embedded.store import EmbeddedStore
+from testkit.fakes import FakeClock
+from testkit.http_server import Behaviour, HttpServer, Request, answer
 
 STEP = 0.5
 """Seconds of the test's clock between two looks."""
 
 
 def healthy(params: Mapping[str, str]) -> dict[str, Any]:
-    """What a provider in good order answers: two daily bars, a quote, no news, an economic value of long ago."""
+    """What a provider gracefully answers: two daily bars, a quote, no news, an economic value of long ago."""
     match params["function"]:
         case "TIME_SERIES_DAILY":
             row = {"1. open": "10", "2. high": "11", "3. low": "9", "4. close": "10.5", "5. volume": "100"}
@@ -53,7 +53,7 @@ async def in_good_order(request: Request, writer: asyncio.StreamWriter) -> None:
 
 
 def misbehave(server: HttpServer, behaviour: Behaviour, ticker: str | None) -> None:
-    """Answer in good order, but to all requests about the ticker, or to all, by the behaviour."""
+    """Answer gracefully, but to all requests about the ticker, or to all, by the behaviour."""
     server.on(in_good_order)
     if ticker is None:
         server.on(behaviour)
@@ -100,7 +100,7 @@ class LivePipeline:
 async def live_pipeline(
     server: HttpServer, directory: Path, key: str, limits: Limits | None = None, **options: Any
 ) -> AsyncIterator[LivePipeline]:
-    """Watches AAPL, and MSFT, which is focused and so asked for first; stops in good order in the end.
+    """Watches AAPL, and MSFT, which is focused and so asked for first; stops gracefully in the end.
 
     `options` are those of `alpha_vantage`.
     """

@@ -4,8 +4,8 @@ import asyncio
 import json
 from typing import Any
 
-from tests.data import RECORDED, require
-from tests.http_server import Behaviour, Request, answer
+from testkit.data import RECORDED, require
+from testkit.http_server import Behaviour, Request, answer
 
 STOCKTWITS = RECORDED / "stocktwits"
 CLOUDFLARE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>"

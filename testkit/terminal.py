@@ -9,12 +9,12 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyte
 
-from tests.e2e.run import COMMAND, environment
+from testkit.product import COMMAND, environment
 
 _CLEANUP = ("\x1b[?1049l", "\x1b[?25h", "\x1b[?1000l")
 """What a screen must send before it leaves: main buffer, cursor shown, mouse off."""
@@ -24,18 +24,25 @@ class Terminal:
     """The dashboard in a pty of its own."""
 
     def __init__(
-        self, directory: Path, *arguments: object, columns: int = 140, lines: int = 45, **variables: str
+        self,
+        directory: Path,
+        *arguments: object,
+        columns: int = 140,
+        lines: int = 45,
+        command: Sequence[object] = (COMMAND,),
+        **variables: str,
     ) -> None:
         """`variables` are of the environment, beside those of a terminal that can show everything."""
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
-        self.output = b""
+        self._lines: list[str] = []
+        self.output = bytearray()
         self.master, slave = pty.openpty()
         self.resize(columns, lines)
         self.before = termios.tcgetattr(slave)
         self._slave = slave
         self.process = subprocess.Popen(
-            [COMMAND, *map(str, arguments)],
+            [*map(str, command), *map(str, arguments)],
             cwd=directory,
             env=environment(**{"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"} | variables),
             stdin=slave,
@@ -47,11 +54,22 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        return "\n".join(self.screen.display)
+        """The screen's lines. Only those that have changed are read anew: all of them take as long as a frame."""
+        screen = self.screen
+        if len(self._lines) != screen.lines:
+            self._lines = [""] * screen.lines
+            screen.dirty.update(range(screen.lines))
+        for y in screen.dirty:
+            if y < screen.lines:
+                row = screen.buffer[y]
+                self._lines[y] = "".join(row[x].data for x in range(screen.columns))
+        screen.dirty.clear()
+        return "\n".join(self._lines)
 
     def resize(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.screen.resize(lines, columns)
+        self._lines = []
 
     def press(self, keys: str) -> None:
         os.write(self.master, keys.encode())
@@ -80,8 +98,8 @@ class Terminal:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             self.read()
-            if condition(self.text):
-                return self.text
+            if condition(text := self.text):
+                return text
         raise AssertionError(f"not in {patience} s; the screen is\n{self.text}")
 
     def wait_for_end(self, patience: float = 60) -> int:
@@ -91,7 +109,7 @@ class Terminal:
             if time.monotonic() > deadline:
                 raise AssertionError(f"still running; the screen is\n{self.text}")
             self.read()
-        self.read(0.5, again=0.5)
+        self.read(0.2, again=0.1)
         return self.process.returncode
 
     def check_restored(self) -> None:

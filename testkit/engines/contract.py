@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from pipeline.retention import Retention
-from tests.engines.fixtures import bootstrap, mongodb_uri, unavailable
-from tests.engines.kafka import KafkaServer, KRaftKafka, ZooKeeperKafka
+from pipeline.contract.retention import Retention
+from testkit.engines.fixtures import bootstrap, mongodb_uri, unavailable
+from testkit.engines.kafka import KafkaServer, KRaftKafka, ZooKeeperKafka
 
 if TYPE_CHECKING:  # the client libraries are loaded by the tests that need them
-    from pipeline.bus.kafka import KafkaBus
-    from pipeline.store.mongo import MongoStore
+    from pipeline.bus.kafka.bus import KafkaBus
+    from pipeline.store.mongo.store import MongoStore
 
 
 class KafkaEngine:
@@ -28,11 +28,11 @@ class KafkaEngine:
         self._bus: KafkaBus | None = None
 
     async def connect(self) -> "KafkaBus":
-        from pipeline.bus.kafka import KafkaBus
-        from pipeline.bus.kafka_options import KafkaOptions
+        from pipeline.bus.kafka.bus import KafkaBus
+        from pipeline.config.settings import KafkaSettings
 
         await self.close()
-        self._bus = KafkaBus(KafkaOptions(bootstrap=self._bootstrap, retention_bytes=300 << 20))
+        self._bus = KafkaBus(KafkaSettings(bootstrap_servers=self._bootstrap, retention_bytes=300 << 20))
         await self._bus.open()
         return self._bus
 
@@ -56,7 +56,7 @@ class MongoEngine:
         self._store: MongoStore | None = None
 
     async def connect(self) -> "MongoStore":
-        from pipeline.store.mongo import MongoStore
+        from pipeline.store.mongo.store import MongoStore
 
         await self.close()
         self._store = MongoStore(self._uri)

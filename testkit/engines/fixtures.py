@@ -10,10 +10,10 @@ from typing import Final, NoReturn
 
 import pytest
 
-from tests.engines import shared
-from tests.engines.kafka import KafkaServer, KRaftKafka, ZooKeeperKafka
-from tests.engines.mongo import MongoServer
-from tests.engines.process import EngineUnavailableError
+from testkit.engines import shared
+from testkit.engines.kafka import KafkaServer, KRaftKafka, ZooKeeperKafka
+from testkit.engines.mongo import MongoServer
+from testkit.engines.process import EngineUnavailableError
 
 KAFKA_VARIABLE: Final = "FINTRENDS_TEST_KAFKA"
 MONGODB_VARIABLE: Final = "FINTRENDS_TEST_MONGODB"
@@ -44,8 +44,15 @@ def mongodb_uri() -> str:
     return os.environ.get(MONGODB_VARIABLE) or require(shared.mongo).uri
 
 
-# Of session scope, so that pytest runs all tests of one kind before those of the other.
-@pytest.fixture(scope="session", params=[KRaftKafka, ZooKeeperKafka], ids=["kraft", "zookeeper"])
+# Of session scope, so that pytest runs all tests of one kind before those of the other. Every run shows by the contract
+# suite what a broker with ZooKeeper does.
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(KRaftKafka, id="kraft"),
+        pytest.param(ZooKeeperKafka, id="zookeeper", marks=pytest.mark.daily),
+    ],
+)
 def kafka_kind(request: pytest.FixtureRequest) -> type[KafkaServer]:
     """Which kind of broker the test runs on."""
     kind: type[KafkaServer] = request.param

@@ -6,10 +6,11 @@ import subprocess
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-from tests.engines.maven import kafka_jars
-from tests.engines.process import READY_SECONDS, ServerProcess, free_port, listens
+from testkit.engines.maven import kafka_jars
+from testkit.engines.process import READY_SECONDS, ServerProcess, free_port, listens
 
 KRAFT_VERSION = "4.1.2"
 ZOOKEEPER_VERSION = "3.9.2"
@@ -29,20 +30,26 @@ PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxy_port},SASL_PLAINTEXT://1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
 org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
 """
 _KRAFT = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
+node.id={number}
+controller.quorum.voters={number}@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
+log.cleaner.backoff.ms=250
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+super.users=User:ANONYMOUS
 listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied_port},\
 SASL_PLAINTEXT://127.0.0.1:{sasl_port},CONTROLLER://127.0.0.1:{controller_port}
 """
+_META = f"version=1\ncluster.id={_CLUSTER_ID}\nnode.id={{number}}\n"
 _ZOOKEEPER_BROKER = """\
 broker.id=1
 zookeeper.connect=127.0.0.1:{zookeeper_port}
@@ -80,6 +87,7 @@ class KafkaServer(ServerProcess):
     """
 
     version: str
+    megabytes = 384
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -98,18 +106,19 @@ class KafkaServer(ServerProcess):
         return f"127.0.0.1:{self.sasl_port}"
 
     def command(self) -> Sequence[str]:
-        return _java(self.jars, 384, "kafka.Kafka", "server.properties")
+        return _java(self.jars, self.megabytes, "kafka.Kafka", "server.properties")
 
     def is_ready(self) -> bool:
-        return listens(self.port) and _answer(_knows_brokers(self.bootstrap))
+        return listens(self.port) and answer(_knows_brokers(self.bootstrap))
 
     def recover(self) -> None:
         """Start it if need be, and wait until it makes topics: frozen for long, it is a while without its cluster."""
         self.start()
-        self._wait_for(lambda: _answer(_makes_topics(self.bootstrap)), READY_SECONDS)
+        self.wait_for(lambda: answer(_makes_topics(self.bootstrap)), READY_SECONDS)
 
-    def _configure(self, properties: str, **values: object) -> None:
-        text = (properties + _COMMON).format(
+    def _configure(self, properties: str, more: str = "", **values: object) -> None:
+        """Of a key that is there twice, Kafka takes the last: `more` changes what is common to all."""
+        text = (properties + _COMMON + more).format(
             folder=self.folder,
             port=self.port,
             sasl_port=self.sasl_port,
@@ -123,17 +132,24 @@ class KafkaServer(ServerProcess):
 
 
 class KRaftKafka(KafkaServer):
-    """Broker and controller in one process."""
+    """Broker and controller in one process. What `SASL_USER` may do can be limited: see `access`.
+
+    Further properties and options of the storage's format are for those that are more than this.
+    """
 
     version = KRAFT_VERSION
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, properties: str = "", formatting: Sequence[str] = (), number: int = 1, **values: object
+    ) -> None:
         super().__init__(folder)
-        self._configure(_KRAFT, controller_port=free_port())
-        _run(
-            _java(self.jars, 128, "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", "server.properties"),
-            folder,
-        )
+        self._configure(_KRAFT, properties, **{"controller_port": free_port(), "number": number} | values)
+        if formatting:
+            tool = ("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", "server.properties", *formatting)
+            _run(_java(self.jars, 128, *tool), folder)
+        else:  # what the tool does, without its second
+            (folder / "data").mkdir()
+            (folder / "data" / "meta.properties").write_text(_META.format(number=number))
 
 
 class ZooKeeper(ServerProcess):
@@ -154,7 +170,7 @@ class ZooKeeper(ServerProcess):
 
     def wait_until_gone(self, node: str) -> None:
         """Wait until no session holds the ephemeral node."""
-        self._wait_for(lambda: node not in self._dump(node), seconds=READY_SECONDS)
+        self.wait_for(lambda: node not in self._dump(node), seconds=READY_SECONDS)
 
     def _dump(self, otherwise: str) -> str:
         """Sessions and ephemeral nodes; `otherwise` while it does not answer."""
@@ -190,7 +206,7 @@ class ZooKeeperKafka(KafkaServer):
         self._zookeeper.stop()
 
 
-def _answer(question: Coroutine[None, None, bool]) -> bool:
+def answer[T](question: Coroutine[Any, Any, T]) -> T:
     """In a thread of its own, for who asks may be running an event loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, question).result()
@@ -205,7 +221,7 @@ async def _makes_topics(bootstrap: str) -> bool:
         await admin.start()
         response = await admin.create_topics([NewTopic(f"recovered_{uuid4().hex}", 1, 1)])
         return all(code == 0 for _, code, *_ in response.topic_errors)
-    except KafkaError:
+    except (KafkaError, AttributeError):  # the latter of aiokafka, while there is no controller
         return False
     finally:
         await admin.close()

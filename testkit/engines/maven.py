@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.engines.process import EngineUnavailableError
+from testkit.engines.process import EngineUnavailableError
 
 _POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">

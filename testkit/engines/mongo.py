@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.engines.process import EngineUnavailableError, ServerProcess, free_port, listens
+from testkit.engines.process import EngineUnavailableError, ServerProcess, free_port, listens
 
 
 class MongoServer(ServerProcess):

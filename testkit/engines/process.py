@@ -71,14 +71,21 @@ class ServerProcess(ABC):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        if self.running:
-            return
+        if not self.running:
+            self.launch()
+            self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start its process."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
+
+    def wait_until_ready(self) -> None:
+        """Wait until it answers, or else end it."""
         try:
-            self._wait_for(self.is_ready, READY_SECONDS)
+            self.wait_for(self.is_ready, READY_SECONDS)
         except BaseException:
             self.kill()
             raise
@@ -118,7 +125,8 @@ class ServerProcess(ABC):
         self._process.send_signal(number)
         return self._process
 
-    def _wait_for(self, condition: Callable[[], bool], seconds: float) -> None:
+    def wait_for(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait until the condition holds; fails if the process ends before."""
         deadline = time.monotonic() + seconds
         while not condition():
             if not self.running:

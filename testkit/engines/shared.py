@@ -6,20 +6,18 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tests.engines.kafka import KafkaServer
-from tests.engines.mongo import MongoServer
-from tests.engines.process import ServerProcess
+from testkit.engines.kafka import KafkaServer
+from testkit.engines.mongo import MongoServer
+from testkit.engines.process import ServerProcess
 
 
 def kafka(kind: type[KafkaServer]) -> KafkaServer:
-    """The running broker of that kind. There is one at a time: one of another kind is stopped first.
+    """The running broker of that kind. One of another kind goes on running: to start one takes longer than most files
+    of tests, and an idle one costs memory only.
 
     Raises:
         EngineUnavailableError: if it cannot run here.
     """
-    for other in KafkaServer.__subclasses__():
-        if other is not kind and other in _made:
-            _made[other].stop()
     broker = _server(kind)
     broker.start()
     return broker

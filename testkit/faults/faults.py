@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pipeline.bus.kafka_options import SESSION_TIMEOUT_MS
-from tests.engines.process import ServerProcess
+from testkit.engines.process import ServerProcess
 
 Told = Callable[[Callable[[], bool]], object]
 """Waits until the pipeline says of an engine that it misses it, and the given condition holds besides."""
@@ -25,13 +24,17 @@ def killed(servers: Sequence[ServerProcess], told: Told) -> None:
         server.start()
 
 
-def frozen(servers: Sequence[ServerProcess], told: Told) -> None:
-    """Stopped with its connections open, longer than a group waits for the heartbeat of a member."""
-    for server in servers:
-        server.freeze()
-    until = time.monotonic() + 1.2 * SESSION_TIMEOUT_MS / 1000
-    try:
-        told(lambda: time.monotonic() > until)
-    finally:
+def frozen(session: float) -> Fault:
+    """Stopped with its connections open, longer than the `session` seconds that a group waits for a heartbeat."""
+
+    def freeze(servers: Sequence[ServerProcess], told: Told) -> None:
         for server in servers:
-            server.thaw()
+            server.freeze()
+        until = time.monotonic() + 1.2 * session
+        try:
+            told(lambda: time.monotonic() > until)
+        finally:
+            for server in servers:
+                server.thaw()
+
+    return freeze

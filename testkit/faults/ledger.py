@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from pipeline.messages import INDICATOR_FIELDS, Bar
-from pipeline.series import Series
-from tests.data import NEW_YORK
+from pipeline.analytics.series import Series
+from pipeline.model.messages import INDICATOR_FIELDS, Bar
+from testkit.data import NEW_YORK
 
 _VALUES = ("open", "high", "low", "close", "volume")
 _Key = tuple[str, str, datetime]

@@ -5,15 +5,24 @@ from itertools import count
 from subprocess import Popen
 from typing import Final
 
-from pipeline.messages import Bar
-from pipeline.snapshot import Snapshot
-from tests.e2e.run import Product
-from tests.faults.ledger import Entry
-from tests.faults.replays import PATIENCE, until
-from tests.faults.watching import audit, settled
+from pipeline.contract.snapshot import Snapshot
+from pipeline.model.messages import Bar
+from testkit.faults.ledger import Entry
+from testkit.faults.replays import PATIENCE, until
+from testkit.faults.watching import audit, settled
+from testkit.product import Product
 
 ENGINES: Final = "Kafka, SecantusDB"
 """What the table calls them."""
+SESSION_SECONDS: Final = 4.0
+IMPATIENT: Final = {
+    "FINTRENDS_SUPERVISOR__BACKOFF_INITIAL": "0.1",
+    "FINTRENDS_SUPERVISOR__BACKOFF_MAX": "0.5",
+    "FINTRENDS_KAFKA__SESSION_TIMEOUT": str(SESSION_SECONDS),
+    "FINTRENDS_KAFKA__REQUEST_TIMEOUT": str(SESSION_SECONDS),
+    "FINTRENDS_MONGODB__REQUEST_TIMEOUT": str(SESSION_SECONDS),
+}
+"""Environment of a pipeline that soon tells of an outage, and soon looks again whether it is over."""
 _numbers = count()
 _LEAKS: Final = ("Traceback", "was never retrieved", "was destroyed but it is pending", "never awaited", "Unclosed")
 
@@ -24,9 +33,9 @@ def unused_tickers(number: int) -> list[str]:
 
 
 def finish(product: Product, process: Popen[str], bars: Sequence[Bar]) -> tuple[Entry, Snapshot]:
-    """Wait until all is done, stop in good order, and hold the store against the bars; also the last snapshot."""
+    """Wait until all is done, stop gracefully, and hold the store against the bars; also the last snapshot."""
     last = until(product, process, settled)
-    assert product.run("stop").returncode == 0
+    product.stop()
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     for text in (errors, log_of(product)):

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from itertools import chain, groupby
 from pathlib import Path
 
-from pipeline.messages import Bar, Interval
-from tests.data import BARS, NEW_YORK, recorded_bars
+from pipeline.model.messages import Bar, Interval
+from testkit.data import BARS, NEW_YORK, recorded_bars
 
 _OPENS = datetime(2026, 3, 2, 9, 30, tzinfo=NEW_YORK)
 SESSION = 390

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from subprocess import Popen
 from typing import Final
 
-from pipeline.snapshot import Snapshot
-from tests.e2e.run import Product
-from tests.faults.recording import Recording
-from tests.faults.watching import watch
+from pipeline.contract.protocol import Add, Remove
+from pipeline.contract.snapshot import Snapshot
+from testkit.faults.recording import Recording
+from testkit.faults.watching import watch
+from testkit.product import Product
 
 NOTHING: Final = "NONE"
 """A ticker without a bar."""
@@ -26,7 +27,8 @@ def replaying(product: Product, recording: Recording, speed: object = SPEED) -> 
     (recording.directory / f"{NOTHING}_1min.csv").write_text("datetime,open,high,low,close,volume\n")
     with product.running(NOTHING, "--source", f"replay:{recording.directory}", "--speed", speed) as process:
         until(product, process, lambda s: s.services and all(service.state == "running" for service in s.services))
-        assert product.run("add", *recording.tickers).returncode == 0
+        product.ask(Add(recording.tickers))
+        product.ask(Remove([NOTHING]))  # a ticker without a bar would be a failure at the end
         yield process
 
 

@@ -6,7 +6,8 @@ import signal
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
-from pipeline.protocol import (
+from pipeline.config.settings import KafkaSettings
+from pipeline.contract.protocol import (
     Add,
     Command,
     GetHistory,
@@ -19,15 +20,18 @@ from pipeline.protocol import (
     Restart,
     Resume,
 )
-from pipeline.snapshot import Snapshot
-from pipeline.topics import STOCK_DATA, topic_for
-from tests.faults import faults as engine_faults
-from tests.faults.on_engines import missed
-from tests.faults.outside import FULL, GARBAGE, HALF, TOO_LONG, UNLIMITED, clients, limit_files
-from tests.faults.soaking import Fault, Soak
-from tests.faults.watching import STOP_SECONDS, watch
+from pipeline.contract.snapshot import Snapshot
+from pipeline.model.topics import STOCK_DATA, topic_for
+from testkit.engines.cluster import KafkaCluster, KafkaNode
+from testkit.faults import faults as engine_faults
+from testkit.faults.on_engines import missed
+from testkit.faults.outside import FULL, GARBAGE, HALF, TOO_LONG, UNLIMITED, clients, limit_files
+from testkit.faults.soaking import Fault, Soak
+from testkit.faults.watching import STOP_SECONDS, watch
 
 _FROZEN_SECONDS = (2.0, 5.0)
+_GONE_SECONDS = 15.0
+"""More than the nine after which a cluster gives a broker up."""
 _FULL_SECONDS = (1.0, 2.0)
 """Beyond the moment at which the pipeline says so."""
 
@@ -65,7 +69,7 @@ async def _visit(soak: Soak) -> None:
     """A second screen, that is killed, hung up on or left."""
     terminal = soak.attach(columns=80, lines=24)
     try:
-        await asyncio.to_thread(terminal.wait_for, lambda text: soak.recording.tickers[0] in text and "running" in text)
+        await asyncio.to_thread(terminal.wait_for, lambda text: soak.recording.tickers[0] in text and "▶" in text)
         match soak.rng.choice(["killed", "hung up", "left"]):
             case "killed":
                 terminal.process.kill()
@@ -131,8 +135,45 @@ DISK = Fault("disk full", _fill_disk)
 """Of the embedded engines, whose files are the process's own."""
 ENGINES = (
     _of_engines("engines killed and started again", engine_faults.killed),
-    _of_engines("engines frozen", engine_faults.frozen),
+    _of_engines("engines frozen", engine_faults.frozen(KafkaSettings().session_timeout)),
 )
+
+
+def of_cluster(cluster: KafkaCluster) -> tuple[Fault, ...]:
+    """What befalls one broker after the other, each until the others have taken its place and for a while longer."""
+
+    def some(soak: Soak) -> KafkaNode:
+        return soak.rng.choice(list(cluster.nodes.values()))
+
+    async def kill(soak: Soak) -> None:
+        some(soak).kill()
+        await asyncio.sleep(_GONE_SECONDS)
+        await asyncio.to_thread(cluster.start)
+
+    async def freeze(soak: Soak) -> None:
+        node = some(soak)
+        node.freeze()
+        try:
+            await asyncio.sleep(_GONE_SECONDS)
+        finally:
+            node.thaw()
+        await asyncio.to_thread(cluster.wait_until_whole)
+
+    async def restart(soak: Soak) -> None:
+        for node in cluster.nodes.values():
+            await asyncio.to_thread(node.stop)
+            await asyncio.to_thread(cluster.start)
+
+    async def move(soak: Soak) -> None:
+        topics = [topic_for(STOCK_DATA, ticker) for ticker in soak.recording.tickers]
+        await asyncio.to_thread(cluster.move_leader, topics)
+
+    return (
+        Fault("a broker of three killed", kill),
+        Fault("a broker of three frozen", freeze),
+        Fault("all brokers restarted one by one", restart),
+        Fault("leaders moved", move),
+    )
 
 
 def schedule(

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from pipeline.documents import COLLECTIONS
+from pipeline.config.settings import Loaded
 from pipeline.engines import open_store_to_read
-from pipeline.settings import Loaded
+from pipeline.model.documents import COLLECTIONS
 from pipeline.store.base import Query, Store
-from tests.e2e.run import Product
-from tests.faults.ledger import Entry, compare
-from tests.faults.recording import Recording
-from tests.faults.samples import MIB, Memory, Sample
-from tests.faults.soaking import Happened, Soak, load
+from testkit.faults.ledger import Entry, compare
+from testkit.faults.recording import Recording
+from testkit.faults.samples import MIB, Memory, Sample
+from testkit.faults.soaking import Happened, Soak, load
+from testkit.product import Product
 
 
 @dataclass(frozen=True)

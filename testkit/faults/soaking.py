@@ -16,24 +16,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import Popen
 
-from fintrends_tui.client import Connection, connect
-from fintrends_tui.link import LinkError
-from pipeline import settings
+from fintrends_tui.link.client import ControlConnection, connect
+from fintrends_tui.link.port import LinkError
 from pipeline.bus.base import Bus, BusError
-from pipeline.datadir import DataDir
+from pipeline.bus.lag import read_lag
+from pipeline.config import settings
+from pipeline.config.settings import Loaded
+from pipeline.contract.protocol import GetSnapshot
+from pipeline.contract.snapshot import Snapshot
 from pipeline.engines import open_bus_to_read, open_store_to_read
-from pipeline.protocol import GetSnapshot
-from pipeline.settings import Loaded
-from pipeline.snapshot import Snapshot
-from pipeline.stages.consume import lag_of
+from pipeline.model.topics import INDICATORS, READERS, STOCK_DATA, topic_for
+from pipeline.storage.datadir import DataDir
 from pipeline.store.base import Query, Store, StoreError
-from pipeline.topics import INDICATORS, READERS, STOCK_DATA, topic_for
-from tests.e2e.run import Product
-from tests.e2e.terminal import Terminal
-from tests.engines.process import ServerProcess
-from tests.faults.recording import Recording
-from tests.faults.samples import PERIOD, Sample, entries, resident, size_of
-from tests.faults.watching import STOP_SECONDS, settled
+from testkit.engines.process import ServerProcess
+from testkit.faults.recording import Recording
+from testkit.faults.samples import PERIOD, Sample, entries, resident, size_of
+from testkit.faults.watching import STOP_SECONDS, settled
+from testkit.product import Product
+from testkit.terminal import Terminal
 
 PATIENCE = 60.0
 """Seconds without progress that mean there will be none: the longest back-off, twice."""
@@ -135,12 +135,12 @@ class Soak:
         return self.process.returncode
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator[Connection]:
+    async def connected(self) -> AsyncIterator[ControlConnection]:
         """A connection to the pipeline, as soon as it listens."""
         async with contextlib.AsyncExitStack() as stack:
             yield await self._connect(stack)
 
-    async def _connect(self, stack: contextlib.AsyncExitStack) -> Connection:
+    async def _connect(self, stack: contextlib.AsyncExitStack) -> ControlConnection:
         async with asyncio.timeout(_START_SECONDS):
             while True:
                 assert self.process.poll() is None, "the pipeline has ended"
@@ -187,7 +187,7 @@ class Soak:
                 await asyncio.gather(watching, return_exceptions=True)
                 if self.screen is not None:
                     self.screen.close()
-            assert (await asyncio.to_thread(self.product.run, "stop")).returncode == 0
+            await asyncio.to_thread(self.product.stop)
             assert await self.ended() == 0
             self.recording = self.recording.until(await self._published())
 
@@ -236,7 +236,7 @@ class Soak:
         """Of all groups together; None while the bus is out of reach."""
         try:
             lags = [
-                await lag_of(self._bus, group, {topic_for(kind, ticker) for ticker in self.recording.tickers})
+                await read_lag(self._bus, group, {topic_for(kind, ticker) for ticker in self.recording.tickers})
                 for kind in (STOCK_DATA, INDICATORS)
                 for group in READERS[kind]
             ]

@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterable
 from subprocess import Popen
 
-from fintrends_tui.client import connect
-from fintrends_tui.link import LinkError
-from pipeline.datadir import DataDir
-from pipeline.messages import Bar
-from pipeline.protocol import GetSnapshot
-from pipeline.snapshot import Snapshot
-from tests.e2e.run import Product
-from tests.faults.ledger import Entry, compare
+from fintrends_tui.link.client import connect
+from fintrends_tui.link.port import LinkError
+from pipeline.contract.protocol import GetSnapshot
+from pipeline.contract.snapshot import Snapshot
+from pipeline.model.messages import Bar
+from pipeline.storage.datadir import DataDir
+from testkit.faults.ledger import Entry, compare
+from testkit.product import Product
 
 STOP_SECONDS = 40.0
 """More than `stop_timeout`, on a slow machine."""
@@ -20,8 +20,8 @@ STOP_SECONDS = 40.0
 
 def audit(product: Product, bars: Iterable[Bar]) -> Entry:
     """What is stored, held against all the bars that came in; with nothing in `dead_letter`."""
-    stored, rows = (product.query(name, "--last", 0) for name in ("stock_data", "indicators"))
-    assert product.query("dead_letter", "--last", 0) == []
+    stored, rows = (product.query(name) for name in ("stock_data", "indicators"))
+    assert product.query("dead_letter") == []
     return compare(bars, stored, rows)
 
 

@@ -1,0 +1,1 @@
+"""Real Kafka brokers and MongoDB servers to test against."""
