@@ -4,29 +4,35 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from fintrends_tui.link import LinkError, LinkStatus
-from pipeline.protocol import (
+from fintrends_tui.link.port import LinkError, LinkStatus
+from pipeline.contract.protocol import (
     Add,
+    CarryOut,
     Command,
+    Done,
     GetAlerts,
     GetHistory,
     GetLog,
     GetMessages,
+    GetSeries,
     GetTopics,
     Load,
+    MakePlan,
     MessagePage,
+    Planned,
     Remove,
+    Search,
     TickersChanged,
     TopicMessage,
 )
-from pipeline.snapshot import AlertView, Snapshot
+from pipeline.contract.snapshot import AlertView, Snapshot
 from tests.ui import samples
 
 CONNECTED = LinkStatus("connected", "connected to the pipeline (pid 4711)")
 
 
 class FakeTopic:
-    """What any topic holds, oldest first, in one partition; `page` is as `pipeline.browse` makes it."""
+    """What any topic holds, oldest first, in one partition; `page` is as `pipeline.control.topic_browser` makes it."""
 
     def __init__(self, messages: list[TopicMessage]) -> None:
         self.messages = messages
@@ -85,16 +91,24 @@ class FakeLink:
         if self.refuses is not None:
             raise LinkError(self.refuses)
         match command:
-            case GetHistory(ticker, interval, last, until, indicators):
-                return samples.history(ticker, interval, last, until, indicators)
+            case GetHistory(ticker, interval, last, until, indicators, _, since, longest):
+                return samples.history(ticker, interval, last, until, indicators, since, longest)
+            case GetSeries():
+                return samples.series(command)
             case GetLog(after=after, last=last):
                 return [line for line in self._log if line.seq > after][-last:]
             case GetTopics():
                 return samples.topics(history=True)
             case GetMessages():
                 return self.topic.page(command)
+            case Search(text):
+                return [match for match in samples.MATCHES if text.lower() in match.name.lower()]
             case GetAlerts():
                 return list(self.alerts)
+            case MakePlan(operation):
+                return Planned(7, samples.plan(operation))
+            case CarryOut():
+                return Done("done as planned")
             case Add(tickers=tickers) | Remove(tickers=tickers) | Load(tickers=tickers):
                 return TickersChanged(tickers, f"done: {', '.join(tickers)}")
         return None

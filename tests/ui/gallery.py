@@ -10,12 +10,13 @@ from typing import NamedTuple, cast
 from textual.pilot import Pilot
 
 from fintrends_tui.app import ExitReason, FintrendsApp
-from fintrends_tui.link import LinkStatus
-from pipeline.protocol import TopicMessage
-from pipeline.settings import ScreenSettings
-from pipeline.snapshot import Snapshot
+from fintrends_tui.link.port import LinkStatus
+from pipeline.config.settings import ScreenSettings
+from pipeline.contract.protocol import TopicMessage
+from pipeline.contract.snapshot import Snapshot
 from tests.ui import samples
 from tests.ui.fake_link import CONNECTED, FakeLink, FakeTopic
+from tests.ui.headless import headless, paint
 
 SMALL, LARGE = (80, 24), (140, 45)
 
@@ -46,6 +47,8 @@ async def settled(pilot: Pilot[ExitReason]) -> None:
         await pilot.app.workers.wait_for_complete(working)
         await pilot.pause()
     await pilot.pause()
+    while (screen := pilot.app.screen)._layout_required or screen._dirty_widgets or screen._callbacks:
+        await pilot.pause()
 
 
 class Shot(NamedTuple):
@@ -62,12 +65,13 @@ class Shot(NamedTuple):
 @asynccontextmanager
 async def shown(shot: Shot) -> AsyncIterator[FintrendsApp]:
     """The dashboard as the shot wants it."""
-    link = FakeLink(shot.snapshot, shot.status)
+    watches_nothing = shot.snapshot is not None and not shot.snapshot.tickers
+    link = FakeLink(shot.snapshot, shot.status, log_lines=0 if watches_nothing else 12)
     if shot.messages is not None:
         link.topic = FakeTopic(shot.messages)
     link.alerts = shot.snapshot.alerts if shot.snapshot is not None else []
     app = FintrendsApp(link, settings=ScreenSettings(theme=shot.theme or ""), now=lambda: samples.NOW)
-    async with app.run_test(size=shot.size, notifications=True) as pilot:
+    async with headless(app, shot.size) as pilot:
         await settled(pilot)
         app.repaint()
         await settled(pilot)
@@ -75,6 +79,7 @@ async def shown(shot: Shot) -> AsyncIterator[FintrendsApp]:
             await shot.steps(pilot)
         app.repaint()
         await settled(pilot)
+        paint(app)
         yield app
 
 
@@ -110,6 +115,8 @@ def shots() -> dict[str, Shot]:
         "small-light": Shot(SMALL, simulated, theme="fintrends-light"),
         "large-colour-blind": Shot(LARGE, full, theme="fintrends-colour-blind"),
         "sorted": Shot(SMALL, stale, steps=keys("o", "o", "o", "o")),
+        "worth": Shot(SMALL, samples.of_all_worths()),
+        "detail-worth": Shot(SMALL, samples.of_all_worths(), steps=keys("enter")),
         "zoomed": Shot(SMALL, full, steps=keys("z")),
         "filter": Shot(SMALL, full, steps=keys("slash", *"us")),
         "groups": Shot(SMALL, full, steps=keys("m", *"tech cars", "enter", "tab")),
@@ -120,8 +127,13 @@ def shots() -> dict[str, Shot]:
         "failed": Shot(SMALL, None, failed),
         "empty": Shot(LARGE, empty),
         "detail": Shot(LARGE, full, steps=keys("enter")),
-        "candles": Shot(LARGE, full, steps=keys("enter", "c", "m", "b", "plus", "plus")),
-        "candles-small": Shot(SMALL, full, steps=keys("enter", "c", "v", "w")),
+        "candles": Shot(LARGE, full, steps=keys("enter", "m", "b", "r", "plus")),
+        "compare": Shot(LARGE, full, steps=keys("enter", "C", "enter")),
+        "chart-panes": Shot(LARGE, full, steps=keys("enter", "r", "s", "comma", "comma", "comma")),
+        "charts": Shot(LARGE, full, steps=keys("c")),
+        "charts-small": Shot(SMALL, full, steps=keys("c")),
+        "heat": Shot(SMALL, full, steps=keys("H")),
+        "candles-small": Shot(SMALL, full, steps=keys("enter", "v", "w")),
         "detail-small": Shot(SMALL, full, steps=keys("enter")),
         "add": Shot(SMALL, full, steps=keys("a", *"aapl", "space", "percent_sign", "enter")),
         "load": Shot(SMALL, full, steps=keys("i")),
@@ -131,6 +143,11 @@ def shots() -> dict[str, Shot]:
         "topics-screen": Shot(LARGE, full, steps=keys("t")),
         "topics-screen-small": Shot(SMALL, full, steps=keys("t", "o", "o", "o")),
         "topics-filter": Shot(SMALL, full, steps=keys("t", "slash", *"tsla")),
+        "consumers": Shot(LARGE, full, steps=keys("T", "enter", "j", "j")),
+        "consumers-small": Shot(SMALL, full, steps=keys("T", "slash", *"tsla", "enter")),
+        "reset-time": Shot(SMALL, full, steps=keys("T", "r", *"yesterday", "enter")),
+        "plan": Shot(LARGE, full, steps=keys("T", "r", *"beginning", "enter")),
+        "plan-small": Shot(SMALL, full, steps=keys("t", "x")),
         "messages": Shot(LARGE, full, steps=keys("t", "enter", "j", "j")),
         "messages-small": Shot(SMALL, full, steps=keys("t", "enter")),
         "dead-letters": Shot(LARGE, letters, steps=keys("e"), messages=samples.dead_letters()),

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from fintrends_tui.app import ExitReason, FintrendsApp
-from fintrends_tui.widgets.table import Table
-from pipeline.settings import ScreenSettings
+from fintrends_tui.widgets.table.live_table import Table
+from pipeline.config.settings import ScreenSettings
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink
 from tests.ui.gallery import LARGE, settled
+from tests.ui.headless import headless, paint
 
 
 class Dash:
@@ -33,6 +34,7 @@ class Dash:
         await settled(self.pilot)
         self.app.repaint()
         await settled(self.pilot)
+        paint(self.app)
 
     @property
     def text(self) -> str:
@@ -65,7 +67,7 @@ async def running(
     clock = [lambda: samples.NOW]
     app = FintrendsApp(link, tickers=tickers, settings=settings, now=lambda: clock[0](), **options)
     app.NOTIFICATION_TIMEOUT = 3600  # of the machine's own time
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with headless(app, size) as pilot:
         dash = Dash(app, link, pilot)
         clock[0] = lambda: dash.now
         await dash.repaint()

@@ -9,16 +9,33 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from pipeline.protocol import BarPoint, History, LogLine, TopicMessage
-from pipeline.retention import Retention
-from pipeline.snapshot import (
+from pipeline.contract.plans import (
+    Letter,
+    OffsetChange,
+    OffsetsPlan,
+    Operation,
+    Plan,
+    Purge,
+    PurgePlan,
+    Replay,
+    ResetOffsets,
+    Retry,
+    RetryPlan,
+)
+from pipeline.contract.protocol import BarPoint, GetSeries, History, LogLine, MatchView, TopicMessage, ValueSeries
+from pipeline.contract.retention import Retention
+from pipeline.contract.snapshot import (
     AlertView,
     BudgetView,
     CollectionView,
+    DividendView,
+    ExtendedView,
+    ForecastView,
     GroupLag,
     GroupStatus,
     GroupView,
     HeadlineView,
+    HorizonView,
     IndicatorsView,
     LoadView,
     MemberView,
@@ -26,9 +43,12 @@ from pipeline.snapshot import (
     RuleView,
     ServiceView,
     Snapshot,
+    SplitView,
     TickerDetail,
     TickerView,
     TopicView,
+    TradingView,
+    TroubleView,
 )
 
 NOW = datetime(2026, 11, 20, 15, 4, 5, tzinfo=UTC).timestamp()
@@ -48,6 +68,11 @@ _PRICES = {
     "BTC-USD": 3637.15,
     "DOGE-USD": 0.0021,
 }
+MATCHES = (
+    MatchView("AAPL", "Apple Inc.", "NASDAQ", "Equity"),
+    MatchView("APC.DE", "Apple Inc.", "XETRA", "Equity"),
+    MatchView("NVDA", "NVIDIA Corporation [NVDA]", "NASDAQ", "Equity"),
+)
 _HEADLINES: tuple[tuple[str, float, list[tuple[str, float]]], ...] = (
     ("Apple beats revenue estimates on record services growth", 0.71, [("beats", 2.7), ("growth", 1.1)]),
     ("Supplier warns of weak iPhone demand in the coming quarter", -0.58, [("weak", -2.4), ("warns", -1.8)]),
@@ -75,6 +100,7 @@ def ticker(name: str, index: int = 0, **changes: object) -> TickerView:
         spark.append(value)
     view = TickerView(
         ticker=name,
+        source="alpha_vantage",
         price=price,
         change=price * percent / 100,
         change_percent=percent,
@@ -106,7 +132,14 @@ def detail(name: str = "AAPL") -> TickerDetail:
         for index, (text, score, words) in enumerate(_HEADLINES)
     ]
     indicators = [_indicators(interval, price, index) for index, interval in enumerate(INTERVALS)]
-    return TickerDetail(ticker=name, indicators=indicators, headlines=headlines, chart_version=1)
+    return TickerDetail(
+        ticker=name,
+        source="alpha_vantage",
+        indicators=indicators,
+        forecasts=[forecast(interval, price) for interval in INTERVALS],
+        headlines=headlines,
+        chart_version=1,
+    )
 
 
 def snapshot(**changes: object) -> Snapshot:
@@ -142,6 +175,30 @@ def pipeline(**changes: object) -> PipelineView:
         log_seq=12,
     )
     return replace(view, **changes)
+
+
+def of_all_worths() -> Snapshot:
+    """Tickers in every state of their feeds, in several currencies; AAPL, selected, is traded after the close."""
+    post = TradingView(phase="post", until=NOW + 62_700)
+    extended = ExtendedView(session="post", price=171.02, change=0.64, change_percent=0.3756, as_of=NOW - 40)
+    away = TroubleView(why="Yahoo does not know this symbol", since=NOW - 900, next_try=NOW + 9900)
+    tickers = [
+        ticker("AAPL", source="yahoo", currency="USD", state="live", trading=post, extended=extended),
+        ticker("VOD.L", 1, price=115.75, change=-0.8, change_percent=-0.69, currency="GBp", state="closed"),
+        ticker("SAP.DE", 2, price=165.2, change=1.3, currency="EUR", state="delayed", as_of=NOW - 1020),
+        ticker("7203.T", 3, price=2845.5, change=-12.0, currency="JPY", state="closed"),
+        ticker("BTC-USD", 4, price=93_637.15, currency="USD", source="coinbase", state="live"),
+        ticker("MSFT", updated_at=NOW - 700, state="stale"),
+        ticker("OLD", price=12.5, change=None, change_percent=None, spark=[], state="away", trouble=away),
+        TickerView(ticker="NONE", state="away", trouble=away),
+    ]
+    told = replace(
+        detail(),
+        zone="America/New_York",
+        dividend=DividendView(ts=NOW - 900_000, amount=0.26, currency="USD"),
+        split=SplitView(ts=datetime(2020, 8, 31, 4, tzinfo=UTC).timestamp(), numerator=4, denominator=1),
+    )
+    return snapshot(tickers=tickers, detail=told)
 
 
 def rules() -> list[RuleView]:
@@ -186,10 +243,14 @@ def history(
     last: int = 240,
     until: float | None = None,
     indicators: Sequence[str] = (),
+    since: float | None = None,
+    longest: int | None = None,
 ) -> History:
     """A random walk of 1,000 bars that ends at the ticker's price."""
-    interval = interval or INTERVALS[0]
-    step = {"1min": 60, "5min": 300, "60min": 3600, "daily": 86_400}[interval]
+    seconds = {"1min": 60, "5min": 300, "60min": 3600, "daily": 86_400}
+    short = [name for name in INTERVALS if seconds[name] <= (longest or 0)]
+    interval = interval or (short or INTERVALS[:1])[-1]
+    step = seconds[interval]
     noise = random.Random(f"{name} {interval}")
     closes = [_PRICES.get(name, 100.0)]
     for index in range(STORED - 1):
@@ -206,9 +267,22 @@ def history(
         )
         for index, (open_, close) in enumerate(zip([closes[0], *closes], closes, strict=False))
     ]
-    bars = [bar for bar in bars if until is None or bar.ts < until][-last:]
+    bars = [bar for bar in bars if (since or 0.0) <= bar.ts < (until or math.inf)][-last:]
     values = {field: [None] * 19 + [bar.close * 1.001 for bar in bars[19:]] for field in indicators}
-    return History(ticker=name, interval=interval, intervals=INTERVALS, bars=bars, indicators=values)
+    return History(
+        ticker=name, interval=interval, intervals=INTERVALS, bars=bars, indicators=values, source="alpha_vantage"
+    )
+
+
+def series(wanted: GetSeries) -> ValueSeries:
+    """Scores of a day, or one value a month of an economic series."""
+    noise = random.Random(wanted.name)
+    if wanted.of == "sentiment":
+        values = [(NOW - 600.0 * index, noise.uniform(-1, 1)) for index in range(150, 0, -1)]
+    else:
+        values = [(NOW - 30 * 86_400.0 * index, 100 + noise.uniform(-2, 2)) for index in range(40, 0, -1)]
+    names = ["CPI", "REAL_GDP"] if wanted.of == "economic" else []
+    return ValueSeries(wanted.of, wanted.name, [value for value in values if value[0] >= (wanted.since or 0.0)], names)
 
 
 def log_lines(count: int = 12) -> list[LogLine]:
@@ -248,6 +322,40 @@ def _indicators(interval: str, price: float, index: int) -> IndicatorsView:
         "volatility_10": 0.00131,
     }
     return IndicatorsView(interval=interval, ts=NOW - 65, closed=index > 0, close=price, values=values)
+
+
+def forecast(interval: str, price: float) -> ForecastView:
+    """Of the next close with some skill, of five bars with too few to tell; of the direction with none."""
+    return ForecastView(
+        interval=interval,
+        ts=NOW - 65,
+        close=price,
+        since=NOW - 5 * 86_400,
+        outside=-0.4,
+        up=0.48,
+        up_loss=0.6939,
+        up_loss_base=0.6948,
+        up_skill="none",
+        horizons=[
+            _horizon(1, price, 0.0006, count=1846, skill="some"),
+            _horizon(5, price, 0.0014, count=70),
+            _horizon(15, price, 0.0025, count=64),
+        ],
+    )
+
+
+def _horizon(bars: int, price: float, half: float, **changes: object) -> HorizonView:
+    widths = {"50": 0.5 * half, "80": half, "95": 1.6 * half}
+    view = HorizonView(
+        bars=bars,
+        bands={level: (price * (1 - width), price * (1 + width)) for level, width in widths.items()},
+        volatility=half,
+        held={"50": 0.502, "80": 0.799, "95": 0.948},
+        score=0.1534,
+        score_ewma=0.1571,
+        score_rolling=0.1821,
+    )
+    return replace(view, **changes)
 
 
 def _services() -> list[ServiceView]:
@@ -321,6 +429,26 @@ def topics(*, history: bool = False) -> list[TopicView]:
         sentiment = TopicView(topic=f"sentiment_{name}", records=212, rate=0.3, groups=sink, retention=Retention())
         found += [replace(topic, partitions=3) for topic in (stock, indicators, sentiment)]
     return found
+
+
+def plan(operation: Operation) -> Plan:
+    """What would happen if all of AAPL were there, or nothing of any other ticker."""
+    match operation:
+        case Purge(ticker):
+            there = ticker == "AAPL"
+            topics = {"indicators_aapl": 9_800, "stock_data_aapl": 31_000} if there else {}
+            return PurgePlan(ticker, there, topics, {"stock_data": 30_112, "dead_letter": 1} if there else {})
+        case Retry():
+            reason = "sink cannot process it, because of an error in this program: KeyError"
+            where = ("stock_data_aapl|0|118", "stock_data_aapl", 0, 118)
+            return RetryPlan([Letter(*where, reason), Letter(*where, "not JSON", "stays: it still cannot be decoded")])
+        case ResetOffsets(group, to, topics):
+            change = OffsetChange(group, "stock_data_aapl", 0, 31_000, 29_760, 0)
+            later = OffsetChange(group, "stock_data_tsla", 0, None, 1_240, 0)
+            busy = "sink is worked on by fintrends-other-7 at 10.0.0.7; stop that first" if to == "end" else ""
+            return OffsetsPlan([change] if topics else [change, later], busy)
+        case Replay():
+            return OffsetsPlan([OffsetChange("sink", "stock_data_aapl", 0, 31_000, 29_760, 0)])
 
 
 def stalled_topics() -> list[TopicView]:

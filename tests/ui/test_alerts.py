@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import pytest
 from msgspec.structs import replace
 
-from fintrends_tui.alerts import NewAlerts, present, value_text
 from fintrends_tui.screens.alerts import AlertsScreen
 from fintrends_tui.screens.dashboard import Dashboard
+from fintrends_tui.state.alerts import NewAlerts, present, value_text
 from fintrends_tui.widgets.alert_history import AlertHistory
 from fintrends_tui.widgets.rules import Rules
-from pipeline.alerts import parse_rule
-from pipeline.protocol import AddAlert, GetAlerts, RemoveAlert
-from pipeline.settings import ScreenSettings
+from pipeline.config.settings import ScreenSettings
+from pipeline.contract.protocol import AddAlert, GetAlerts, RemoveAlert
+from pipeline.model.alert_rules import parse_rule
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink
 from tests.ui.gallery import LARGE, SMALL
@@ -104,7 +104,7 @@ class TestTelling:
                 "TSLA price is 310",
                 "TSLA price is 311",
                 "TSLA price is 312",
-                "and 6 more; they are on the screen of alerts",
+                "and 6 more; the alerts screen lists them",
             ]
             assert bells.rung == 1
 
@@ -170,7 +170,7 @@ class TestScreen:
 
     async def test_a_history_that_could_not_be_had_is_asked_for_again(self, link: FakeLink) -> None:
         async with running(link) as dash:
-            link.refuses = "the pipeline has gone"
+            link.refuses = "the connection to the pipeline was closed"
             await dash.press("A")
             assert dash.table("#alerts").rows == ()
             link.refuses = None
@@ -197,33 +197,38 @@ class TestScreen:
             assert isinstance(dash.app.focused, Rules)
 
 
+_KEYS = {">": "greater_than_sign", " ": "space"}
+
+
 class TestAdd:
     @SIZES
     async def test_a_rule_of_the_selected_ticker(self, link: FakeLink, size: tuple[int, int]) -> None:
         async with running(link, size) as dash:
-            await dash.press("j", "A", "a", *"price", "greater_than_sign", *"120", "enter")
+            await dash.press("j", "A", "a")
+            assert "MSFT price > 250; rsi_14 < 30" in dash.text
+            await dash.press(*"msft", "space", *"price", "greater_than_sign", *"120", "enter")
             assert link.asked_for(AddAlert) == [AddAlert("MSFT price > 120")]
             assert isinstance(dash.app.screen, AlertsScreen)
 
-    async def test_the_ticker_can_be_typed_over(self, link: FakeLink) -> None:
+    async def test_what_is_suggested_is_a_rule(self, link: FakeLink) -> None:
         async with running(link) as dash:
-            await dash.press("A", "a", "ctrl+u")
-            assert "AAPL price > 250, rsi_14 < 30, lag > 1000" in dash.text
+            await dash.press("A", "a")
+            assert "AAPL price > 250; rsi_14 < 30; lag > 1000" in dash.text
             await dash.press(*"lag", "greater_than_sign", *"5", "enter")
             assert link.asked_for(AddAlert) == [AddAlert("lag > 5")]
 
     @pytest.mark.parametrize(
         ("typed", "reason"),
         [
-            ("prize>5", "'prize' is no metric; there are price,"),
-            ("lag>5", "lag is the pipeline's, not a ticker's; write lag > 5"),
-            ("price>250", "There is a rule AAPL price > 250 already."),
-            ("", "is no rule; write [TICKER] METRIC > NUMBER"),
+            ("prize>5", "'prize' is not a metric; the metrics are price,"),
+            ("aapl lag>5", "lag is the pipeline's, not a ticker's; write lag > 5"),
+            ("aapl price>250", "There is a rule AAPL price > 250 already."),
+            ("", "is not a rule; write [TICKER] METRIC > NUMBER"),
         ],
     )
     async def test_a_mistake_is_explained_where_it_was_typed(self, link: FakeLink, typed: str, reason: str) -> None:
         async with running(link, SMALL) as dash:
-            await dash.press("A", "a", *("greater_than_sign" if c == ">" else c for c in typed), "enter")
+            await dash.press("A", "a", *(_KEYS.get(c, c) for c in typed), "enter")
             assert reason in dash.text
             assert link.asked_for(AddAlert) == []
             await dash.press("escape", "escape")
@@ -290,4 +295,4 @@ class TestPresent:
     def test_counts_are_short_and_prices_whole(self) -> None:
         assert value_text("price", 103_637.15) == "103,637.15"
         assert value_text("volume", 12_345_678) == "12.3M"
-        assert value_text("macd_hist", 0.0222) == "0.0222"
+        assert value_text("macd_hist", 0.0222) == "0.02220"

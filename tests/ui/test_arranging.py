@@ -7,20 +7,22 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from fintrends_tui.memory import Memory
-from fintrends_tui.screens.add import AddScreen
 from fintrends_tui.screens.dashboard import Dashboard
-from fintrends_tui.screens.write import WriteScreen
-from fintrends_tui.widgets.watchlist import Watchlist
-from pipeline.protocol import Add
-from pipeline.settings import ScreenSettings, SettingsError
-from pipeline.snapshot import TickerView
+from fintrends_tui.screens.dialogs.add import AddScreen
+from fintrends_tui.screens.dialogs.write import WriteScreen
+from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.widgets.watchlist import WatchlistTable
+from pipeline.config.settings import ScreenSettings, SettingsError
+from pipeline.contract.protocol import Add
+from pipeline.contract.snapshot import TickerView
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink
 from tests.ui.gallery import LARGE, SMALL
 from tests.ui.running import Dash, running
 
 GROUPS = ScreenSettings(groups={"tech": ["AAPL", "MSFT"], "cars": ["TSLA", "F"]})
+
+KEYS = {"<": "less_than_sign", ">": "greater_than_sign", " ": "space"}
 
 
 @pytest.fixture
@@ -80,6 +82,24 @@ class TestSorting:
             await dash.press("j", "o", "o")
             assert dash.app.selected == "MSFT"
 
+    async def test_the_cursor_stays_in_sight(self) -> None:
+        tickers = [samples.ticker(f"T{n:02}", price=100.0 + n) for n in range(60)]
+        async with running(FakeLink(samples.snapshot(tickers=tickers, detail=None)), SMALL) as dash:
+            await dash.press("o", "o", "home")
+            assert dash.app.selected == "T59"
+            await dash.press("O")
+            assert dash.app.selected == "T59"
+            assert "T59" in dash.text
+
+    async def test_what_is_added_is_selected_whatever_hid_it(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("slash", *"msft", "enter", "a", *"nvda", "enter")
+            assert shown(dash) == ["MSFT"]
+            link.push(samples.snapshot(seq=2, tickers=[*samples.snapshot().tickers, samples.ticker("NVDA")]))
+            await dash.repaint()
+            assert dash.app.selected == "NVDA"
+            assert len(shown(dash)) == 10
+
     async def test_an_order_by_moving_values_rests_for_a_moment(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("o", "o")
@@ -117,6 +137,44 @@ class TestFilter:
             await dash.press("enter", "escape")
             assert len(shown(dash)) == 9
 
+    async def test_a_condition_filters_says_its_mistakes_and_is_kept_as_a_view(self, link: FakeLink) -> None:
+        async with running(link, SMALL) as dash:
+            await dash.press("slash", *(KEYS.get(c, c) for c in "rsi<30 and sentiment>"))
+            assert "a value to compare sentiment with is missing" in dash.text
+            assert len(shown(dash)) == 9
+            await dash.press("0", "enter")
+            cheap = shown(dash)
+            assert cheap == ["AAPL", "JPM"]
+            await dash.press("v", "down", "enter", *"cheap", "enter")
+            assert dash.app.memory.now.views["cheap"].filter == "rsi<30 and sentiment>0"
+            await dash.press("escape")
+            assert len(shown(dash)) == 9
+            await dash.press("v")
+            assert "cheap: rsi<30 and sentiment>0" in dash.text
+            await dash.press("enter")
+            assert shown(dash) == cheap
+            await dash.press("v", "end", "enter", "enter")
+            assert dash.app.memory.now.views == {}
+
+
+class TestColumns:
+    async def test_they_are_chosen_ordered_and_remembered(self, tmp_path: Path) -> None:
+        memory = ScreenMemory(tmp_path / "screen.json")
+        link = FakeLink(samples.of_all_worths())
+        async with running(link, SMALL, memory=memory) as dash:
+            await dash.press("C", "ctrl+u", *"age", "space", *"prize", "enter")
+            assert "There is no column prize" in dash.text
+            await dash.press(*["backspace"] * 5, *"state", "space", *"ext", "space", *"price", "enter")
+            assert dash.line("State").split()[1:6] == ["Ticker", "Age", "State", "Ext.", "Price"]
+            assert dash.row("AAPL").split()[1:5] == ["now", "live", "171.02", "170.38"]
+            await dash.press("o", "o", "o")
+            assert "State▲" in dash.line("Ticker")
+        async with running(link, SMALL, memory=ScreenMemory(tmp_path / "screen.json")) as dash:
+            assert dash.line("Ext.").split()[1:6] == ["Ticker", "Age▼", "State▲", "Ext.", "Price"]
+            await dash.press("C", "ctrl+u", "enter")
+            assert dash.app.memory.now.columns == []
+            assert "Volume" in dash.text
+
 
 class TestGroups:
     async def test_tab_cycles_them_on_the_watchlist_and_the_strip_marks_the_one(self, link: FakeLink) -> None:
@@ -150,13 +208,13 @@ class TestGroups:
     async def test_a_group_of_which_nothing_is_watched_says_so(self, link: FakeLink) -> None:
         async with running(link, settings=ScreenSettings(groups={"rail": ["UNP", "CSX"]})) as dash:
             await dash.press("tab")
-            assert "Nothing of the group rail is watched (UNP, CSX)" in " ".join(dash.text.split())
+            assert "No ticker of the group rail is watched (UNP, CSX)" in " ".join(dash.text.split())
 
     async def test_they_can_be_made_and_unmade_on_the_screen(self, link: FakeLink) -> None:
         async with running(link, settings=GROUPS) as dash:
             await dash.press("m", *"mine tech")
             await dash.press("enter")
-            assert "tech is a group of the settings" in dash.text
+            assert "tech is defined in the settings" in dash.text
             await dash.press(*["backspace"] * 5, "enter")
             await dash.press("j", "m", *"mine", "enter")
             assert "all  tech  cars  mine" in dash.text
@@ -170,11 +228,11 @@ class TestGroups:
 class TestMemory:
     async def test_theme_order_and_group_come_back(self, link: FakeLink, tmp_path: Path) -> None:
         path = tmp_path / "screen.json"
-        async with running(link, settings=GROUPS, memory=Memory(path)) as dash:
+        async with running(link, settings=GROUPS, memory=ScreenMemory(path)) as dash:
             await dash.press("o", "O", "tab")
             dash.app.theme = "fintrends-colour-blind"
             await dash.repaint()
-        async with running(FakeLink(samples.snapshot()), settings=GROUPS, memory=Memory(path)) as dash:
+        async with running(FakeLink(samples.snapshot()), settings=GROUPS, memory=ScreenMemory(path)) as dash:
             assert shown(dash) == ["MSFT", "AAPL"]
             assert dash.app.theme == "fintrends-colour-blind"
 
@@ -183,10 +241,10 @@ class TestMemory:
     ) -> None:
         path = tmp_path / "screen.json"
         path.write_text("{")
-        async with running(link, memory=Memory(path)) as dash:
-            assert "is damaged and left aside" in " ".join(dash.text.split())
-        Memory(path).keep(theme="nord")
-        async with running(link, settings=ScreenSettings(theme="gruvbox"), memory=Memory(path)) as dash:
+        async with running(link, memory=ScreenMemory(path)) as dash:
+            assert "cannot be read and is ignored" in " ".join(dash.text.split())
+        ScreenMemory(path).keep(theme="nord")
+        async with running(link, settings=ScreenSettings(theme="gruvbox"), memory=ScreenMemory(path)) as dash:
             assert dash.app.theme == "gruvbox"
 
     async def test_an_unknown_theme_is_an_error_that_names_those_there_are(self, link: FakeLink) -> None:
@@ -241,7 +299,9 @@ class TestRoom:
             for keys, only in (((), "watchlist"), (("right",), "chart")):
                 await dash.press(*keys, "z")
                 assert [p.id for p in dash.app.screen.query(".panel") if p.region.height] == [only]
-                assert dash.app.screen.query_one(f"#{only}").region.height >= size[1] - 5  # header, trouble line, keys
+                assert (
+                    dash.app.screen.query_one(f"#{only}").region.height >= size[1] - 7
+                )  # header, health, trouble, indices, keys
                 await dash.press("z")
                 assert len([p for p in dash.app.screen.query(".panel") if p.region.height]) > 1
 
@@ -270,7 +330,7 @@ class TestTakingAway:
             await dash.press("tab", "w")
             assert "Write the 2 tickers shown" in dash.text
             await dash.press("ctrl+u", *"list.json", "enter")
-            assert "list.json exists. Enter again overwrites it." in dash.text
+            assert "list.json exists. Press Enter again to overwrite it." in dash.text
             assert taken.read_text() == "mine"
             await dash.press("backspace", "enter")
             assert "must end with .csv or .json" in dash.text
@@ -308,6 +368,7 @@ class TestFirstMinutes:
     async def test_empty_panels_say_when_the_producers_are_paused(self) -> None:
         paused = samples.snapshot(topics=[], topics_total=0, pipeline=samples.pipeline(paused=True))
         async with running(FakeLink(paused)) as dash:
+            await dash.press("P")
             assert "The producers are paused (p)." in " ".join(dash.text.split())
 
 
@@ -332,7 +393,7 @@ class TestKeys:
             assert "n Add " in dash.text and "a Remove " in dash.text
             await dash.press("question_mark")
             rows = [["".join(span.text for span in cell) for cell in row.cells] for row in dash.table("#help").rows]
-            assert ["n", "Add tickers to the watchlist", "add"] in rows
+            assert ["n", "Add tickers to the watchlist, by ticker or by name", "add"] in rows
 
 
 class TestManyTickers:
@@ -341,7 +402,7 @@ class TestManyTickers:
         link = FakeLink(samples.snapshot(tickers=tickers, detail=None))
         async with running(link, SMALL) as dash:
             drawn: list[int] = []
-            monkeypatch.setattr(Watchlist, "render_line", lambda table, y: drawn.append(y))
+            monkeypatch.setattr(WatchlistTable, "render_line", lambda table, y: drawn.append(y))
             link.push(samples.snapshot(seq=2, tickers=[*tickers[:-1], replace(tickers[-1], price=2.0)], detail=None))
             await dash.repaint()
             assert drawn == []

@@ -2,7 +2,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fintrends_tui.widgets.cells import Column, arrange, fit, outside, text
+from fintrends_tui.widgets.table.cells import Column, arrange, fit, outside, text
 
 COLUMNS = (Column("a", 8), Column("b", 6, drop=2), Column("c", 10, drop=1, elastic=True), Column("d", 4, right=True))
 

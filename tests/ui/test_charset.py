@@ -6,7 +6,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from fintrends_tui.charset import AsciiFilter, ColourlessFilter, speaks_utf8, to_ascii
+from fintrends_tui.terminal.charset import AsciiFilter, ColourlessFilter, speaks_utf8, to_ascii
 
 
 @pytest.mark.parametrize(

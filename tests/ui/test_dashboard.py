@@ -1,19 +1,26 @@
 import asyncio
 import re
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
 from textual.geometry import Size
+from textual.widgets import Tabs
 
-from fintrends_tui.link import LinkStatus
+from fintrends_tui.charting.composing import ChartData
+from fintrends_tui.charting.look import Look
+from fintrends_tui.link.port import LinkStatus
+from fintrends_tui.state.memory import ScreenMemory
 from fintrends_tui.status import describe
-from fintrends_tui.widgets.table import Table
-from fintrends_tui.widgets.watchlist import Watchlist
-from pipeline.messages import Post
-from pipeline.protocol import Add, Focus, GetHistory, GetLog
-from pipeline.sentiment import SentimentScorer
-from pipeline.snapshot import GroupView, HeadlineView, MemberView, TickerView
+from fintrends_tui.widgets.chart import Chart
+from fintrends_tui.widgets.table.live_table import Table
+from fintrends_tui.widgets.table.watch_rows import COLUMNS
+from fintrends_tui.widgets.watchlist import WatchlistTable
+from pipeline.analytics.sentiment import SentimentScorer
+from pipeline.contract.protocol import Add, BarPoint, Focus, GetHistory, GetLog, History
+from pipeline.contract.snapshot import GroupView, HeadlineView, MemberView, TickerView
+from pipeline.model.messages import Post
 from tests.ui import samples
 from tests.ui.fake_link import CONNECTED, FakeLink
 from tests.ui.gallery import LARGE, SMALL
@@ -22,9 +29,63 @@ from tests.ui.running import Dash, running
 PANELS = ("Watchlist", "Chart AAPL", "Indicators AAPL", "Sentiment AAPL", "Topics", "Store", "Services", "Log")
 
 
+def pipeline_first() -> ScreenMemory:
+    """What a screen remembers on which `P` was pressed."""
+    memory = ScreenMemory()
+    memory.keep(layout="pipeline")
+    return memory
+
+
 class TestLayout:
+    @pytest.mark.parametrize("size", [LARGE, (200, 60)])
+    async def test_the_market_comes_first_with_the_pipeline_in_a_row(self, size: tuple[int, int]) -> None:
+        link = FakeLink(samples.snapshot(), log_lines=0)
+        async with running(link, size) as dash:
+            at = {panel.id: panel.region for panel in dash.app.screen.query(".panel") if panel.region.height}
+            assert set(at) == {"watchlist", "chart", "indicators", "headlines", "topics", "services", "writes"}
+            assert at["watchlist"].height == at["chart"].height >= 0.55 * size[1]
+            assert at["indicators"].y == at["headlines"].y == at["chart"].bottom
+            assert at["topics"].y == at["services"].y == at["writes"].y == at["headlines"].bottom
+            lags = [row.key for row in dash.table("#topics").rows]
+            assert lags == ["stock_data_tsla", "stock_data_brk_2eb", "stock_data_msft"]
+            assert "lag 1,246" in dash.text
+            assert "reddit answered 429" in dash.text and "7 of 8 well" in dash.text
+            assert "stock_data" in dash.line("indicators ") and "p99 ms" not in dash.text
+            well = [replace(s, state="running", error=None, failing_since=None) for s in samples.snapshot().services]
+            link.push(samples.snapshot(seq=2, services=well, topics=samples.topics()[-3:]))
+            await dash.repaint()
+            assert "All 8 services are well." in dash.text
+
+    async def test_log_and_loads_come_up_while_they_have_something_to_say(self) -> None:
+        link = FakeLink(samples.snapshot(), log_lines=0)
+        async with running(link) as dash:
+            log = dash.app.screen.query_one("#log")
+            assert not log.region.height
+            link.add_log_lines(24)  # warnings among them
+            link.push(samples.snapshot(seq=2, pipeline=samples.pipeline(log_seq=24), loads=samples.loads()))
+            await dash.repaint()
+            await dash.repaint()
+            assert log.region.height and dash.app.screen.query_one("#loads").region.height
+            assert "cannot reach mongodb" in dash.text
+            dash.now += 120
+            link.push(samples.snapshot(seq=3, pipeline=samples.pipeline(log_seq=24)))
+            await dash.repaint()
+            assert not log.region.height and not dash.app.screen.query_one("#loads").region.height
+
+    async def test_p_turns_to_the_pipeline_and_is_remembered(self) -> None:
+        memory = ScreenMemory()
+        async with running(FakeLink(samples.snapshot()), memory=memory) as dash:
+            await dash.press("P")
+            assert "p99 ms" in dash.text and "Lag by group" in dash.text
+            assert memory.now.layout == "pipeline"
+            await dash.press("P")
+            assert "p99 ms" not in dash.text
+        async with running(FakeLink(samples.snapshot()), SMALL, memory=memory) as dash:
+            await dash.press("P")
+            assert "Lag by group" in dash.text
+
     async def test_a_large_terminal_shows_every_panel(self) -> None:
-        async with running(FakeLink(samples.snapshot()), LARGE) as dash:
+        async with running(FakeLink(samples.snapshot()), LARGE, memory=pipeline_first()) as dash:
             for panel in PANELS:
                 assert f"{panel} " in dash.text
             assert "170.38" in dash.row("AAPL")
@@ -43,7 +104,7 @@ class TestLayout:
                 assert tab in dash.line("Chart")
 
     async def test_resizing_changes_the_layout_at_once(self) -> None:
-        async with running(FakeLink(samples.snapshot()), SMALL) as dash:
+        async with running(FakeLink(samples.snapshot()), SMALL, memory=pipeline_first()) as dash:
             assert "p99 ms" not in dash.text
             await dash.pilot.resize_terminal(*LARGE)
             await dash.repaint()
@@ -51,6 +112,12 @@ class TestLayout:
             await dash.pilot.resize_terminal(*SMALL)
             await dash.repaint()
             assert "p99 ms" not in dash.text
+
+    async def test_a_panel_that_comes_to_the_front_while_it_starts_stays_there(self) -> None:
+        async with running(FakeLink(samples.snapshot(loads=samples.loads())), SMALL) as dash:
+            panels = [panel.id for panel in dash.app.screen.query(".panel.-active")]
+            assert panels == ["loads"]
+            assert dash.app.screen.query_one(Tabs).active == "tab-loads"
 
     async def test_tab_goes_round_all_panels(self) -> None:
         async with running(FakeLink(samples.snapshot()), SMALL) as dash:
@@ -97,13 +164,22 @@ class TestHeader:
         async with running(FakeLink(samples.snapshot(pipeline=pipeline)), SMALL) as dash:
             assert shown in dash.line("fintrends")
 
+    async def test_a_preview_says_at_every_width_that_it_ends_by_itself(self) -> None:
+        pipeline = samples.pipeline(simulated=True, preview="yahoo: the host name cannot be looked up")
+        for size in (SMALL, LARGE):
+            async with running(FakeLink(samples.snapshot(pipeline=pipeline)), size) as dash:
+                line = dash.line("fintrends")
+                assert "SIMULATED" in line
+                assert "no provider answers; goes live by itself once one does" in line
+        assert "yahoo: the host name cannot be looked up" in line
+
 
 class TestBudget:
     @pytest.mark.parametrize("size", [SMALL, LARGE])
     async def test_the_header_shows_what_is_used_and_what_comes_next(self, size: tuple[int, int]) -> None:
         pipeline = samples.pipeline(bus="embedded", store="embedded")
         async with running(FakeLink(samples.snapshot(pipeline=pipeline, budgets=[samples.budget()])), size) as dash:
-            assert "AV 7/25 next" in dash.line("source")
+            assert "AV 7/25" in dash.text and ("next 15:14 MSFT news" in dash.text) == (size == LARGE)
             assert all(len(line) <= size[0] for line in dash.text.splitlines())
 
     async def test_a_spent_budget_says_until_when(self) -> None:
@@ -208,9 +284,9 @@ class TestWatchlist:
 
     async def test_what_is_unknown_is_a_dash(self) -> None:
         async with running(FakeLink(samples.snapshot(tickers=[TickerView(ticker="NVDA")], detail=None))) as dash:
-            (row,) = dash.app.screen.query_one(Watchlist).rows
+            (row,) = dash.app.screen.query_one(WatchlistTable).rows
             assert ["".join(span.text for span in cell).strip() for cell in row.cells] == [
-                "NVDA", "–", "–", "–", "–", "", "–", "–", "–", "–"
+                "NVDA", "–", "–", "–", "–", "", "–", "–", "–", "", "–"
             ]  # fmt: skip
 
     async def test_direction_needs_no_colour(self) -> None:
@@ -224,6 +300,50 @@ class TestWatchlist:
         async with running(FakeLink(samples.snapshot(tickers=[simulated]))) as dash:
             assert "MSFT~" in dash.text
             assert "~ simulated" in dash.text
+
+    @pytest.mark.parametrize(
+        ("price", "change", "shown"),
+        [
+            (0.00001324, 0.00000008, ["0.00001324", "▲ 0.0₇8"]),
+            (0.00001324, -0.0000031, ["0.00001324", "▼ 0.0₅31"]),
+            (768_655.99, -1_234.5, ["768,655.99", "▼ 1,234.50"]),
+            (15_234_567.89, 120_000.0, ["15234567.9", "▲ 120000.0"]),
+            (-37.63, -55.9, ["-37.63", "▼ 55.90"]),
+            (0.12345, 0.00004, ["0.12345", "▲ 0.00004"]),
+        ],
+    )
+    async def test_prices_and_changes_of_any_size_fit_their_columns(
+        self, price: float, change: float, shown: list[str]
+    ) -> None:
+        ticker = samples.ticker("X", price=price, change=change)
+        async with running(FakeLink(samples.snapshot(tickers=[ticker], detail=None))) as dash:
+            (row,) = dash.app.screen.query_one(WatchlistTable).rows
+            cells = ["".join(span.text for span in cell) for cell in row.cells]
+            assert [cell.strip() for cell in cells[1:3]] == shown
+            assert all(len(cell) <= column.width for cell, column in zip(cells[1:3], COLUMNS[1:3], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [("Australia/Sydney", "2019-10-18"), ("Asia/Tokyo", "2024-05-07"), ("America/New_York", "2019-02-15")],
+)
+async def test_a_daily_bar_is_of_the_exchanges_day_on_every_screen(zone: str, day: str) -> None:
+    """In the panel of indicators, their table, on the axis of the chart and in its title."""
+    ts = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).timestamp()
+    detail = samples.snapshot().detail
+    assert detail is not None
+    rows = [replace(row, ts=ts, closed=True) for row in detail.indicators if row.interval == "daily"]
+    link = FakeLink(samples.snapshot(detail=replace(detail, zone=zone, indicators=rows)))
+    bars = [BarPoint(ts - 86_400 * ago, 1, 3, 1, 2, 5) for ago in (2, 1, 0)]
+    async with running(link, LARGE) as dash:
+        assert f"daily {day} ─" in dash.text
+        await dash.press("enter")
+        assert day in dash.line("Bar (UTC)")
+        chart = dash.app.screen.query_one(Chart)
+        chart._data = ChartData(History("AAPL", "daily", ["daily"], bars, zone=zone))
+        chart.look = Look(style="candles", window=(None, ts + 1))
+        at = datetime.fromisoformat(day)
+        assert f"{at.day} {at:%b %Y}" in dash.text
 
 
 class TestWhoDoesWhat:
@@ -240,6 +360,7 @@ class TestWhoDoesWhat:
         other = MemberView(client="fintrends-b-2", host="10.0.0.7", here=False, tickers=["AAPL"], partitions=1)
         groups = [GroupView(group="producer", members=[here, other])]
         async with running(FakeLink(samples.snapshot(groups=groups)), LARGE) as dash:
+            await dash.press("P")
             assert "standby" in _service(dash, "market")
 
     async def test_what_was_deleted_before_it_was_read_is_said(self) -> None:
@@ -247,6 +368,7 @@ class TestWhoDoesWhat:
         said = "1,234 records were deleted before it could read them"
         assert said in describe(snapshot)
         async with running(FakeLink(snapshot), LARGE) as dash:
+            await dash.press("P")
             assert said[:40] in dash.text
 
 
@@ -340,6 +462,9 @@ class TestRepaint:
             await dash.repaint()
             assert len(link.asked_for(GetHistory)) == 1
             link.push(samples.snapshot(seq=3, detail=replace(samples.detail(), chart_version=2)))
+            await dash.repaint()
+            assert len(link.asked_for(GetHistory)) == 1, "a second has not passed"
+            dash.now += 1
             await dash.repaint()
             assert len(link.asked_for(GetHistory)) == 2
 

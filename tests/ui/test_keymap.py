@@ -2,7 +2,7 @@ import pytest
 
 from fintrends_tui.commands import SECTIONS, TOGETHER
 from fintrends_tui.keys import keymap, shown
-from pipeline.settings import SettingsError
+from pipeline.config.settings import SettingsError
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink
 from tests.ui.gallery import SMALL
@@ -33,9 +33,9 @@ def test_the_same_key_on_another_screen_is_no_clash() -> None:
     ("keys", "words"),
     [
         ({"ad": "n"}, ["config.toml: keys.ad", "no such command", "add"]),
-        ({"add": "frobnicate"}, ["config.toml: keys.add", "'frobnicate' is no key", "ctrl+n"]),
-        ({"add": "hyper_ctrl+n"}, ["keys.add", "is no key"]),
-        ({"add": ""}, ["keys.add", "'' is no key"]),
+        ({"add": "frobnicate"}, ["config.toml: keys.add", "'frobnicate' is not a key", "ctrl+n"]),
+        ({"add": "hyper_ctrl+n"}, ["keys.add", "is not a key"]),
+        ({"add": ""}, ["keys.add", "'' is not a key"]),
         ({"add": "x"}, ["keys.add", "x is the key of 'remove'"]),
         ({"add": "n", "remove": "n"}, ["n is the key of 'add'", "keys.remove"]),
         ({"add": "ctrl+c"}, ["keys.add", "ctrl+c is taken"]),

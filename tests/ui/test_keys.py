@@ -1,8 +1,13 @@
+import re
+
 import pytest
 from msgspec.structs import replace
+from textual.events import Paste
 
 from fintrends_tui.commands import (
+    CONSUMERS,
     DASHBOARD,
+    DEAD_LETTERS,
     DETAIL,
     EVERYWHERE,
     LISTS,
@@ -13,25 +18,88 @@ from fintrends_tui.commands import (
     WATCHLIST,
     KeyCommand,
 )
-from fintrends_tui.screens.add import AddScreen
-from fintrends_tui.screens.choose import ChooseScreen
+from fintrends_tui.screens.charts import ChartsScreen
 from fintrends_tui.screens.dashboard import Dashboard
 from fintrends_tui.screens.detail import DetailScreen
-from fintrends_tui.screens.help import HelpScreen
+from fintrends_tui.screens.dialogs.add import AddScreen
+from fintrends_tui.screens.dialogs.choose import ChooseScreen
+from fintrends_tui.screens.dialogs.help import HelpScreen
+from fintrends_tui.screens.dialogs.stopping import StoppingScreen
 from fintrends_tui.screens.log import LogScreen
-from fintrends_tui.screens.stopping import StoppingScreen
 from fintrends_tui.widgets.chart import Chart
 from fintrends_tui.widgets.log_pane import LogPane
-from pipeline.protocol import Add, GetHistory, GetLog, Load, Pause, Remove, Restart, Resume
+from fintrends_tui.widgets.search_bar import SearchBar
+from pipeline.contract.protocol import (
+    Add,
+    AddAlert,
+    GetHistory,
+    GetLog,
+    GetSeries,
+    Load,
+    Pause,
+    Remove,
+    Restart,
+    Resume,
+)
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink
 from tests.ui.gallery import LARGE, SMALL
-from tests.ui.running import running
+from tests.ui.running import Dash, running
 
 
 @pytest.fixture
 def link() -> FakeLink:
     return FakeLink(samples.snapshot())
+
+
+async def paste(dash: Dash, text: str) -> None:
+    """As a terminal hands it over in brackets."""
+    dash.app.post_message(Paste(text))
+    await dash.repaint()
+
+
+class TestPaste:
+    """What `TestAdd` does not show: the other fields."""
+
+    async def test_the_filter_shows_each_of_a_column(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("slash")
+            await paste(dash, "MSF\nTSLA\n")
+            await dash.press("enter")
+            assert [row.key for row in dash.table("#watchlist").rows] == ["MSFT", "TSLA"]
+
+    async def test_groups(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("m", "ctrl+u")
+            await paste(dash, "tech\r\ncars; old\tnew")
+            await dash.press("enter")
+            assert {name for name, tickers in dash.app.groups.items() if dash.app.selected in tickers} == {
+                "tech",
+                "cars",
+                "old",
+                "new",
+            }
+
+    async def test_rules_one_a_line(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("A", "a", "ctrl+u")
+            await paste(dash, "AAPL price > 1000\n\nrsi_14 < 3\n")
+            await dash.press("enter")
+            assert link.asked_for(AddAlert) == [AddAlert("AAPL price > 1000"), AddAlert("rsi_14 < 3")]
+
+    async def test_a_rule_that_is_none_lets_none_of_them_through(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("A", "a", "ctrl+u")
+            await paste(dash, "AAPL price > 1000\nprize < 3\n")
+            await dash.press("enter")
+            assert "'prize' is not a metric" in dash.text
+            assert link.asked_for(AddAlert) == []
+
+    async def test_the_search(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("l", "slash")
+            await paste(dash, "two\nlines\x1b[31m\n")
+            assert dash.app.screen.query_one(SearchBar).value == "two lines"
 
 
 class TestAdd:
@@ -49,6 +117,31 @@ class TestAdd:
             assert link.asked_for(Add) == []
             await dash.press("backspace")
             assert "is not a ticker symbol" not in dash.text
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "MSFT\nTSLA\nBRK.B",
+            "MSFT\r\nTSLA\r\nBRK.B\r\n",
+            "\n\n  MSFT\t\nTSLA,\n\nBRK.B;\n",
+            "MSFT\tTSLA\tBRK.B",
+            "MSFT; TSLA, BRK.B",
+            "\ufeffMSFT\u2028TSLA\u00a0BRK.B",
+        ],
+    )
+    async def test_a_column_that_is_pasted_is_all_there(self, link: FakeLink, text: str) -> None:
+        async with running(link, SMALL) as dash:
+            await dash.press("a")
+            await paste(dash, text)
+            await dash.press("enter")
+            assert link.asked_for(Add) == [Add(["MSFT", "TSLA", "BRK.B"])]
+
+    async def test_a_paste_replaces_what_is_selected(self, link: FakeLink) -> None:
+        async with running(link, SMALL) as dash:
+            await dash.press("a", *"junk", "shift+home")
+            await paste(dash, "MSFT\nTSLA")
+            await dash.press("enter")
+            assert link.asked_for(Add) == [Add(["MSFT", "TSLA"])]
 
     async def test_nothing_is_no_ticker(self, link: FakeLink) -> None:
         async with running(link, SMALL) as dash:
@@ -133,7 +226,7 @@ class TestDetail:
         async with running(link, size) as dash:
             await dash.press("enter")
             assert isinstance(dash.app.screen, DetailScreen)
-            assert "Chart AAPL 1min" in dash.text
+            assert "Chart AAPL" in dash.text and "min from alpha_vantage · 1D" in dash.text
             assert "5min" in dash.text
             assert "Apple beats revenue" in dash.text
             await dash.press("escape")
@@ -152,73 +245,110 @@ class TestDetail:
             await dash.press("enter")
             assert "[/not touching -0.5" in dash.text
 
-    async def test_left_and_right_switch_the_interval(self, link: FakeLink) -> None:
+    async def test_left_and_right_switch_how_long_the_bars_are(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("enter")
+            assert "Chart AAPL 15min" in dash.text
             await dash.press("right")
-            assert link.asked_for(GetHistory)[-1].interval == "5min"
+            assert "Chart AAPL 30min" in dash.text
+            await dash.press("h", "left")
             assert "Chart AAPL 5min" in dash.text
-            await dash.press("right", "right")
-            await dash.press("right")
-            await dash.press("right")
-            assert "Chart AAPL daily" in dash.text
-            await dash.press("h")
-            assert "Chart AAPL 60min" in dash.text
+            assert link.asked_for(GetHistory)[-1].longest == 300
+
+    async def test_where_no_bars_are_longer_or_shorter_the_keys_say_so(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "8", *["right"] * 3)
+            assert "Chart AAPL monthly" in dash.text
+            assert "monthly bars are the longest bars there are." in dash.text
+            await dash.press(*["left"] * 11)
+            assert "Chart AAPL 1min" in dash.text
+            assert "1min bars are the shortest bars stored of AAPL." in dash.text
+
+    async def test_digits_show_ranges(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter")
+            for key, span, step, longest in (
+                ("2", "5D", "120min", 300),
+                ("3", "1M", "120min", 1800),
+                ("4", "6M", "weekly", 86_400),
+                ("6", "1Y", "weekly", 86_400),
+                ("8", "MAX", "monthly", 86_400),
+                ("1", "1D", "15min", 60),
+            ):
+                await dash.press(key)
+                assert f"Chart AAPL {step} from alpha_vantage · {span} " in dash.text
+                assert link.asked_for(GetHistory)[-1].longest == longest
+
+    async def test_bars_outside_regular_hours_are_left_out(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "X")
+            assert "Chart AAPL 15min" in dash.text and "regular hours" in dash.text
+            assert link.asked_for(GetHistory)[-1].extended is False
+            await dash.press("X")
+            assert "regular hours" not in dash.text
 
     async def test_candles_and_volume_are_switched(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("enter")
-            assert "┃" not in dash.text
+            chart = dash.app.screen.query_one(Chart)
+            assert (chart.look.style, chart.look.volume) == ("candles", True)
             await dash.press("c", "v")
-            assert "┃" in dash.text
-            look = dash.app.screen.query_one(Chart).look
-            assert (look.style, look.volume) == ("candles", False)
+            assert any("\u2801" <= mark <= "\u28ff" for mark in dash.text)
+            assert (chart.look.style, chart.look.volume) == ("line", False)
             await dash.press("c", "v")
-            assert dash.app.screen.query_one(Chart).look._replace(last=500) == dash.app.chart_look
+            assert chart.look == dash.app.chart_look
 
-    @pytest.mark.parametrize(
-        ("key", "label", "fields"),
-        [
-            ("m", "SMA 20/50", ["sma_20", "sma_50"]),
-            ("e", "EMA 12/26", ["ema_12", "ema_26"]),
-            ("b", "Bollinger", ["bb_upper", "bb_middle", "bb_lower"]),
-            ("w", "VWAP", ["vwap"]),
-        ],
-    )
-    async def test_studies_are_laid_over_the_prices_and_taken_off(
-        self, link: FakeLink, key: str, label: str, fields: list[str]
-    ) -> None:
+    async def test_studies_are_shown_with_a_legend_and_taken_off(self, link: FakeLink) -> None:
         async with running(link) as dash:
-            await dash.press("enter", key)
-            assert link.asked_for(GetHistory)[-1].indicators == fields
-            assert f"Chart AAPL 1min · {label}" in dash.text
-            await dash.press(key)
-            assert f"Chart AAPL 1min · {label}" not in dash.text
+            await dash.press("enter")
+            for key, label, fields in (
+                ("m", "SMA 20 ", ["sma_20", "sma_50"]),
+                ("e", "EMA 26 ", ["ema_12", "ema_26"]),
+                ("b", "BB upper ", ["bb_upper", "bb_middle", "bb_lower"]),
+                ("w", "VWAP ", ["vwap"]),
+                ("r", "RSI 14 ", ["rsi_14"]),
+                ("M", "MACD ", ["macd", "macd_signal", "macd_hist"]),
+            ):
+                await dash.press(key)
+                chart = dash.text.split("Indicators")[0]
+                assert link.asked_for(GetHistory)[-1].indicators == fields
+                assert label in chart and "of 1min bars" in chart
+                await dash.press(key)
+                assert label not in dash.text.split("Indicators")[0]
 
-    async def test_plus_and_minus_change_how_many_bars_are_shown(self, link: FakeLink) -> None:
+    async def test_the_sentiment_stands_below(self, link: FakeLink) -> None:
         async with running(link) as dash:
-            await dash.press("enter", "plus")
-            assert "over 240 bars" in dash.text
-            await dash.press(*["plus"] * 4)
-            assert "over 30 bars" in dash.text
-            await dash.press(*["minus"] * 8)
-            assert link.asked_for(GetHistory)[-1].last == 5000
+            await dash.press("enter", "s", "l")
+            assert "· log" in dash.line("Chart AAPL")
+            assert link.asked_for(GetSeries)[-1].name == "AAPL"
+            assert "Sentiment   " in dash.text.split("Indicators")[0]
+
+    async def test_plus_and_minus_halve_and_double_the_time(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter")
+            chart = dash.app.screen.query_one(Chart)
+            whole = chart.plot.candles[-1].ts - chart.plot.candles[0].ts
+            await dash.press("plus")
+            half = chart.plot.candles[-1].ts - chart.plot.candles[0].ts
+            assert half == pytest.approx(whole / 2, rel=0.1)
+            await dash.press("minus")
+            assert chart.plot.candles[-1].ts - chart.plot.candles[0].ts == pytest.approx(whole, rel=0.1)
+            await dash.press(*["plus"] * 10)
+            assert "shortest there are" in dash.text
 
     async def test_brackets_go_through_what_is_stored(self, link: FakeLink) -> None:
         async with running(link) as dash:
-            await dash.press("enter", "right_square_bracket")
+            await dash.press("enter", "plus", "right_square_bracket")
             assert link.asked_for(GetHistory)[-1].until is None
-            newest = dash.app.screen.query_one(Chart).history.bars
+            chart = dash.app.screen.query_one(Chart)
+            newest = chart.plot.candles
             await dash.press("left_square_bracket")
-            older = dash.app.screen.query_one(Chart).history.bars
-            assert older[-1] == newest[len(newest) // 2 - 1]
-            assert "until 11-20" in dash.text
-            await dash.press(*["left_square_bracket"] * 4)
-            oldest = dash.app.screen.query_one(Chart).history.bars
-            assert oldest[0] == samples.history(last=samples.STORED).bars[0]
-            await dash.press(*["right_square_bracket"] * 6)
-            assert dash.app.screen.query_one(Chart).history.bars == newest
-            assert "until 11-20" not in dash.text
+            older = chart.plot.candles
+            assert older[-1].ts < newest[-1].ts
+            assert older[-1].ts == pytest.approx(newest[len(newest) // 2].ts, abs=2 * chart.plot.step.seconds)
+            await dash.press("right_square_bracket", "right_square_bracket")
+            assert link.asked_for(GetHistory)[-1].until is None
+            assert chart.plot.candles[-1].ts == pytest.approx(newest[-1].ts, abs=chart.plot.step.seconds)
 
     async def test_what_is_past_is_not_fetched_again_with_every_bar(self, link: FakeLink) -> None:
         async with running(link) as dash:
@@ -229,14 +359,79 @@ class TestDetail:
             await dash.repaint()
             assert len(link.asked_for(GetHistory)) == asked
 
+    async def test_comma_and_full_stop_look_at_single_bars(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter")
+            assert "20 Nov 2026 00:00–15:00" in dash.text
+            await dash.press("comma", "comma")
+            assert dash.text.count("20 Nov 2026 14:45") == 2, "in the heading and on the axis"
+            await dash.press("full_stop", "full_stop")
+            assert "20 Nov 2026 00:00–15:00" in dash.text
+
+    async def test_the_mouse_looks_at_single_bars(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter")
+            await dash.pilot.hover(Chart, offset=(30, 5))
+            heading = dash.text.splitlines()[dash.app.screen.query_one(Chart).content_region.y]
+            assert re.search(r"20 Nov 2026 \d\d:\d\d ", heading + " ")
+            await dash.pilot.hover("#indicator-table")
+            assert "20 Nov 2026 00:00–15:00" in dash.text
+
+    async def test_a_ticker_is_compared(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "C", "enter")
+            assert "beside MSFT (r " in dash.line("Chart AAPL")
+            assert "%" in dash.text.split("Indicators")[0]
+            await dash.press("C", *["j"] * 9, "enter")
+            assert "beside sentiment (r " in dash.line("Chart AAPL")
+            await dash.press("C", *["j"] * 10, "enter")
+            assert link.asked_for(GetSeries)[-1].name == "CPI"
+            await dash.press("C", "enter")
+            assert "beside" not in dash.line("Chart AAPL")
+
+    async def test_f_shows_the_forecast_after_the_newest_bar_or_says_that_there_is_none(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "f")
+            plot = dash.app.screen.query_one(Chart).plot
+            assert plot is not None and [band.tone for band in plot.bands] == ["fan-wide", "fan-narrow"]
+            assert min(ts for band in plot.bands for ts, _, _ in band.points) > plot.candles[-1].ts
+            await dash.press("left_square_bracket")
+            assert not dash.app.screen.query_one(Chart).plot.bands, "what is past needs none"
+            await dash.press("f")
+            link.push(samples.snapshot(seq=2, detail=replace(samples.detail(), forecasts=[])))
+            await dash.press("f")
+            assert "Nothing is forecast of AAPL yet" in " ".join(dash.text.split())
+
+    async def test_small_charts_are_of_the_selected_ticker_and_those_after_it(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("j", "c")
+            assert isinstance(dash.app.screen, ChartsScreen)
+            assert all(f"─ {name} 15min · 1D ─" in dash.text for name in ("AAPL", "MSFT", "^GSPC", "DOGE-USD"))
+            await dash.press("8", "c")
+            assert "AAPL monthly · MAX" in dash.text and "█" in dash.text
+            dash.app.screen.remove_class("-tall")
+            await dash.press("right")
+            assert "JPM monthly" in dash.text and "AAPL monthly" not in dash.text
+            await dash.press("escape")
+            assert isinstance(dash.app.screen, Dashboard)
+
+    async def test_the_heat_map_shows_every_ticker(self, link: FakeLink) -> None:
+        async with running(link, SMALL) as dash:
+            await dash.press("H")
+            assert "Heat map" in dash.text
+            assert all(row.ticker in dash.text for row in samples.snapshot().tickers)
+            await dash.press("escape")
+            assert isinstance(dash.app.screen, Dashboard)
+
     async def test_the_look_is_kept_for_the_next_ticker(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("enter", "c", "m")
             await dash.press("escape", "j")
             link.push(samples.snapshot(seq=2, detail=samples.detail("MSFT")))
             await dash.press("enter")
-            assert "Chart MSFT 1min · SMA 20/50" in dash.text
-            assert "┃" in dash.text
+            assert "Chart MSFT 5min from alpha_vantage" in dash.text
+            assert "SMA 20" in dash.text.split("Indicators")[0]
+            assert dash.app.screen.query_one(Chart).look.style == "line"
 
     async def test_values_are_said_in_words(self, link: FakeLink) -> None:
         async with running(link) as dash:
@@ -252,14 +447,9 @@ class TestDetail:
     async def test_the_chart_is_as_wide_as_the_terminal(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("enter")
-            chart = dash.app.screen.query_one(Chart)
-            rightmost = max(
-                index
-                for line in dash.text.splitlines()[chart.content_region.y : chart.content_region.bottom]
-                for index, character in enumerate(line)
-                if "\u2801" <= character <= "\u28ff"
-            )
-            assert rightmost >= chart.content_region.right - 4
+            region = dash.app.screen.query_one(Chart).content_region
+            tag = dash.line("▸170.38")
+            assert tag.index("▸170.38") + len("▸170.38") == region.right
 
 
 class TestLog:
@@ -302,12 +492,14 @@ class TestEverywhere:
     async def test_the_footer_shows_every_key_on_a_large_terminal(self, link: FakeLink) -> None:
         async with running(link) as dash:
             for command in (*DASHBOARD, *EVERYWHERE):
+                if command.name.startswith("replay"):
+                    continue  # there while a recording is shown
                 assert not command.label or f"{command.shown} {command.label} " in " ".join(dash.text.split("\n")[-2:])
 
     async def test_on_a_small_one_it_shows_the_first_and_how_to_see_the_rest(self, link: FakeLink) -> None:
         async with running(link, SMALL) as dash:
             footer = dash.text.splitlines()[-1]
-            assert footer.startswith("a Add x Remove ⏎ Detail / Filter o Sort")
+            assert footer.startswith("a Add x Remove ⏎ Detail / Filter v Views o Sort")
             assert footer.rstrip().endswith("? Help q Quit")
 
     async def test_a_click_on_a_hint_is_its_key(self, link: FakeLink) -> None:
@@ -317,7 +509,14 @@ class TestEverywhere:
             assert isinstance(dash.app.screen, HelpScreen)
 
     @pytest.mark.parametrize(
-        ("keys", "commands"), [(["t"], TOPICS), (["e"], MESSAGES), (["s"], SERVICES), (["l"], LOG)]
+        ("keys", "commands"),
+        [
+            (["t"], TOPICS),
+            (["T"], CONSUMERS),
+            (["e"], (*MESSAGES, *DEAD_LETTERS)),
+            (["s"], SERVICES),
+            (["l"], LOG),
+        ],
     )
     async def test_the_footer_of_the_other_screens_fits_a_small_terminal(
         self, link: FakeLink, keys: list[str], commands: tuple[KeyCommand, ...]
@@ -326,12 +525,14 @@ class TestEverywhere:
             await dash.press(*keys)
             footer = dash.text.splitlines()[-1]
             for command in commands:
-                assert f"{command.shown} {command.label}" in footer
+                assert not command.label or f"{command.shown} {command.label}" in footer
 
     async def test_the_palette_runs_commands_by_name(self, link: FakeLink) -> None:
         async with running(link) as dash:
             titles = {command.title for command in dash.app.get_system_commands(dash.app.screen)}
-            assert {command.label or command.name.capitalize() for command in (*DASHBOARD, *EVERYWHERE)} <= titles
+            assert {
+                command.label or command.name.replace("-", " ").capitalize() for command in (*DASHBOARD, *EVERYWHERE)
+            } <= titles
             pause = next(c for c in dash.app.get_system_commands(dash.app.screen) if c.title == "Pause")
             await pause.callback()
             await dash.repaint()

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from fintrends_tui.memory import Memory, Remembered
+from fintrends_tui.state.memory import Remembered, ScreenMemory
+from pipeline.storage.statefile import ASIDE
 
 
 @pytest.fixture
@@ -11,10 +12,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_choices_outlive_the_process(path: Path) -> None:
-    assert Memory(path).now == Remembered()
-    Memory(path).keep(theme="nord", groups={"tech": ["AAPL"]})
-    Memory(path).keep(sort="%")
-    assert Memory(path).now == Remembered(theme="nord", sort="%", groups={"tech": ["AAPL"]})
+    assert ScreenMemory(path).now == Remembered()
+    ScreenMemory(path).keep(theme="nord", groups={"tech": ["AAPL"]})
+    ScreenMemory(path).keep(sort="%")
+    assert ScreenMemory(path).now == Remembered(theme="nord", sort="%", groups={"tech": ["AAPL"]})
     assert [file.name for file in path.parent.iterdir()] == ["screen.json"]
 
 
@@ -24,17 +25,20 @@ def test_choices_outlive_the_process(path: Path) -> None:
 )
 def test_a_damaged_file_is_left_aside_and_told(path: Path, text: str) -> None:
     path.write_text(text, "latin-1")
-    memory = Memory(path)
+    memory = ScreenMemory(path)
     assert memory.now == Remembered()
     assert f"{path} is damaged" in memory.problem
     memory.keep(sort="%")
-    assert Memory(path).problem == ""
+    assert ScreenMemory(path).problem == ""
+    (aside,) = path.parent.glob(f"screen.json{ASIDE}*")
+    assert aside.read_text("latin-1") == text
+    assert aside.name in memory.problem
 
 
 def test_what_cannot_be_written_leaves_the_old(path: Path) -> None:
-    Memory(path).keep(sort="%")
-    memory = Memory(path)
+    ScreenMemory(path).keep(sort="%")
+    memory = ScreenMemory(path)
     (path.parent / "screen.json.new").mkdir()
     with pytest.raises(OSError, match="screen"):
         memory.keep(sort="RSI")
-    assert Memory(path).now.sort == "%"
+    assert ScreenMemory(path).now.sort == "%"

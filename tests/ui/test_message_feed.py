@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from fintrends_tui.digest import described, digest
-from fintrends_tui.link import LinkError
-from fintrends_tui.message_feed import KEPT, MessageFeed
-from pipeline.protocol import Command, GetMessages, MessagePage, TopicMessage
+from fintrends_tui.link.port import LinkError
+from fintrends_tui.state.digest import described, digest
+from fintrends_tui.state.message_feed import KEPT, MessageFeed
+from pipeline.contract.protocol import Command, GetMessages, MessagePage, TopicMessage
 from tests.ui import samples
 from tests.ui.fake_link import FakeTopic
 
@@ -99,6 +99,9 @@ async def test_an_answer_that_does_not_come_changes_nothing() -> None:
         ('{"type":"bar","interval":"1min","open":1,"high":2,"low":0.5,"close":1.5,"volume":1200,"closed":false}',
          "○ 1min C 1.50 O 1.00 H 2.00 L 0.5000 vol 1,200.00"),
         ('{"type":"quote","price":170.5}', "price 170.50 previous close –"),
+        ('{"type":"split","numerator":4,"denominator":1}', "split 4 for 1"),
+        ('{"type":"dividend","amount":0.26,"currency":"USD"}', "dividend 0.2600 USD"),
+        ('{"type":"dividend","amount":0.26,"currency":null}', "dividend 0.2600"),
         ('{"type":"indicators","interval":"5min","close":1.5,"rsi_14":null}',
          "5min close 1.50 rsi_14 – macd_hist – sma_20 – vwap –"),
         ('{"type":"article","title":"Apple beats"}', "Apple beats"),

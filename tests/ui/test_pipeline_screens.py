@@ -5,9 +5,9 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from fintrends_tui.link import LinkStatus
-from fintrends_tui.screens.choose import ChooseScreen
+from fintrends_tui.link.port import LinkStatus
 from fintrends_tui.screens.dashboard import Dashboard
+from fintrends_tui.screens.dialogs.choose import ChooseScreen
 from fintrends_tui.screens.log import LogScreen
 from fintrends_tui.screens.messages import MessagesScreen
 from fintrends_tui.screens.services import ServicesScreen
@@ -15,9 +15,9 @@ from fintrends_tui.screens.topics import TopicsScreen
 from fintrends_tui.widgets.log_pane import LogPane
 from fintrends_tui.widgets.message_table import MessageTable
 from fintrends_tui.widgets.service_table import ServiceTable
-from fintrends_tui.widgets.table import Table
+from fintrends_tui.widgets.table.live_table import Table
 from fintrends_tui.widgets.topic_table import TopicTable
-from pipeline.protocol import GetMessages, GetTopics, Pause, Restart, Resume, TopicMessage
+from pipeline.contract.protocol import GetMessages, GetTopics, Pause, Restart, Resume, TopicMessage
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink, FakeTopic
 from tests.ui.gallery import LARGE, SMALL
@@ -207,7 +207,7 @@ class TestMessages:
         link.topic = FakeTopic([])
         async with running(link, SMALL) as dash:
             await dash.press("e")
-            assert "Nothing has gone to dead_letter" in dash.text
+            assert "No dead letters: every record" in dash.text
 
     async def test_what_cannot_be_read_is_said(self, link: FakeLink) -> None:
         async with running(link) as dash:
@@ -231,7 +231,7 @@ class TestServices:
             assert "the limit is 60 a minute, and 4 are made for each ticker" in words
             assert "p99 ms" in dash.text
             await dash.press("j")
-            assert "None since it was started." in dash.text
+            assert "No errors since it was started." in dash.text
             await dash.press("escape")
             assert isinstance(dash.app.screen, Dashboard)
 

@@ -3,7 +3,7 @@ import sys
 
 
 def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
-    heavy = "{'pandas', 'numpy', 'talib', 'plotext', 'aiokafka', 'motor', 'httpx'}"
+    heavy = "{'pandas', 'numpy', 'talib', 'aiokafka', 'motor', 'httpx'}"
     program = (
         f"import sys, fintrends_tui.app, fintrends_tui.screens.dashboard; print(sorted({heavy} & set(sys.modules)))"
     )

@@ -1,10 +1,11 @@
 import pytest
 from msgspec.structs import replace
 
-from fintrends_tui.link import LinkStatus
-from fintrends_tui.troubles import LETTERS_SECONDS, troubles
-from fintrends_tui.view import View
-from pipeline.snapshot import Snapshot, TickerView
+from fintrends_tui.link.port import LinkStatus
+from fintrends_tui.state.troubles import LETTERS_SECONDS, troubles
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.trouble_line import TroubleLine
+from pipeline.contract.snapshot import OutageView, ServiceView, Snapshot, TickerView
 from tests.ui import samples
 from tests.ui.fake_link import CONNECTED, FakeLink
 from tests.ui.gallery import LARGE, SMALL
@@ -90,6 +91,23 @@ def test_an_engine_out_of_reach_is_said() -> None:
     assert said(replace(WELL, pipeline=samples.pipeline(state="starting", note=note))) == [(note, "l log")]
 
 
+def test_an_engine_that_is_away_is_said_once_however_many_services_miss_it() -> None:
+    since = samples.NOW - 180
+    away = OutageView(what="mongodb localhost", kind="store", since=since, why="there is no connection")
+    services = [
+        replace(s, state=state, waits_for="store", failing_since=since, error="cannot write: there is no connection")
+        for s, state in zip(WELL.services[:3], ("backing off", "starting", "running"), strict=True)
+    ]
+    assert said(replace(WELL, outages=[away], services=services)) == [
+        ("waiting for mongodb localhost, for 3m: there is no connection", "l log")
+    ]
+
+
+def test_what_could_not_be_read_is_said() -> None:
+    text = "alerts.json could not be read and is now alerts.json.unreadable-20261120T150405Z"
+    assert said(replace(WELL, pipeline=samples.pipeline(unread=[text]))) == [(text, "l log")]
+
+
 def test_errors_come_before_warnings() -> None:
     found = said(replace(samples.snapshot(), topics=samples.stalled_topics()))
     assert [key for _, key in found] == ["t topics", "s services"]
@@ -99,18 +117,32 @@ def test_errors_come_before_warnings() -> None:
 async def test_the_line_is_there_only_while_something_is_wrong(size: tuple[int, int]) -> None:
     link = FakeLink(WELL)
     async with running(link, size) as dash:
-        assert "Watchlist" in dash.text.splitlines()[2]
+        line = dash.app.screen.query_one(TroubleLine)
+        assert not line.region.height
         link.push(replace(samples.snapshot(seq=2), topics=samples.stalled_topics()))
         await dash.repaint()
-        line = dash.text.splitlines()[2]
-        assert line.lstrip().startswith("✗ sink has stalled on 2 topics")
-        assert line.rstrip().endswith("+1 more  t topics")
+        told = dash.text.splitlines()[line.region.y]
+        assert told.lstrip().startswith("✗ sink has stalled on 2 topics")
+        assert told.rstrip().endswith("+1 more  t topics")
         link.push(replace(WELL, seq=3))
         await dash.repaint()
-        assert "Watchlist" in dash.text.splitlines()[2]
+        assert not line.region.height
 
 
 async def test_hostile_errors_stay_on_the_line() -> None:
     services = [replace(s, error="[/bold]\x1b[2J\n[@click=app.quit]x") for s in FAILED]
     async with running(FakeLink(samples.snapshot(services=services)), LARGE) as dash:
-        assert "[/bold] [@click=app.quit]x" in dash.text.splitlines()[2]
+        assert "[/bold] [@click=app.quit]x" in dash.line("s services")
+
+
+def test_what_others_stand_in_for_is_no_trouble_and_prices_are_before_news() -> None:
+    def feed(name: str, since: float, **changes: object) -> ServiceView:
+        values = {"state": "backing off", "error": f"{name} is away", "failing_since": samples.NOW - since}
+        return ServiceView(name=name, role="producer", **(values | changes))  # type: ignore[arg-type]
+
+    kraken = feed("market kraken", 90, stand_ins=["yahoo"])
+    assert said(replace(WELL, services=[*WELL.services, kraken])) == []
+    others = [feed("news yahoo_news", 600), feed("market coinbase", 90, entries=0)]
+    services = [*WELL.services, kraken, *others, feed("market yahoo", 60, entries=9)]
+    ((what, _),) = said(replace(WELL, services=services))
+    assert what == "market yahoo fails for 1m, 2 more fail: market yahoo is away"

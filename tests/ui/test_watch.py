@@ -1,9 +1,10 @@
 import pytest
 
-from fintrends_tui.watch import ORDERS, Arrangement, pick
-from fintrends_tui.widgets.watch_rows import COLUMNS
-from pipeline.snapshot import TickerView
+from fintrends_tui.state.arrangement import ORDERS, Arrangement, pick
+from fintrends_tui.widgets.table.watch_rows import CATALOGUE, row
+from pipeline.contract.snapshot import TickerView
 
+NOW = 1_800_000_000
 TICKERS = [
     TickerView(ticker="MSFT", price=10.0, change_percent=-2.0, spark=[10.0, 11.0], updated_at=5.0),
     TickerView(ticker="NVDA"),
@@ -39,7 +40,7 @@ def test_reversed_what_is_unknown_still_comes_last() -> None:
 
 
 def test_every_column_can_be_sorted_by() -> None:
-    assert [column.title for column in COLUMNS] == list(ORDERS)
+    assert set(CATALOGUE) == set(ORDERS)
 
 
 def test_filter_and_group_both_hold() -> None:
@@ -48,3 +49,19 @@ def test_filter_and_group_both_hold() -> None:
     assert names(Arrangement(group="tech"), groups) == ["MSFT", "AAPL"]
     assert names(Arrangement(group="tech", filter="A"), groups) == ["AAPL"]
     assert len(names(Arrangement(group="gone"), groups)) == 4
+
+
+@pytest.mark.parametrize(
+    ("of_it", "shown"),
+    [
+        ({"state": "live", "updated_at": NOW - 65.0}, "1m"),
+        ({"state": "away", "updated_at": NOW - 65.0}, "✗1m"),
+        ({"state": "away", "as_of": NOW - 7200.0}, "✗2h"),
+        ({"state": "away"}, "away"),
+        ({"state": "closed", "updated_at": NOW - 65.0}, "shut"),
+    ],
+)
+def test_a_price_whose_feed_is_away_still_says_how_old_it_is(of_it: dict[str, object], shown: str) -> None:
+    ticker = TickerView(ticker="AAPL", price=30.0, **of_it)  # type: ignore[arg-type]
+    cells = row(ticker, NOW, 6, stale=ticker.state == "away", flash=0, alerted=False).cells
+    assert "".join(span.text for span in cells[-1]) == shown
