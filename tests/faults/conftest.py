@@ -6,13 +6,15 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.run import Product
-from tests.engines.fixtures import require
-from tests.engines.kafka import KafkaServer, KRaftKafka
-from tests.engines.mongo import MongoServer
-from tests.engines.process import free_port
-from tests.faults.ledger import Ledger
-from tests.faults.proxy import Proxy
+from testkit.engines.fixtures import require
+from testkit.engines.kafka import KafkaServer, KRaftKafka
+from testkit.engines.mongo import MongoServer
+from testkit.engines.process import free_port
+from testkit.faults.ledger import Ledger
+from testkit.faults.on_engines import IMPATIENT
+from testkit.faults.proxy import Proxy
+from testkit.forked import ForkedProduct
+from testkit.product import Product
 from tests.faults.report import ledger_of
 
 
@@ -22,14 +24,15 @@ def ledger(pytestconfig: pytest.Config) -> Ledger:
     return ledger_of(pytestconfig)
 
 
-@pytest.fixture(scope="module")
+# Of session scope: a broker takes longer to start than many a test. Each test starts what the one before has killed.
+@pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     server = require(lambda: KRaftKafka(tmp_path_factory.mktemp("kafka")))
     yield server
     server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
     server = require(lambda: MongoServer(tmp_path_factory.mktemp("mongo")))
     yield server
@@ -41,7 +44,9 @@ def product(tmp_path: Path, broker: KafkaServer, mongo: MongoServer) -> Product:
     """The product on both engines, which run, and a database of its own. Tests on the embedded ones have another."""
     broker.start()
     mongo.start()
-    return Product(tmp_path, "--kafka", broker.bootstrap, "--mongodb", f"{mongo.uri}/faults_{uuid4().hex[:12]}")
+    return ForkedProduct(
+        tmp_path, "--kafka", broker.bootstrap, "--mongodb", f"{mongo.uri}/faults_{uuid4().hex[:12]}", **IMPATIENT
+    )
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.ledger import Entry, Ledger
+from testkit.faults.ledger import Entry, Ledger
 
 _LEDGER = pytest.StashKey[Ledger]()
 _OF_WORKER = "fault_ledger"

@@ -8,16 +8,16 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from pipeline.messages import Bar, Interval
-from pipeline.snapshot import Snapshot
-from tests.data import NEW_YORK
+from pipeline.contract.snapshot import Snapshot
+from pipeline.model.messages import Bar, Interval
+from testkit.data import NEW_YORK
+from testkit.faults.ledger import Ledger, compare
+from testkit.faults.watching import STOP_SECONDS, watch
+from testkit.faults.watching import total as written
+from testkit.http_server import Behaviour, HttpServer, Request, answer, gzipped, hang, serve
+from testkit.product import Product
 from tests.e2e.recorded_provider import product_at, replay_recordings
-from tests.e2e.run import Product
-from tests.faults.ledger import Ledger, compare
-from tests.faults.watching import STOP_SECONDS, watch
-from tests.faults.watching import total as written
-from tests.http import alpha_vantage_data as data
-from tests.http_server import Behaviour, HttpServer, Request, answer, gzipped, hang, serve
+from tests.sources.alpha_vantage import replies as data
 
 HONEST, FAULTY = "IBM", "MSFT"
 _MIB: Final = 2**20
@@ -45,23 +45,24 @@ def days(*rows: dict[str, str]) -> Behaviour:
 
 
 class Case(NamedTuple):
-    """`says` is in the ticker's note or a service's error, unless `buried` records are in `dead_letter`."""
+    """`says` is in the ticker's note or a service's error, unless `dead_letters` records are in `dead_letter`."""
 
     behaviour: Behaviour
     says: str = ""
-    buried: int = 0
+    dead_letters: int = 0
 
 
 CASES = {
     "hangs": Case(hang, "silent for"),
     "lies: impossible numbers": Case(
-        days({}, {"close": "-1"}, {"high": "NaN"}, {"low": "12"}, {"volume": "-5"}, {"open": "1e999"}, {}), buried=5
+        days({}, {"close": "-1"}, {"high": "NaN"}, {"low": "12"}, {"volume": "-5"}, {"open": "1e999"}, {}),
+        dead_letters=5,
     ),
-    "lies: impossible times": Case(days({}, {"timestamp": "2026-02-30"}, {"timestamp": ""}, {}), buried=2),
-    "lies: half a document": Case(answer(b'{"Time Series (Daily)": {"2026-05-04"'), buried=1),
+    "lies: impossible times": Case(days({}, {"timestamp": "2026-02-30"}, {"timestamp": ""}, {}), dead_letters=2),
+    "lies: half a document": Case(answer(b'{"Time Series (Daily)": {"2026-05-04"'), dead_letters=1),
     "floods: an endless body": Case(endless, "larger than"),
     "floods: a small body that is large once unpacked": Case(gzipped(b" " * (200 * _MIB)), "larger than"),
-    "floods: a million characters in a name": Case(answer({"x" * 1_000_000: {}}), buried=1),
+    "floods: a million characters in a name": Case(answer({"x" * 1_000_000: {}}), dead_letters=1),
     "floods: endless redirections": Case(elsewhere, "redirects"),
 }
 
@@ -85,7 +86,9 @@ async def test_the_other_ticker_loses_nothing(
     def told(snapshot: Snapshot) -> bool:
         notes = [view.note for view in snapshot.tickers] + [view.error or "" for view in snapshot.services]
         spoken = (
-            any(case.says in note for note in notes) if case.says else written(snapshot, "dead_letter") >= case.buried
+            any(case.says in note for note in notes)
+            if case.says
+            else written(snapshot, "dead_letter") >= case.dead_letters
         )
         return spoken and all(written(snapshot, name) >= len(bars) for name in ("stock_data", "indicators"))
 
@@ -95,7 +98,7 @@ async def test_the_other_ticker_loses_nothing(
             assert watch(product, process, told) is not None
             assert _memory(process.pid) < _MOST_MEMORY
             asked = len(server.requests)
-            assert product.run("stop").returncode == 0
+            product.stop()
             assert process.wait(STOP_SECONDS) == 0
 
     await asyncio.to_thread(run)
@@ -119,7 +122,7 @@ def _bar(interval: Interval, row: dict[str, str]) -> Bar:
 
 
 def _bars_of(product: Product, collection: str) -> list[dict[str, Any]]:
-    return [d for d in product.query(collection, HONEST, "--last", 0) if d["interval"] != "quote"]
+    return [d for d in product.query(collection, HONEST) if d["interval"] != "quote"]
 
 
 def _memory(pid: int) -> int:

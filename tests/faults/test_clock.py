@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from fintrends_tui import format as fmt
-from fintrends_tui.link import LinkStatus
+from fintrends_tui.link.port import LinkStatus
+from fintrends_tui.state import format as fmt
+from fintrends_tui.state.troubles import troubles
+from fintrends_tui.state.view import View
 from fintrends_tui.status import describe
-from fintrends_tui.troubles import troubles
-from fintrends_tui.view import View
-from pipeline.documents import Document
-from pipeline.settings import SupervisorSettings
-from pipeline.snapshot import ServiceView, Snapshot
+from pipeline.config.settings import SupervisorSettings
+from pipeline.contract.snapshot import ServiceView, Snapshot
+from pipeline.model.documents import Document
 from pipeline.store.base import StoreError, UpsertResult
-from pipeline.store.embedded import EmbeddedStore
-from pipeline.supervisor import STEADY, Context, Service, Supervisor
-from tests.fakes import FakeClock
-from tests.faults.inside import TurnedClock, running
-from tests.faults.ledger import Ledger
-from tests.faults.recording import record
-from tests.faults.watching import settled, total
+from pipeline.store.embedded.store import EmbeddedStore
+from pipeline.supervision.supervisor import STEADY, Context, Service, Supervisor
+from testkit.fakes import FakeClock
+from testkit.faults.inside import TurnedClock, running
+from testkit.faults.ledger import Ledger
+from testkit.faults.recording import record
+from testkit.faults.watching import settled, total
 
 HOUR = timedelta(hours=1)
 JUMPS = pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "back"])

@@ -8,29 +8,30 @@ from uuid import uuid4
 
 import pytest
 
-from pipeline.bus.kafka_options import SESSION_TIMEOUT_MS
-from pipeline.snapshot import Snapshot
-from tests.e2e.run import Product
-from tests.faults.ledger import Ledger
-from tests.faults.on_engines import ENGINES, finish, missed, unused_tickers
-from tests.faults.proxy import Proxy
-from tests.faults.recording import Recording, record
-from tests.faults.replays import replaying, until
-from tests.faults.watching import total
+from pipeline.contract.snapshot import Snapshot
+from testkit.faults.ledger import Ledger
+from testkit.faults.on_engines import ENGINES, IMPATIENT, SESSION_SECONDS, finish, missed, unused_tickers
+from testkit.faults.proxy import Proxy
+from testkit.faults.recording import Recording, record
+from testkit.faults.replays import replaying, until
+from testkit.faults.watching import total
+from testkit.forked import ForkedProduct
+from testkit.product import Product
 
 NAMES = pytest.mark.parametrize("name", ["Kafka", "MongoDB"])
 
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Recording:
-    return record(tmp_path / "recording", unused_tickers(2), minutes=260)
+    return record(tmp_path / "recording", unused_tickers(2), minutes=160)
 
 
 @pytest.fixture
 def product(tmp_path: Path, proxies: dict[str, Proxy]) -> Product:
     database = f"faults_{uuid4().hex[:12]}"
     kafka, mongodb = (f"127.0.0.1:{proxies[name].port}" for name in ("Kafka", "MongoDB"))
-    return Product(tmp_path, "--kafka", kafka, "--mongodb", f"mongodb://{mongodb}/{database}?directConnection=true")
+    uri = f"mongodb://{mongodb}/{database}?directConnection=true"
+    return ForkedProduct(tmp_path, "--kafka", kafka, "--mongodb", uri, **IMPATIENT)
 
 
 def written(recording: Recording, share: float) -> Callable[[Snapshot], bool]:
@@ -80,7 +81,7 @@ def test_connections_that_pass_nothing_on(
     with replaying(product, recording) as process:
         until(product, process, written(recording, rng.uniform(0.1, 0.5)))
         proxy.hold()
-        earliest = time.monotonic() + 1.2 * SESSION_TIMEOUT_MS / 1000
+        earliest = time.monotonic() + 1.2 * SESSION_SECONDS
         here = f"{name} at 127.0.0.1:{proxy.port}"
         until(product, process, lambda s: missed(s, [here]) and time.monotonic() > earliest)
         if name == "MongoDB":

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.snapshot import Snapshot
-from tests.e2e.run import Product
-from tests.faults.ledger import Ledger
-from tests.faults.outside import FULL, UNLIMITED, limit_files
-from tests.faults.recording import Recording, record
-from tests.faults.replays import replaying
-from tests.faults.watching import STOP_SECONDS, audit, settled, total, watch
+from pipeline.contract.snapshot import Snapshot
+from testkit.faults.ledger import Ledger
+from testkit.faults.outside import FULL, UNLIMITED, limit_files
+from testkit.faults.recording import Recording, record
+from testkit.faults.replays import replaying
+from testkit.faults.watching import STOP_SECONDS, audit, settled, total, watch
+from testkit.forked import ForkedProduct
+from testkit.product import Product
 
 SPEED = 3600
 """Times real time: 60 bars a second and ticker, so that the limit comes in the middle."""
@@ -26,7 +27,7 @@ limits_others = pytest.mark.skipif(sys.platform != "linux", reason="only Linux l
 
 @pytest.fixture
 def product(tmp_path: Path) -> Product:
-    return Product(tmp_path)
+    return ForkedProduct(tmp_path)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_full_in_the_middle(product: Product, recording: Recording, ledger: Ledg
         if ending == "space is made":
             limit_files(process, UNLIMITED)
             assert watch(product, process, settled, patience=90)
-            assert product.run("stop").returncode == 0
+            product.stop()
             _, errors = process.communicate(timeout=STOP_SECONDS)
             assert process.returncode == 0, errors
             assert "Traceback" not in errors

@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.bus.base import Record
-from pipeline.messages import Article, Bar, Post, encode
+from pipeline.model.messages import Article, Bar, Post, encode
+from pipeline.model.text import clean
+from pipeline.model.topics import READERS, split_topic
 from pipeline.store.base import Query
-from pipeline.text import clean
-from pipeline.topics import READERS, split_topic
-from tests.faults.inside import Inside, running
-from tests.faults.ledger import Ledger
-from tests.faults.recording import record
-from tests.faults.watching import settled, total
+from testkit.faults.inside import Inside, running
+from testkit.faults.ledger import Ledger
+from testkit.faults.recording import record
+from testkit.faults.watching import settled, total
 
 TS = datetime(2026, 3, 4, 15, 0, tzinfo=UTC)
 MEGABYTE = 1_000_000
@@ -34,7 +34,7 @@ POISON = {
 """Topic, value, and a word of the reason that is given."""
 
 
-async def test_poison_is_buried_once_and_all_else_goes_on(tmp_path: Path, ledger: Ledger) -> None:
+async def test_poison_is_dead_lettered_once_and_all_else_goes_on(tmp_path: Path, ledger: Ledger) -> None:
     recording = record(tmp_path / "recording", ["AAPL", "TSLA"], minutes=300)
     text = b"up " * (MEGABYTE // 3)
     post = encode(Post(ticker="AAPL", ts=TS, id="long", text="TEXT")).replace(b"TEXT", text)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.run import Product
-from tests.faults.ledger import Ledger
-from tests.faults.recording import record_sessions
-from tests.faults.soak_faults import DISK, PASSING, schedule
-from tests.faults.soak_report import report_on
-from tests.faults.soaking import Soak, load
+from testkit.faults.ledger import Ledger
+from testkit.faults.recording import record_sessions
+from testkit.faults.soak_faults import DISK, PASSING, schedule
+from testkit.faults.soak_report import report_on
+from testkit.faults.soaking import Soak, load
+from testkit.product import Product
 
 TICKERS = [f"T{number:02d}" for number in range(50)]
 DAYS, BARS = 24, 60

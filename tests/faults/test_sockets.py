@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from fintrends_tui.client import Connection, connect
-from pipeline.datadir import DataDir
-from pipeline.protocol import Add, Focus, GetSnapshot, Remove, Restart
-from pipeline.snapshot import Snapshot
-from tests.e2e.run import Product
-from tests.faults.inside import running
-from tests.faults.ledger import Ledger
-from tests.faults.outside import GARBAGE, HALF, HELLO, TOO_LONG, clients
-from tests.faults.recording import Recording, record
-from tests.faults.watching import STOP_SECONDS, audit, settled, total, watch
+from fintrends_tui.link.client import ControlConnection, connect
+from pipeline.contract.protocol import Add, Focus, GetSnapshot, Remove, Restart
+from pipeline.contract.snapshot import Snapshot
+from pipeline.storage.datadir import DataDir
+from testkit.faults.inside import running
+from testkit.faults.ledger import Ledger
+from testkit.faults.outside import GARBAGE, HALF, HELLO, TOO_LONG, clients
+from testkit.faults.recording import Recording, record
+from testkit.faults.watching import STOP_SECONDS, audit, settled, total, watch
+from testkit.forked import ForkedProduct
+from testkit.product import Product
 
 CLIENTS = 200
 """More than find room."""
@@ -27,7 +28,7 @@ CYCLES = 50
 
 @pytest.fixture
 def product(tmp_path: Path) -> Product:
-    return Product(tmp_path)
+    return ForkedProduct(tmp_path)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_status_answers_and_the_replay_goes_on(
         with clients(DataDir(product.data_dir).socket, *firsts):
             _until(lambda: product.run("status").returncode == 0, lambda: "status finds no room", patience)
             assert watch(product, process, lambda s: settled(s) and total(s, "stock_data") == len(recording.live))
-        assert product.run("stop").returncode == 0
+        product.stop()
         _, errors = process.communicate(timeout=STOP_SECONDS)
         assert process.returncode == 0 and "Traceback" not in errors
     ledger.enter(f"control socket: {name}", audit(product, recording.live))
@@ -70,7 +71,7 @@ async def work(path: Path, cycles: int) -> None:
                 await _all_well(connection)
 
 
-async def _all_well(connection: Connection) -> None:
+async def _all_well(connection: ControlConnection) -> None:
     async with asyncio.timeout(60):
         while any(s.state not in ("running", "finished") for s in (await connection.ask(GetSnapshot())).services):
             await asyncio.sleep(0.01)
@@ -91,7 +92,7 @@ def test_no_handle_and_no_thread_is_left(product: Product, recording: Recording,
         _until(lambda: _count(pid, "fd") <= handles, lambda: f"{_count(pid, 'fd')} handles, {handles} before")
         # The event loop's pool of threads grows to its limit, which is less than one for each cycle.
         assert _count(pid, "task") <= threads + (os.cpu_count() or 1) + 4
-        assert product.run("stop").returncode == 0
+        product.stop()
         process.communicate(timeout=STOP_SECONDS)
     ledger.enter("attached, changed and restarted over and over", audit(product, recording.live))
 

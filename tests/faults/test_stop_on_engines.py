@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.e2e.run import Product
-from tests.faults.ledger import Ledger
-from tests.faults.on_engines import ENGINES, finish, unused_tickers
-from tests.faults.recording import record
-from tests.faults.replays import PATIENCE, replaying, until
-from tests.faults.watching import total
+from testkit.faults.ledger import Ledger
+from testkit.faults.on_engines import ENGINES, finish, unused_tickers
+from testkit.faults.recording import record
+from testkit.faults.replays import PATIENCE, replaying, until
+from testkit.faults.watching import total
+from testkit.product import Product
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from tests.faults.watching import total
 def test_the_next_run_completes_what_was_begun(
     product: Product, ledger: Ledger, number: signal.Signals, runs: int, name: str
 ) -> None:
-    recording = record(product.directory / "recording", unused_tickers(2), minutes=260)
+    recording = record(product.directory / "recording", unused_tickers(2), minutes=130)
     rng = random.Random(f"1 {name}")
     for _ in range(runs):
         collection, share = rng.choice(["stock_data", "indicators"]), rng.uniform(0.1, 0.7)

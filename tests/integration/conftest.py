@@ -1,6 +1,6 @@
 """Real engines for the integration tests."""
 
-from tests.engines.fixtures import (  # noqa: F401 - fixtures are found by name
+from testkit.engines.fixtures import (  # noqa: F401 - fixtures are found by name
     kafka_bootstrap,
     kafka_kind,
     kafka_server,

@@ -5,19 +5,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 
 from pipeline.bus.base import Consumer, Received, Record, TopicPartition
-from pipeline.bus.kafka import KafkaBus
-from pipeline.bus.kafka_consumer import KafkaConsumer
-from pipeline.bus.kafka_options import KafkaOptions
+from pipeline.bus.kafka.bus import KafkaBus
+from pipeline.bus.kafka.consumer import KafkaConsumer
+from pipeline.config.settings import KafkaSettings
 
 PATIENCE = 40.0
 """Seconds after which a condition is taken for one that never comes true."""
+SESSION_SECONDS = 4.0
 
 
 @asynccontextmanager
 async def opened(bootstrap: str, *, partitions: int = 1, timeout: float = 5.0) -> AsyncIterator[KafkaBus]:  # noqa: ASYNC109
     """A bus; fails if it leaves a task behind."""
     before = asyncio.all_tasks()
-    bus = KafkaBus(KafkaOptions(bootstrap=bootstrap, partitions=partitions, timeout=timeout))
+    settings = KafkaSettings(bootstrap_servers=bootstrap, partitions=partitions, session_timeout=SESSION_SECONDS)
+    bus = KafkaBus(settings, timeout=timeout)
     await bus.open()
     try:
         yield bus

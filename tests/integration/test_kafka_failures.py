@@ -1,18 +1,22 @@
 """What goes wrong with a real broker, and that it goes on afterwards."""
 
 import asyncio
+import contextlib
 import gc
+import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from pipeline.bus.base import BusError, Record, TopicPartition
-from pipeline.bus.kafka import KafkaBus
-from pipeline.bus.kafka_options import KafkaOptions
-from tests.engines.kafka import SASL_PASSWORD, SASL_USER, KafkaServer
-from tests.engines.process import free_port
+from pipeline.bus.kafka.bus import KafkaBus
+from pipeline.config.settings import KafkaSettings
+from testkit.engines.kafka import SASL_PASSWORD, SASL_USER, KafkaServer
+from testkit.engines.process import free_port
 from tests.integration.support import PATIENCE, consuming, drain, following, numbers, opened, records
 
 
@@ -98,7 +102,7 @@ async def test_what_could_not_be_committed_is_read_again(kafka_server: KafkaServ
 
 
 async def test_a_broker_that_is_down_is_told_at_once() -> None:
-    bus = KafkaBus(KafkaOptions(bootstrap=f"127.0.0.1:{free_port()}"))
+    bus = KafkaBus(KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}"))
     started = time.monotonic()
     with pytest.raises(BusError, match=r"cannot connect to Kafka at 127.0.0.1:\d+: .*is it running"):
         await bus.open()
@@ -107,10 +111,48 @@ async def test_a_broker_that_is_down_is_told_at_once() -> None:
     await bus.close()
 
 
+@asynccontextmanager
+async def silent(*, accepts: bool) -> AsyncIterator[str]:
+    """HOST:PORT of a server that says nothing; one that does not accept either leaves connections in the air."""
+    with contextlib.ExitStack() as sockets:
+        listening = sockets.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64 if accepts else 0)
+        for _ in range(0 if accepts else 4):  # so many that the system drops whoever comes next
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(listening.getsockname())
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("accepts", [True, False], ids=["accepts and says nothing", "drops what comes"])
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+async def test_a_silent_server_uses_up_nobody_elses_time(
+    kafka_bootstrap: str, topic: str, accepts: bool, first: bool
+) -> None:
+    async with silent(accepts=accepts) as dumb:
+        servers = [dumb, kafka_bootstrap] if first else [kafka_bootstrap, dumb]
+        async with opened(",".join(servers)) as bus, consuming(bus, f"group {topic}", topic) as consumer:
+            await bus.publish(records(topic, 3))
+            assert numbers(await drain(consumer, 3)) == [0, 1, 2]
+            assert bus.description == f"kafka {','.join(servers)}"
+
+
+async def test_servers_that_are_all_out_of_reach_are_told_in_time() -> None:
+    async with silent(accepts=True) as dumb:
+        bus = KafkaBus(KafkaSettings(bootstrap_servers=f"{dumb},127.0.0.1:{free_port()}"), timeout=1)
+        with pytest.raises(BusError, match="is it running") as caught:
+            await bus.open()
+    assert not caught.value.permanent
+    assert len(asyncio.all_tasks()) == 1
+    await bus.close()
+
+
 async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_after(
     kafka_server: KafkaServer, topic: str
 ) -> None:
-    async with opened(kafka_server.bootstrap, timeout=4) as bus, consuming(bus, "group", topic) as consumer:
+    async with opened(kafka_server.bootstrap, timeout=2) as bus, consuming(bus, f"group-{topic}", topic) as consumer:
         await bus.publish(records(topic, 1))
         await drain(consumer, 1)
         kafka_server.freeze()
@@ -119,7 +161,7 @@ async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_a
             calls = {
                 "publish": lambda: bus.publish(records(topic, 1, start=1)),
                 "offsets": lambda: bus.offsets([topic]),
-                "committed": lambda: bus.committed("group", [topic]),
+                "committed": lambda: bus.committed(f"group-{topic}", [topic]),
                 "commit": lambda: consumer.commit({where: 1}),
                 "poll": lambda: consumer.poll(10, 1.5),
             }
@@ -143,7 +185,7 @@ async def test_every_call_fails_in_time_while_the_broker_hangs_and_works_again_a
 async def test_a_commit_given_up_leaves_nothing_behind(
     kafka_server: KafkaServer, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(kafka_server.bootstrap, timeout=4) as bus, consuming(bus, "group", topic) as consumer:
+    async with opened(kafka_server.bootstrap, timeout=2) as bus, consuming(bus, f"group-{topic}", topic) as consumer:
         await bus.publish(records(topic, 1))
         await drain(consumer, 1)
         gc.collect()
@@ -159,9 +201,9 @@ async def test_a_commit_given_up_leaves_nothing_behind(
 
 
 async def test_a_wrong_password_is_named_but_not_repeated(kafka_server: KafkaServer, topic: str) -> None:
-    def options(password: str) -> KafkaOptions:
-        return KafkaOptions(
-            bootstrap=kafka_server.sasl_bootstrap,
+    def options(password: str) -> KafkaSettings:
+        return KafkaSettings(
+            bootstrap_servers=kafka_server.sasl_bootstrap,
             security_protocol="SASL_PLAINTEXT",
             sasl_username=SASL_USER,
             sasl_password=password,
@@ -180,14 +222,14 @@ async def test_a_wrong_password_is_named_but_not_repeated(kafka_server: KafkaSer
 
 async def test_a_record_too_large_is_named_and_harms_nobody_else(kafka_bootstrap: str, topic: str) -> None:
     async with opened(kafka_bootstrap) as bus:
-        with pytest.raises(BusError, match="too large"):
-            await bus.publish([Record(topic, "K", bytes(2_000_000), 0)])
-        await bus.publish(records(topic, 1))
+        ((refused, reason),) = await bus.publish([Record(topic, "K", bytes(2_000_000), 0), *records(topic, 1)])
+        assert len(refused.value) == 2_000_000
+        assert "too large" in reason
         assert await bus.offsets([topic]) == {TopicPartition(topic, 0): (0, 1)}
 
 
 async def test_more_replicas_than_brokers_is_named(kafka_bootstrap: str, topic: str) -> None:
-    bus = KafkaBus(KafkaOptions(bootstrap=kafka_bootstrap, replication=3))
+    bus = KafkaBus(KafkaSettings(bootstrap_servers=kafka_bootstrap, replication=3))
     await bus.open()
     with pytest.raises(BusError, match="lower the replication factor"):
         await bus.publish(records(topic, 1))
@@ -209,7 +251,7 @@ async def test_records_of_any_time_are_kept_and_in_one_segment(kafka_server: Kaf
 
 async def test_a_consumer_makes_its_topics_before_the_broker_does(kafka_bootstrap: str, topic: str) -> None:
     async with opened(kafka_bootstrap, partitions=3) as bus:
-        consumer = bus.consumer("group", [topic])
+        consumer = bus.consumer(f"group-{topic}", [topic])
         assert await consumer.poll(1, 0.5) == []
         assert len(await bus.offsets([topic])) == 3
         await consumer.close()
@@ -230,7 +272,8 @@ async def _publish_until_acknowledged(bus: KafkaBus, batch: list[Record]) -> Non
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
-                return await bus.publish(batch)
+                assert await bus.publish(batch) == []
+                return
             except BusError:
                 continue
 

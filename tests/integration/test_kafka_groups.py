@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from pipeline.bus import kafka_options
 from pipeline.bus.base import Bus, BusError, Received
-from pipeline.settings import SupervisorSettings
-from pipeline.stages.consume import Handle, Subscription, consume, lag_of
-from pipeline.supervisor import Supervisor
-from pipeline.watchlist import Watchlist
+from pipeline.bus.kafka import options as kafka_options
+from pipeline.bus.lag import read_lag
+from pipeline.config.settings import SupervisorSettings
+from pipeline.model.watchlist import Watchlist
+from pipeline.stages.consume import Handle, Subscription, consume
+from pipeline.supervision.supervisor import Supervisor
 from tests.integration.support import PATIENCE, Assignments, drain, following, numbers, opened, records, until
 
 
@@ -67,6 +69,31 @@ async def test_two_members_share_the_partitions_and_one_inherits_them(
         await first.close()
 
 
+async def test_whole_topics_are_shared_and_none_is_divided(kafka_bootstrap: str, topic: str, group: str) -> None:
+    topics = [f"{topic}_{n}" for n in range(4)]
+    async with opened(kafka_bootstrap, partitions=3) as bus:
+        await bus.create_topics(topics)
+        heard = Assignments(), Assignments()
+        members = [bus.consumer(group, topics, listener, whole_topics=True) for listener in heard]
+
+        async def poll() -> None:
+            for member in members:
+                await member.poll(100, 0.1)
+
+        await until(lambda: [len(listener.held) for listener in heard] == [6, 6], poll)
+        shares = [{where.topic for where in listener.held} for listener in heard]
+        assert [len(share) for share in shares] == [2, 2]
+        assert not shares[0] & shares[1]
+        await members[1].close()
+        await until(lambda: len(heard[0].held) == 12, lambda: members[0].poll(100, 0.1))
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+        await admin.start()
+        await admin.create_partitions({topics[0]: NewPartitions(5)})
+        await admin.close()
+        await until(lambda: len(heard[0].held) == 14, lambda: members[0].poll(100, 0.1))
+        await members[0].close()
+
+
 async def test_a_batch_in_hand_is_committed_before_its_partition_changes_hands(
     kafka_bootstrap: str, topic: str, group: str
 ) -> None:
@@ -120,11 +147,11 @@ async def test_a_member_that_stops_drains_its_own_partitions_and_not_those_of_ot
                 await bus.publish(records(topic, 40))
                 await handed_over.wait()
                 assert await quick.stop(20), "it does not wait for what the slow one has yet to commit"
-                assert 0 < await lag_of(bus, group, [topic]) < 40
+                assert 0 < await read_lag(bus, group, [topic]) < 40
         finally:
             let_go.set()
             assert await slow.stop(20)
-        assert await lag_of(bus, group, [topic]) == 0
+        assert await read_lag(bus, group, [topic]) == 0
 
 
 async def test_without_a_commit_the_next_member_reads_again(kafka_bootstrap: str, topic: str, group: str) -> None:

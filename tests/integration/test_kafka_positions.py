@@ -1,11 +1,28 @@
 """Where a consumer goes on: the rules that the broker tests meet only by chance."""
 
+import socket
+from datetime import UTC, datetime
+
+import aiokafka.errors
+import pytest
+from aiokafka import ConsumerRecord
+from aiokafka.errors import (
+    BrokerResponseError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    kafka_errors,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pipeline.bus.kafka.connection  # noqa: F401 - it knows of errors that aiokafka does not
 from pipeline.bus.base import TopicPartition
-from pipeline.bus.kafka_errors import advice
-from pipeline.bus.kafka_positions import NOWHERE, jump, move
+from pipeline.bus.kafka.codec import received
+from pipeline.bus.kafka.errors import advice
+from pipeline.bus.kafka.positions import NOWHERE, jump, move
+from pipeline.bus.records import age_of, dead_letter
 
 A, B, C = (TopicPartition("topic", number) for number in range(3))
 SPAN = {A: (10, 100), B: (10, 100), C: (10, 100)}
@@ -85,6 +102,39 @@ class TestAdvice:
         assert "is it running" in advice(RefusedError())
         assert "did not answer" in advice(TimeoutError())
 
-    def test_an_unknown_error_speaks_for_itself(self) -> None:
+    def test_an_error_of_ours_speaks_for_itself(self) -> None:
         assert advice(RuntimeError("odd")) == "odd (RuntimeError)"
         assert advice(RuntimeError()) == "RuntimeError"
+
+    def test_every_error_of_kafka_s_says_what_it_means(self) -> None:
+        classes = {error for error in vars(aiokafka.errors).values() if isinstance(error, type)}
+        found = {c: advice(c()) for c in classes | {*kafka_errors.values()} if issubclass(c, KafkaError)}
+        abstract = {KafkaError, BrokerResponseError, aiokafka.errors.NoError}
+        silent = {class_.__name__ for class_, said in found.items() if said == class_.__name__} - {
+            class_.__name__ for class_ in abstract
+        }
+        # Those that the client keeps to itself, or that only ask for what is never asked for here.
+        assert silent <= {
+            "Cancelled", "ConsumerStoppedError", "IllegalArgumentError", "KafkaConfigurationError",
+            "NoOffsetForPartitionError", "ProducerClosed", "TooManyInFlightRequests", "UnrecognizedBrokerVersion",
+        }  # fmt: skip
+
+    def test_it_names_what_the_error_names(self) -> None:
+        assert advice(TopicAuthorizationFailedError("news_aapl")).endswith("(news_aapl)")
+        assert advice(TopicAuthorizationFailedError({"news_b", "news_a"})).endswith("(news_a, news_b)")
+        assert advice(GroupAuthorizationFailedError("sink")).endswith("(sink)")
+        assert advice(socket.gaierror(-2, "Name or service not known")).endswith("(Name or service not known)")
+        assert advice(MessageSizeTooLargeError("has\x1b[31m 9 bytes")).endswith("(has 9 bytes)")
+
+
+@pytest.mark.parametrize("key", [None, b"\xff\xfe", b"", "Ünï".encode()])
+@pytest.mark.parametrize("value", [None, b"", b"{}"])
+def test_whatever_others_leave_out_of_a_record_is_empty(key: bytes | None, value: bytes | None) -> None:
+    headers = (("trace", None), ("ingested", None), ("schema", b"\xff"))
+    record = ConsumerRecord("t", 0, 7, -1, 0, key, value, None, 0, 0, headers)
+    found = received(record)
+    assert (found.offset, found.ts, found.value) == (7, -1, value or b"")
+    assert found.headers == {"trace": b"", "ingested": b"", "schema": b"\xff"}
+    assert isinstance(found.key, str)
+    assert age_of(found) is None
+    assert dead_letter(found, "r").ts == datetime(1970, 1, 1, tzinfo=UTC)
