@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import get_args
 
 from pipeline.sources.alpha_vantage.client import EconomicSeries
-from tests.e2e.run import Product
-from tests.http import alpha_vantage_data as data
-from tests.http_server import HttpServer, answer
+from testkit.forked import ForkedProduct
+from testkit.http_server import HttpServer, answer
+from testkit.product import Product
+from tests.sources.alpha_vantage import replies as data
 
 SERIES: tuple[str, ...] = get_args(EconomicSeries)
 CONFIG = """
@@ -40,7 +41,7 @@ def replay_recordings(server: HttpServer) -> None:
         server.on(answer(data.economic(name)), function=name)
 
 
-def product_at(server: HttpServer, directory: Path, **variables: str) -> Product:
+def product_at(server: HttpServer, directory: Path, kind: type[Product] = ForkedProduct, **variables: str) -> Product:
     """The product on live data of the server."""
     (directory / "config.toml").write_text(CONFIG.format(url=server.url))
-    return Product(directory, **({"ALPHA_VANTAGE_API_KEY": data.KEY} | variables))
+    return kind(directory, **({"ALPHA_VANTAGE_API_KEY": data.KEY} | variables))

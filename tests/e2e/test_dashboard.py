@@ -4,22 +4,29 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.run import Product
-from tests.e2e.terminal import Terminal
+from fintrends_tui.link.client import NotRunningError
+from testkit.forked import ForkedProduct
+from testkit.product import Product
+from testkit.terminal import Terminal
 
-SIZES = pytest.mark.parametrize(("columns", "lines"), [(80, 24), (140, 45)], ids=["80x24", "140x45"])
+SIZES = pytest.mark.parametrize(
+    ("columns", "lines"),
+    [pytest.param(80, 24, id="80x24"), pytest.param(140, 45, id="140x45", marks=pytest.mark.daily)],
+)
 Open = Callable[..., Terminal]
 
 
 @pytest.fixture
 def product(tmp_path: Path) -> Iterator[Product]:
-    product = Product(tmp_path)
+    product = ForkedProduct(tmp_path)
     yield product
-    product.run("stop")
+    with suppress(NotRunningError):
+        product.stop()
 
 
 @pytest.fixture
@@ -61,7 +68,9 @@ def test_a_session_from_start_to_quit(product: Product, open_terminal: Open, col
     terminal.wait_for(price_of("BRK.B"))
     terminal.wait_for(price_of("NVDA"))
 
-    terminal.press("j")
+    terminal.wait_for(lambda text: "▌NVDA" in text)  # the first of those added is selected
+    terminal.press("gj")
+    terminal.wait_for(lambda text: "▌MSFT" in text)
     terminal.press("x")
     terminal.wait_for(lambda text: "Remove MSFT" in text)
     terminal.press("\r")
@@ -71,6 +80,13 @@ def test_a_session_from_start_to_quit(product: Product, open_terminal: Open, col
     terminal.wait_for(lambda text: "Load the history" in text)
     terminal.press("\r")
     terminal.wait_for(lambda text: "100%" in text or "100 %" in text or "done" in text)
+
+    terminal.press("\r")
+    terminal.wait_for(lambda text: "· 1D" in text and "▸" in text)  # the chart of what is stored
+    terminal.press("8")
+    terminal.wait_for(lambda text: "· MAX" in text and "▸" in text)
+    terminal.press("\x1b")
+    terminal.wait_for(lambda text: "Watchlist" in text)
 
     terminal.press("r")
     terminal.wait_for(lambda text: "all services" in text)
@@ -150,7 +166,7 @@ def test_a_pipeline_that_is_killed_is_started_again(product: Product, open_termi
 
 def test_a_pipeline_that_cannot_start_says_why(product: Product, open_terminal: Open) -> None:
     product.data_dir.mkdir(mode=0o700)
-    (product.data_dir / "bus.sqlite").write_text("this is no database, and long enough to be seen as none" * 50)
+    (product.data_dir / "bus.sqlite").write_text("this is not a database, and long enough to be seen as none" * 50)
     terminal = open_terminal("AAPL")
     terminal.wait_for(lambda text: "not a database" in " ".join(text.replace("│", " ").split()))
     terminal.press("d")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.topics import STOCK_DATA, topic_for
-from tests.e2e.run import Product
-from tests.engines.process import free_port
+from pipeline.model.topics import STOCK_DATA, topic_for
+from testkit.engines.process import free_port
+from testkit.product import Product
 
 TICKERS = [f"T{number:02d}" for number in range(50)]
 """Of more topics than a snapshot for the screen holds."""
@@ -49,7 +49,7 @@ def listeners(pid: int) -> Iterator[tuple[str, int]]:
 def test_it_listens_nowhere_unless_metrics_are_asked_for_and_then_on_loopback(product: Product) -> None:
     with product.running("AAPL", "--source", "simulator") as process:
         assert list(listeners(process.pid)) == []
-        assert product.run("stop").returncode == 0
+        product.stop()
     port = free_port()
     with product.running("AAPL", "--source", "simulator", "--metrics-port", port) as process:
         assert list(listeners(process.pid)) == [("127.0.0.1", port)]
@@ -61,10 +61,11 @@ def test_what_it_keeps_is_the_users_alone(product: Product) -> None:
     try:
         with product.running("AAPL", "--source", "simulator"):
             product.wait_for(lambda status: any(c["documents"] for c in status["collections"]))
-            modes = {path.name: stat.S_IMODE(path.lstat().st_mode) for path in product.data_dir.iterdir()}
+            modes = {path.name: stat.S_IMODE(path.lstat().st_mode) for path in product.data_dir.rglob("*")}
     finally:
         os.umask(before)
-    assert stat.S_IMODE(product.data_dir.stat().st_mode) == 0o700
+    for directory in (product.data_dir, product.data_dir / "simulated"):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     closed = {name: mode for name, mode in modes.items() if name.startswith(("bus.", "store.", "control."))}
     assert set(closed.values()) == {0o600}
     assert {"control.sock", "bus.sqlite", "bus.sqlite-wal", "store.sqlite", "store.sqlite-wal"} <= closed.keys()

@@ -1,4 +1,4 @@
-"""Live sources from a server on this machine, through to the store: the README's plug-in, StockTwits and Reddit."""
+"""Live sources from a server on this machine, through to the store: the plug-in of the docs, StockTwits and Reddit."""
 
 import asyncio
 import json
@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.run import ROOT, Product, documents
-from tests.http_server import HttpServer, answer, serve
-from tests.recorded_posts import CLOUDFLARE, listing, messages, stream
+from testkit.forked import ForkedProduct
+from testkit.http_server import HttpServer, answer, serve
+from testkit.product import ROOT, Product, documents
+from testkit.recorded_posts import CLOUDFLARE, listing, messages, stream
 
 STREAM = "/api/2/streams/symbol/TSLA.json"
 SEARCH = "/r/stocks/search"
@@ -46,14 +47,15 @@ async def server() -> AsyncIterator[HttpServer]:
 
 @pytest.fixture
 def product(tmp_path: Path, server: HttpServer) -> Product:
-    """The plug-in is the README's, but for the address."""
-    (plugin,) = re.findall(r'```python\n(""".*?my_quotes\.py.*?)```', (ROOT / "README.md").read_text(), re.DOTALL)
+    """The plug-in is that of docs/add-a-source.md, but for the address."""
+    page = (ROOT / "docs" / "add-a-source.md").read_text("utf-8")
+    (plugin,) = re.findall(r'```python\n(""".*?my_quotes\.py.*?)```', page, re.DOTALL)
     assert "http://localhost:8000" in plugin
     (tmp_path / "my_quotes.py").write_text(plugin.replace("http://localhost:8000", server.url))
     config = tmp_path / "config.toml"
     config.write_text(CONFIG.format(url=server.url))
     config.chmod(0o600)
-    return Product(tmp_path)
+    return ForkedProduct(tmp_path, FINTRENDS_PIPELINE__SOURCE="my_quotes")
 
 
 def named_after_tesla() -> dict[str, Any]:
@@ -82,7 +84,7 @@ async def test_recorded_posts_end_up_scored_once_and_the_posters_tag_outranks_th
                 ),
                 process,
             )
-            assert product.run("stop").returncode == 0
+            product.stop()
             assert process.wait(20) == 0
         return status
 
@@ -92,7 +94,7 @@ async def test_recorded_posts_end_up_scored_once_and_the_posters_tag_outranks_th
     assert set(services) == {"market my_quotes", "social stocktwits", "social reddit"}
     assert {service["state"] for service in services.values()} == {"running"}
 
-    scored = {item["id"]: item for item in product.query("sentiment", "TSLA", "--last", 0)}
+    scored = {item["id"]: item for item in product.query("sentiment", "TSLA")}
     assert {item["source"] for item in scored.values()} == {"stocktwits", "reddit"}
     for key, tag in tagged.items():
         match tag:
@@ -107,7 +109,7 @@ async def test_recorded_posts_end_up_scored_once_and_the_posters_tag_outranks_th
 
     again = await asyncio.to_thread(run)  # resumes: nothing is published again
     assert {s["name"]: s["total"] for s in again["services"]}["social stocktwits"] == 0
-    log = (product.directory / "logs" / "pipeline.log").read_text()
+    log = (product.data_dir / "logs" / "pipeline.log").read_text()
     assert not [secret for secret in ("MY-ID", "MY-SECRET", "T0K3N") if secret in log]
 
 
@@ -129,7 +131,7 @@ async def test_what_is_blocked_is_said_and_the_rest_goes_on(product: Product, se
 
     status = await asyncio.to_thread(run)
     services = {service["name"]: service for service in status["services"]}
-    assert "it does not let us in for now (403)" in services["social stocktwits"]["error"]
+    assert "it denies access for now (403)" in services["social stocktwits"]["error"]
     assert services["social stocktwits"]["retry_in"] > 1000
     assert services["social reddit"]["state"] == services["market my_quotes"]["state"] == "running"
     assert any(request.path == "/GONE.json" for request in server.requests)

@@ -12,36 +12,35 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from fintrends_tui.client import connect
 from pipeline.bus.base import TopicPartition
-from pipeline.bus.kafka import KafkaBus
-from pipeline.bus.kafka_options import KafkaOptions
-from pipeline.datadir import DataDir
-from pipeline.protocol import Restart
-from pipeline.topics import PRODUCER_GROUP, STOCK_DATA, topic_for
-from tests.data import BARS, require
-from tests.e2e.recorded import COUNTS, TICKERS, check_store
-from tests.e2e.run import Product
-from tests.engines.fixtures import bootstrap, mongodb_uri
-from tests.engines.kafka import KRaftKafka
+from pipeline.bus.kafka.bus import KafkaBus
+from pipeline.config.settings import KafkaSettings
+from pipeline.contract.protocol import Restart
+from pipeline.model.topics import PRODUCER_GROUP, STOCK_DATA, topic_for
+from testkit.engines.fixtures import bootstrap, mongodb_uri
+from testkit.engines.kafka import KRaftKafka
+from testkit.forked import ForkedProduct
+from testkit.recorded import TICKERS, check_store, last_minutes
 
-SPEED = 30_000
-"""A week of sessions in a few seconds."""
+BARS = 300
+"""Of each ticker."""
+SPEED = 10_000
+"""Which are published in a few seconds."""
 
 
 def test_each_bar_is_published_once_and_a_killed_producers_tickers_are_taken_over(tmp_path: Path) -> None:
-    require(BARS)
+    whole = last_minutes(tmp_path / "whole", BARS)
     kafka = bootstrap(KRaftKafka)
     flags = ("--kafka", kafka, "--mongodb", f"{mongodb_uri()}/producers_{uuid4().hex[:12]}")
     recordings = tmp_path / "recordings"
     for name in ("first", "second", "worker", "recordings"):
         (tmp_path / name).mkdir()
-    products = [Product(tmp_path / name, *flags) for name in ("first", "second")]
-    worker = Product(tmp_path / "worker", *flags)
+    products = [ForkedProduct(tmp_path / name, *flags) for name in ("first", "second")]
+    worker = ForkedProduct(tmp_path / "worker", *flags)
     topics = Topics(kafka)
-    producing = ("--no-ui", "--roles", "producer", "--source", f"replay:{recordings}", "--speed", SPEED)
-    processes = [product.start(*TICKERS, *producing) for product in products]
-    working = worker.start(*TICKERS, "--no-ui", "--roles", "processor,sink")
+    replay = ("--no-ui", "--source", f"replay:{recordings}")  # also says that what the worker reads is real
+    processes = [product.start(*TICKERS, *replay, "--roles", "producer", "--speed", SPEED) for product in products]
+    working = worker.start(*TICKERS, *replay, "--roles", "processor,sink")
     try:
         # There is nothing to replay until both have their part.
         for product, process in zip(products, processes, strict=True):
@@ -51,35 +50,35 @@ def test_each_bar_is_published_once_and_a_killed_producers_tickers_are_taken_ove
         victim, survivor = (0, 1) if len(shares[0]) == 1 else (1, 0)
         (doomed,) = shares[victim]
         for ticker in shares[survivor]:
-            recorded(recordings, ticker).symlink_to(recorded(BARS, ticker))
+            recorded(recordings, ticker).symlink_to(recorded(whole, ticker))
         # Its producer cannot be done before it is killed, however fast it is: it has the older half.
-        header, *rows = recorded(BARS, doomed).read_text().splitlines(keepends=True)
+        header, *rows = recorded(whole, doomed).read_text().splitlines(keepends=True)
         recorded(recordings, doomed).write_text("".join([header, *rows[len(rows) // 2 :]]))
         for product in products:
-            asyncio.run(restart_market(product))
-        topics.wait_for(lambda found: len(found[doomed]) > COUNTS[doomed] // 4)
+            product.ask(Restart("market"))
+        topics.wait_for(lambda found: len(found[doomed]) > BARS // 4)
         processes[victim].send_signal(signal.SIGKILL)
         processes[victim].wait()
         recorded(recordings, doomed).unlink()
-        recorded(recordings, doomed).symlink_to(recorded(BARS, doomed))
+        recorded(recordings, doomed).symlink_to(recorded(whole, doomed))
 
         published = topics.published()
-        assert len(published[doomed]) < COUNTS[doomed], "it was killed at work"
+        assert len(published[doomed]) < BARS, "it was killed at work"
         for ticker in TICKERS:
             assert max(Counter(published[ticker]).values()) == 1, f"a bar of {ticker} was published twice"
 
         products[survivor].wait_for(lambda s: held(s) == sorted(TICKERS), processes[survivor])
-        topics.wait_for(lambda found: all(len(set(found[ticker])) == COUNTS[ticker] for ticker in TICKERS))
+        topics.wait_for(lambda found: all(len(set(found[ticker])) == BARS for ticker in TICKERS))
         published = topics.published()
         for ticker in shares[survivor]:
-            assert len(published[ticker]) == COUNTS[ticker], "what was not taken over is not published again"
+            assert len(published[ticker]) == BARS, "what was not taken over is not published again"
 
         worker.wait_for(lambda s: s["pipeline"]["idle"], working, patience=300)
         for product, process in ((products[survivor], processes[survivor]), (worker, working)):
-            assert product.run("stop").returncode == 0
+            product.stop()
             _, error = process.communicate(timeout=60)
             assert process.returncode == 0, error
-        check_store(worker)
+        check_store(worker, BARS)
     finally:
         for process in (*processes, working):
             process.kill()
@@ -87,11 +86,12 @@ def test_each_bar_is_published_once_and_a_killed_producers_tickers_are_taken_ove
 
 
 class Topics:
-    """The market data topics, as far as they are written after this was made."""
+    """The market data topics, as far as they are written after this was made; each record is read once."""
 
     def __init__(self, kafka: str) -> None:
         self._kafka = kafka
         self._starts = asyncio.run(self._ends())
+        self._found: dict[str, list[str]] = {ticker: [] for ticker in TICKERS}
 
     def published(self) -> dict[str, list[str]]:
         """By ticker, the time of every bar as often as it was published."""
@@ -101,6 +101,7 @@ class Topics:
         deadline = time.monotonic() + patience
         while not condition(found := self.published()):
             assert time.monotonic() < deadline, {ticker: len(bars) for ticker, bars in found.items()}
+            time.sleep(0.05)
 
     async def _ends(self) -> dict[TopicPartition, int]:
         async with self._bus() as bus:
@@ -109,17 +110,17 @@ class Topics:
             return {where: end for where, (_, end) in (await bus.offsets(topics)).items()}
 
     async def _read(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {ticker: [] for ticker in TICKERS}
         async with self._bus() as bus:
             for where, start in self._starts.items():
                 async for batch in bus.read(where, start, sys.maxsize):
                     for record in batch:
-                        found[record.key].append(json.loads(record.value)["ts"])
-        return found
+                        self._found[record.key].append(json.loads(record.value)["ts"])
+                    self._starts[where] = batch[-1].offset + 1
+        return self._found
 
     @asynccontextmanager
     async def _bus(self) -> AsyncIterator[KafkaBus]:
-        bus = KafkaBus(KafkaOptions(bootstrap=self._kafka))
+        bus = KafkaBus(KafkaSettings(bootstrap_servers=self._kafka))
         await bus.open()
         try:
             yield bus
@@ -132,7 +133,7 @@ def recorded(directory: Path, ticker: str) -> Path:
 
 
 def market(status: dict[str, Any]) -> str:
-    return next(s["state"] for s in status["services"] if s["name"] == "market")
+    return next((s["state"] for s in status["services"] if s["name"] == "market"), "not there yet")
 
 
 def held(status: dict[str, Any] | None) -> list[str]:
@@ -140,8 +141,3 @@ def held(status: dict[str, Any] | None) -> list[str]:
     assert status is not None
     members = [m for g in status["groups"] if g["group"] == PRODUCER_GROUP for m in g["members"] if m["here"]]
     return members[0]["tickers"] if members else []
-
-
-async def restart_market(product: Product) -> None:
-    async with connect(DataDir(product.data_dir).socket) as connection:
-        await connection.ask(Restart("market"))

@@ -1,6 +1,7 @@
 """Planted secrets are looked for in everything that the product writes, also where providers and errors echo them."""
 
 import asyncio
+import json
 import resource
 import signal
 import subprocess
@@ -10,15 +11,23 @@ from typing import Any, Final
 
 import pytest
 
+from testkit.http_server import HttpServer, answer, serve
+from testkit.product import Product
+from testkit.websocket_server import Behaviour, Client, serve_websocket
 from tests.e2e.recorded_provider import product_at
-from tests.e2e.run import Product
-from tests.http import alpha_vantage_data as data
-from tests.http_server import HttpServer, answer, serve
+from tests.sources.alpha_vantage import replies as data
 
 REDDIT: Final = "Pl4nted-Reddit-Secret"
 SASL: Final = "Pl4nted-Sasl-Password"
 MONGO: Final = "Pl4nted%40Mongo-Passw0rd"
-PLANTED: Final = (data.KEY, REDDIT, SASL, MONGO, MONGO.replace("%40", "@"))
+FINNHUB, APCA_ID, APCA_SECRET, FRED = (f"Pl4nted-{name}-Key" for name in ("Finnhub", "Alpaca-Id", "Alpaca", "Fred"))
+KEYED: Final = {
+    "FINNHUB_API_KEY": FINNHUB,
+    "APCA_API_KEY_ID": APCA_ID,
+    "APCA_API_SECRET_KEY": APCA_SECRET,
+    "FRED_API_KEY": FRED,
+}
+PLANTED: Final = (data.KEY, REDDIT, SASL, MONGO, MONGO.replace("%40", "@"), *KEYED.values())
 CLOSED: Final = "127.0.0.1:9"
 
 LEAKY: Final = """
@@ -61,6 +70,25 @@ leaky = "leaky:Leaky"
 security_protocol = "SASL_PLAINTEXT"
 sasl_username = "me"
 """
+KEYED_CONFIG: Final = """
+[logging]
+level = "debug"
+
+[routes]
+us_share = ["finnhub", "alpaca"]
+news = []
+social = []
+economic = ["fred"]
+
+[finnhub]
+stream_url = "{websocket}"
+
+[alpaca]
+stream_url = "{websocket}"
+
+[fred]
+api_url = "{url}"
+"""
 ECHO: Final = {"detail": f"{data.KEY} {REDDIT}"}
 
 
@@ -86,7 +114,7 @@ async def server() -> AsyncIterator[HttpServer]:
 @pytest.fixture
 def product(tmp_path: Path, server: HttpServer) -> Product:
     product = product_at(
-        server, tmp_path, REDDIT_CLIENT_ID="my-id", REDDIT_CLIENT_SECRET=REDDIT, PYTHONFAULTHANDLER="1"
+        server, tmp_path, Product, REDDIT_CLIENT_ID="my-id", REDDIT_CLIENT_SECRET=REDDIT, PYTHONFAULTHANDLER="1"
     )
     with (tmp_path / "config.toml").open("a") as config:
         config.write(MORE_CONFIG.format(url=server.url))
@@ -121,10 +149,35 @@ async def test_none_is_in_what_an_aborted_pipeline_leaves(product: Product, serv
         return looked_at(product, process, signal.SIGABRT)
 
     found = await asyncio.to_thread(run)
-    log = found[str(product.directory / "logs" / "pipeline.log")]
+    log = found[str(product.data_dir / "logs" / "pipeline.log")]
     assert b"RuntimeError: unexpected: ***" in log and b"Traceback" in log
     assert b"Fatal Python error: Aborted" in found["stderr"]
     assert any(data.KEY in request.params.values() for request in server.requests), "it was in use"
+    assert leaks(found) == []
+
+
+async def test_none_is_in_what_is_said_of_sources_that_refuse_their_keys(tmp_path: Path, server: HttpServer) -> None:
+    """One has its key in the address, one sends it in a frame, one in a query; all three are echoed."""
+    server.on(answer({"error_message": f"the api_key {FRED} is bad"}, 400), path="/fred/series/observations")
+    product = Product(tmp_path, **KEYED)
+
+    async def refuse(client: Client) -> None:
+        said = str(await client.receive())
+        echo = json.dumps([{"T": "error", "code": 402, "msg": said}])
+        await client.send({"type": "error", "msg": f"Invalid API key {FINNHUB}"} if "auth" not in said else echo)
+        await client.listen()
+
+    def run() -> dict[str, bytes]:
+        process = product.start("AAPL", "--no-ui", "--source", "auto")
+        product.wait_for(lambda s: {"market finnhub", "market alpaca", "economic fred"} <= failing(s), process)
+        return looked_at(product, process, signal.SIGTERM)
+
+    async with serve_websocket() as websocket:
+        websocket.on(Behaviour(refuse))
+        (tmp_path / "config.toml").write_text(KEYED_CONFIG.format(url=server.url, websocket=websocket.url))
+        found = await asyncio.to_thread(run)
+        assert any(FINNHUB in request.path for request in websocket.requests), "it was in use"
+    assert b"Finnhub refuses the key (Invalid API key ***)" in found[str(product.data_dir / "logs" / "pipeline.log")]
     assert leaks(found) == []
 
 
@@ -145,7 +198,7 @@ async def test_none_is_in_what_is_said_of_an_engine_out_of_reach(product: Produc
         return looked_at(product, process, signal.SIGTERM)
 
     found = await asyncio.to_thread(run)
-    assert CLOSED.encode() in found[str(product.directory / "logs" / "pipeline.log")]
+    assert CLOSED.encode() in found[str(product.data_dir / "logs" / "pipeline.log")]
     assert leaks(found) == []
 
 

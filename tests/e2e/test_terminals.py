@@ -1,18 +1,24 @@
 """Terminals that can do less, or are slow, with a real pipeline behind the dashboard."""
 
+import fcntl
 import os
 import pty
 import re
 import select
+import signal
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.run import COMMAND, Product, environment
-from tests.e2e.terminal import Terminal
+from fintrends_tui.link.client import NotRunningError
+from testkit.product import COMMAND, Product, environment
+from testkit.terminal import Terminal
 
 COLOUR = re.compile(rb"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9]+)*m")
 STYLED = re.compile(rb"\x1b\[[0-9;]*[147](?:;[0-9;]*)?m")
@@ -22,7 +28,8 @@ STYLED = re.compile(rb"\x1b\[[0-9;]*[147](?:;[0-9;]*)?m")
 def product(tmp_path: Path) -> Iterator[Product]:
     product = Product(tmp_path)
     yield product
-    product.run("stop")
+    with suppress(NotRunningError):
+        product.stop()
 
 
 def open_terminal(product: Product, *arguments: str, **options: object) -> Terminal:
@@ -68,7 +75,7 @@ def test_a_redirected_stderr_is_refused_and_not_a_blank_screen(product: Product)
         os.close(master)
         os.close(slave)
     assert result.returncode == 2
-    assert b"stdin, stdout and stderr must be" in result.stderr
+    assert b"the dashboard needs a terminal" in result.stderr
 
 
 def test_without_colours_none_is_sent(product: Product) -> None:
@@ -131,6 +138,86 @@ def test_a_burst_of_keys_arrives_whole(product: Product) -> None:
         terminal.wait_for(priced)
         terminal.press("anvda\rj")
         product.wait_for(lambda status: [t["ticker"] for t in status["tickers"]] == ["AAPL", "NVDA"])
+    finally:
+        terminal.close()
+
+
+def in_a_shell(product: Product) -> Terminal:
+    """The dashboard as somebody starts it who can suspend it."""
+    terminal = Terminal(product.directory, command=["/bin/bash", "--norc", "--noprofile", "-i"], PS1="shell> ")
+    terminal.wait_for(lambda text: "shell>" in text)
+    terminal.press(f"{COMMAND} AAPL --source simulator --data-dir {product.data_dir}\r")
+    terminal.wait_for(priced)
+    return terminal
+
+
+def dashboards_pid(terminal: Terminal) -> int:
+    children = Path(f"/proc/{terminal.process.pid}/task/{terminal.process.pid}/children")
+    return int(children.read_text().split()[0])
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes as Linux shows them")
+@pytest.mark.parametrize("how", ["ctrl+z", "ctrl+z in a dialog", "SIGTSTP", "SIGSTOP"])
+def test_suspended_and_back_the_whole_screen_is_painted(product: Product, how: str) -> None:
+    terminal = in_a_shell(product)
+    try:
+        pid = dashboards_pid(terminal)
+        if how == "ctrl+z in a dialog":
+            terminal.press("a")
+            terminal.wait_for(lambda text: "Add tickers" in text)
+        if how.startswith("ctrl+z"):
+            terminal.press("\x1a")
+        else:
+            os.kill(pid, getattr(signal, how))
+        deadline = time.monotonic() + 30
+        while not is_stopped(pid):
+            assert time.monotonic() < deadline
+            terminal.read()
+        terminal.read(1, again=0.2)
+        if how != "SIGSTOP":  # of which no process hears
+            assert b"\x1b[?1049l" in terminal.output
+        product.wait_for(lambda status: status["pipeline"]["state"] == "running")  # goes on meanwhile
+        terminal.screen.reset()
+        terminal.resize(100, 30)
+        terminal.press("fg\r")
+        terminal.wait_for(lambda text: "Watchlist 1" in text and "Topics" in text and "? Help" in text and "╭" in text)
+        if how == "ctrl+z in a dialog":
+            terminal.wait_for(lambda text: "Add tickers" in text)
+            terminal.press("\x1b")
+            terminal.wait_for(lambda text: "Add tickers" not in text)
+        terminal.press("?")
+        terminal.wait_for(lambda text: "Open the selected ticker" in text)  # keys arrive, each once
+        terminal.press("\x1b")
+        terminal.wait_for(lambda text: "Open the selected ticker" not in text)
+    finally:
+        terminal.close()
+
+
+def test_without_a_shell_to_come_back_from_ctrl_z_stops_nothing(product: Product) -> None:
+    terminal = open_terminal(product, "AAPL")
+    try:
+        terminal.wait_for(priced)
+        before = len(terminal.output)
+        terminal.press("\x1a")
+        # Left, taken again and painted; what is typed meanwhile is dropped with the terminal's input.
+        terminal.wait_for(lambda _text: b"Watchlist" in terminal.output[before:].partition(b"\x1b[?1049h")[2])
+        terminal.press("?")
+        terminal.wait_for(lambda text: "Open the selected ticker" in text)
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(0, 0), (0, 24), (80, 0)])
+def test_a_terminal_that_does_not_say_its_size_gets_a_screen(product: Product, columns: int, lines: int) -> None:
+    terminal = open_terminal(product, "AAPL")
+    try:
+        fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        terminal.wait_for(lambda text: "Watchlist" in text and "AAPL" in text)
+        assert "Traceback" not in terminal.text
     finally:
         terminal.close()
 

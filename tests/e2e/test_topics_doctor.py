@@ -10,21 +10,22 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
-from pipeline.doctor_engines import mongodb
-from pipeline.topics import GENERAL, topics_of
-from tests.e2e.run import Product, written
-from tests.engines import shared
-from tests.engines.fixtures import KAFKA_VARIABLE, bootstrap, mongodb_uri, require
-from tests.engines.kafka import SASL_USER, KRaftKafka
-from tests.engines.process import free_port
-from tests.fakes import FakeClock
+from pipeline.doctor.engines import mongodb
+from pipeline.model.topics import GENERAL, topics_of
+from testkit.engines import shared
+from testkit.engines.fixtures import KAFKA_VARIABLE, bootstrap, mongodb_uri, require
+from testkit.engines.kafka import SASL_USER, KRaftKafka
+from testkit.engines.process import free_port
+from testkit.fakes import FakeClock
+from testkit.forked import ForkedProduct
+from testkit.product import Product, written
 
 SIMULATED = ("--source", "simulator")
 
 
 @pytest.fixture
 def product(tmp_path: Path) -> Product:
-    return Product(tmp_path)
+    return ForkedProduct(tmp_path)
 
 
 def marked(output: str, mark: str) -> list[str]:
@@ -43,7 +44,7 @@ class TestTopics:
             refused = product.run("topics", "MSFT", "--create")
             assert refused.returncode == 1
             assert "cannot be made on the embedded bus now" in refused.stderr
-            assert product.run("stop").returncode == 0
+            product.stop()
         stopped = product.run("topics")
         assert stopped.returncode == 0, stopped.stderr
         rows = [line.split() for line in stopped.stdout.splitlines()]
@@ -113,7 +114,7 @@ class TestDoctor:
         result = product.run("doctor")
         assert result.returncode == 1
         assert [finding.split()[1] for finding in marked(result.stdout, "✗")] == ["log", "embedded", "embedded"]
-        assert result.stdout.count("    mend: ") >= 3
+        assert result.stdout.count("    fix: ") >= 3
 
     def test_engines_out_of_reach_are_faults_without_noise(self, product: Product) -> None:
         kafka, mongodb = (f"127.0.0.1:{free_port()}" for _ in range(2))
@@ -150,19 +151,21 @@ class TestRealEngines:
     def test_kafka_and_mongodb_from_missing_topics_to_none(self, tmp_path: Path, ticker: str) -> None:
         address = bootstrap(KRaftKafka)
         uri = f"{mongodb_uri()}/doctor_{uuid4().hex[:12]}"
-        product = Product(tmp_path, "--kafka", address, "--mongodb", uri)
+        product = ForkedProduct(tmp_path, "--kafka", address, "--mongodb", uri)
         (tmp_path / "config.toml").write_text(f'[pipeline]\ntickers = ["{ticker}"]\n')
 
         before = product.run("doctor")
         assert (before.returncode, before.stderr) == (0, ""), before.stdout
         (missing,) = marked(before.stdout, "!")
         assert all(topic in missing for topic in topics_of(ticker))
-        assert f"mend: fintrends-tui topics {ticker} --create" in before.stdout
-        assert f"the broker can be reached at {address}, as it tells its clients" in marked(before.stdout, "✓")
+        assert f"fix: fintrends-tui topics {ticker} --create" in before.stdout
+        assert f"the broker can be reached at {address}, as it advertises" in marked(before.stdout, "✓")
 
         created = product.run("topics", "--create", ticker)
         assert created.returncode == 0, created.stderr
-        assert set(topics_of(ticker)) <= {line.split()[0] for line in created.stdout.splitlines()}
+        # Without a key the source is the simulator, whose topics have their own prefix.
+        named = {f"simulated-{topic}" for topic in topics_of(ticker)}
+        assert named <= {line.split()[0] for line in created.stdout.splitlines()}
         after = product.run("doctor")
         assert "all topics of the watched tickers exist" in marked(after.stdout, "✓"), after.stdout
         assert any(finding.endswith("writing is not tried") for finding in marked(after.stdout, "✓"))
@@ -173,13 +176,13 @@ class TestRealEngines:
     async def test_a_clock_that_goes_wrong_is_a_warning(self) -> None:
         findings = [finding async for finding in mongodb(mongodb_uri(), FakeClock())]
         assert [finding.level for finding in findings] == ["ok", "warning"]
-        assert "timedatectl" in findings[1].mend
+        assert "timedatectl" in findings[1].fix
 
     def test_a_wrong_password_is_told_from_a_closed_port(self, tmp_path: Path) -> None:
         if os.environ.get(KAFKA_VARIABLE):
             pytest.skip(f"{KAFKA_VARIABLE} names a broker whose passwords are not ours to know")
         broker = require(lambda: shared.kafka(KRaftKafka))
-        product = Product(tmp_path, "--kafka", broker.sasl_bootstrap)
+        product = ForkedProduct(tmp_path, "--kafka", broker.sasl_bootstrap)
         (tmp_path / "config.toml").write_text(
             f'[kafka]\nsecurity_protocol = "SASL_PLAINTEXT"\nsasl_username = "{SASL_USER}"\nsasl_password = "wrong"\n'
         )
