@@ -1,11 +1,40 @@
 """What holds for every test."""
 
+import os
+import sys
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
-# No example may fail for want of time: machines are shared, and slow on some days. Each run tries the same examples;
-# `--hypothesis-profile=searching` looks for others.
-settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("repeatable", settings.get_profile("searching"), derandomize=True)
+# No example may fail for want of time: machines are shared, and slow on some days. Each run tries the same few;
+# `--hypothesis-profile=searching`, as the daily run has it, looks for others, and for more.
+settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=200)
+settings.register_profile("repeatable", settings.get_profile("searching"), derandomize=True, max_examples=40)
 settings.load_profile("repeatable")
 
-pytest_plugins = ["tests.faults.report"]
+# Without bytecode, as containers like to have it, each process compiles Textual, pandas and these tests anew: 15 s of
+# CPU for each that collects them. The workers and what they start inherit this.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+pytest_plugins = ["tests.faults.report", "testkit.http_fixtures", "testkit.websocket_fixtures"]
+
+_SLOW_FIRST = ("e2e", "faults", "integration", "contract", "ui")
+_TESTS = Path(__file__).parent
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Half as many processes again as there are cores, for tests of whole pipelines wait half of their time. What is
+    named on the command line runs in this one: to start others takes longer than most of it."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        cores = os.cpu_count() or 1
+        return cores + cores // 2
+    config.option.dist = "no"
+    return 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, so that no process is left alone with them at the end."""
+    ranks = {name: rank for rank, name in enumerate(_SLOW_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.parts[len(_TESTS.parts)], len(ranks)))

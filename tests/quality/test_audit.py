@@ -9,7 +9,7 @@ import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.http_server import answer, serve
+from testkit.http_server import answer, serve
 from tools.audit import advisories, licences
 from tools.audit.__main__ import audit
 from tools.audit.advisories import Range

@@ -30,7 +30,9 @@ def test_check(command: list[str]) -> None:
     [
         # What the first paint waits for.
         ("fintrends_tui.cli", ["textual", "pandas", "numpy", "talib", "aiokafka", "motor", "sqlite3", "httpx"]),
-        ("fintrends_tui.app", ["pandas", "numpy", "talib", "aiokafka", "motor", "plotext", "httpx"]),
+        ("fintrends_tui.app", ["pandas", "numpy", "talib", "aiokafka", "motor", "httpx"]),
+        # What `fintrends-tui schema` waits for.
+        ("pipeline.contract.schemas", ["textual", "pandas", "numpy", "talib", "aiokafka", "motor", "sqlite3", "httpx"]),
         # What the first stored bar waits for.
         ("pipeline.runtime", ["textual", "rich", "pandas", "pandas_ta", "numba", "talib", "aiokafka", "motor"]),
     ],

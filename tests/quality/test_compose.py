@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 
 from fintrends_tui.cli import app as screen_cli
 from pipeline.__main__ import app as pipeline_cli
-from pipeline.options import RUN_DEFAULTS, RunFlags
-from pipeline.settings import ENV_PREFIX, KNOWN_ENV, Loaded, Role, load
+from pipeline.config.cli_options import RUN_DEFAULTS, RunFlags
+from pipeline.config.settings import ENV_PREFIX, KNOWN_ENV, Loaded, Role, load
 
 ROOT = Path(__file__).parents[2]
 SINGLE, CLUSTER = "docker-compose.yml", "docker-compose.cluster.yml"
@@ -108,6 +108,8 @@ def test_the_stack_of_the_guide_is_complete_and_its_ports_are_this_machines_alon
         "mongo-express": ["127.0.0.1:8081:8081"],
         "financial-streaming": [],
         "financial-loader": [],
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "grafana": ["127.0.0.1:3000:3000"],
     }
 
 

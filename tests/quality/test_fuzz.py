@@ -3,6 +3,7 @@ the error that is promised; nothing else is raised, and what is taken can be sto
 
 import asyncio
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,35 +13,41 @@ from typing import Any, get_type_hints
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fintrends_tui.client import connect
-from pipeline.alerts import InvalidRuleError, parse_rule
-from pipeline.documents import document_of
-from pipeline.messages import (
+from fintrends_tui.link.client import connect
+from pipeline.bus.records import record_of
+from pipeline.config.settings import Settings, SettingsError, load
+from pipeline.contract.protocol import GetSnapshot
+from pipeline.engines import check_engines
+from pipeline.model.alert_rules import InvalidRuleError, parse_rule
+from pipeline.model.documents import document_of
+from pipeline.model.messages import (
     AnyMessage,
     Article,
     Bar,
+    Dividend,
     EconomicPoint,
     IndicatorRow,
     Post,
     Quote,
     ScoredItem,
+    Split,
     UndecodableError,
     decode,
     encode,
     topic_of,
 )
-from pipeline.protocol import GetSnapshot
-from pipeline.records import record_of
-from pipeline.settings import Settings, SettingsError, load
-from pipeline.store.embedded import EmbeddedStore
-from pipeline.tickers import InvalidTickerError, parse_tickers
-from pipeline.topics import GENERAL, PER_TICKER
-from tests.unit.test_control import HELLO, raw, serving
+from pipeline.model.tickers import InvalidTickerError, parse_tickers
+from pipeline.model.topics import GENERAL, PER_TICKER
+from pipeline.store.embedded.store import EmbeddedStore
+from testkit.examples import DEAR
+from tests.control.test_server import HELLO, raw, serving
 
 TS = datetime(2019, 2, 11, 14, 31, tzinfo=UTC)
 MESSAGES: tuple[AnyMessage, ...] = (
     Bar(ticker="AAPL", ts=TS, interval="1min", open=1, high=2, low=1, close=2, volume=3),
     Quote(ticker="AAPL", ts=TS, price=1, previous_close=2, volume=3),
+    Split(ticker="AAPL", ts=TS, numerator=4, denominator=1),
+    Dividend(ticker="AAPL", ts=TS, amount=0.25, currency="USD"),
     IndicatorRow(ticker="AAPL", ts=TS, interval="daily", lineage=f"{1:08x}-{1:032x}", close=1, rsi_14=50),
     Article(ticker="AAPL", ts=TS, id="1", title="t", summary="s", url="u"),
     Post(ticker="AAPL", ts=TS, id="1", text="t", tag="bullish"),
@@ -84,7 +91,7 @@ def test_a_record_is_decoded_or_undecodable(record: tuple[str, bytes]) -> None:
     assert record_of(message).topic == topic
 
 
-@settings(max_examples=20)
+@settings(max_examples=DEAR)
 @given(st.lists(damaged(), min_size=20, max_size=60))
 def test_what_is_decoded_is_stored_or_refused_with_a_reason(records: list[tuple[str, bytes]]) -> None:
     documents = []
@@ -109,7 +116,7 @@ def test_what_is_decoded_is_stored_or_refused_with_a_reason(records: list[tuple[
     asyncio.run(store())
 
 
-@settings(max_examples=25)
+@settings(max_examples=DEAR)
 @given(st.lists(st.binary(max_size=300).map(lambda line: line.replace(b"\n", b"") + b"\n"), max_size=5), st.booleans())
 def test_garbage_on_the_control_socket_harms_nobody_else(lines: list[bytes], polite: bool) -> None:
     async def talk() -> None:
@@ -151,6 +158,60 @@ def test_settings_are_taken_or_refused(values: dict[tuple[str, str], Any]) -> No
         config = Path(directory) / "config.toml"
         config.touch()
         assert refusal(lambda: load(config, layer, environ={}), SettingsError) != "no reason"
+
+
+ODD = st.sampled_from(
+    [
+        "",
+        " ",
+        "0",
+        "-1",
+        "1e309",
+        "nan",
+        "inf",
+        "9" * 400,
+        "[" * 4000,
+        "true",
+        "max",
+        "~",
+        "~/x",
+        "~nobody-of-that-name/x",
+        "/",
+        "..",
+        "replay:",
+        "replay:~",
+        "replay:../x",
+        "a:99999",
+        "[::1]:9092",
+        "kafka://a:1",
+        "mongodb://",
+        "mongodb://u:p@h:1/?tlsCAFile=~nobody-of-that-name/x&tls=x",
+        "http://[::1",
+        "1979-05-27T07:32:00Z",
+        "{a = 1}",
+        "a\nb",
+        "a\x7fb",
+        "\ud83d",
+        "\u202e",
+        "é" * 300,
+    ]
+)
+
+
+@given(st.dictionaries(KEYS, ODD | st.text(alphabet=st.characters(exclude_characters="\0")), max_size=4), st.booleans())
+def test_the_environment_and_flags_are_taken_or_refused(values: dict[tuple[str, str], str], from_flags: bool) -> None:
+    """With what the engines' settings are checked for before anything connects."""
+    environ = {f"FINTRENDS_{section}__{key}".upper(): value for (section, key), value in values.items()}
+    flags: dict[str, dict[str, Any]] = {}
+    for (section, key), value in values.items() if from_flags else ():
+        flags.setdefault(section, {})[key] = value
+
+    def start() -> None:
+        check_engines(load(Path(os.devnull), flags, {} if from_flags else environ).settings)
+
+    reason = refusal(start, SettingsError)
+    assert reason != "no reason"
+    assert "\n" not in reason
 
 
 @given(st.binary(max_size=300))
