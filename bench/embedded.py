@@ -15,12 +15,12 @@ from pathlib import Path
 from time import perf_counter
 
 from pipeline.bus.base import Received, TopicPartition
-from pipeline.bus.embedded import EmbeddedBus
-from pipeline.documents import Document, document_of
-from pipeline.messages import Bar
-from pipeline.records import records_of
+from pipeline.bus.embedded.bus import EmbeddedBus
+from pipeline.bus.records import records_of
+from pipeline.model.documents import Document, document_of
+from pipeline.model.messages import Bar
 from pipeline.store.base import Query
-from pipeline.store.embedded import EmbeddedStore
+from pipeline.store.embedded.store import EmbeddedStore
 
 MESSAGES = 100_000
 BATCH = 500

@@ -14,23 +14,23 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipeline.indicators import WARM_UP, History, Live, batch, latest, warm_up
-from pipeline.messages import Bar, bar_rank
-from pipeline.series import Series
+from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, batch, latest, warm_up
+from pipeline.analytics.series import Series
+from pipeline.model.messages import Bar, bar_rank
 
 ZONE = ZoneInfo("America/New_York")
 WINDOW = 250
 
 
-def random_walk(length: int) -> History:
+def random_walk(length: int) -> BarArrays:
     rng = np.random.default_rng(7)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 5e-4, length)))
     spread = rng.uniform(1e-4, 1e-3, length) * close
     volume = rng.integers(0, 100_000, length).astype(np.float64)
-    return History(close + spread, close - spread, close, volume, np.arange(length, dtype=np.intc) // 390)
+    return BarArrays(close + spread, close - spread, close, volume, np.arange(length, dtype=np.intc) // 390)
 
 
-def bars_of(history: History) -> list[Bar]:
+def bars_of(history: BarArrays) -> list[Bar]:
     start = datetime(2024, 1, 2, 14, 31, tzinfo=UTC)
     return [
         Bar(
@@ -47,7 +47,7 @@ def bars_of(history: History) -> list[Bar]:
     ]
 
 
-def rows_of(history: History) -> Iterator[tuple[float, float, float, float, int]]:
+def rows_of(history: BarArrays) -> Iterator[tuple[float, float, float, float, int]]:
     return zip(*(column.tolist() for column in history), strict=True)
 
 

@@ -8,9 +8,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from bench.replayed import TICKERS, Engines, Running, record, running, time_of
-from pipeline.snapshot import Snapshot
+from pipeline.contract.snapshot import Snapshot
+from pipeline.model.topics import STOCK_DATA, topic_for
 from pipeline.store.base import Query
-from pipeline.topics import STOCK_DATA, topic_for
 
 # At 3,000 times real time a ticker has 50 bars a second: the first two tickers make 100 a second, all twenty 1,000.
 SPEED = 3000

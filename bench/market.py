@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline import control
-from pipeline.datadir import DataDir
-from pipeline.protocol import Command, GetHistory, GetLog, History
-from pipeline.snapshot import PipelineView, Snapshot, TickerView
+from pipeline.contract.protocol import Command, GetHistory, GetLog, History
+from pipeline.contract.snapshot import PipelineView, Snapshot, TickerView
+from pipeline.control import server as control
+from pipeline.storage.datadir import DataDir
 
 SPARK = [1.0, 2.0] * 16
 

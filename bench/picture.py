@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 from fintrends_tui.app import FintrendsApp
-from fintrends_tui.process import PipelineLink
-from pipeline.datadir import DataDir
-from pipeline.protocol import Load
+from fintrends_tui.link.process import PipelineLink
+from pipeline.contract.protocol import Load
+from pipeline.storage.datadir import DataDir
 
 TICKERS = ["AAPL", "MSFT", "TSLA", "NVDA", "BRK.B", "^GSPC", "BTC-USD"]
 PATIENCE = 120

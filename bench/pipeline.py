@@ -29,12 +29,12 @@ from bench.embedded import bars as some_bars
 from bench.latencies import latency
 from bench.replayed import PATIENCE, TICKERS, Engines, record, running
 from bench.shares import shares
-from pipeline.documents import document_of
-from pipeline.protocol import Add
-from pipeline.store.mongo import MongoStore
-from tests.engines.kafka import KRaftKafka
-from tests.engines.mongo import MongoServer
-from tests.engines.process import EngineUnavailableError, ServerProcess
+from pipeline.contract.protocol import Add
+from pipeline.model.documents import document_of
+from pipeline.store.mongo.store import MongoStore
+from testkit.engines.kafka import KRaftKafka
+from testkit.engines.mongo import MongoServer
+from testkit.engines.process import EngineUnavailableError, ServerProcess
 
 WARM_UP_BARS = 60
 STARTS = 5

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.frames import Frames
-from tests.e2e.run import Product
-from tests.e2e.terminal import Terminal
+from testkit.product import Product
+from testkit.terminal import Terminal
 
 COLUMNS, LINES = 110, 32
 TICKERS = ("AAPL", "MSFT", "TSLA")

@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from fintrends_tui.client import Connection, NotRunningError, connect
-from fintrends_tui.process import PIPELINE
-from pipeline import settings
+from fintrends_tui.link.client import ControlConnection, NotRunningError, connect
+from fintrends_tui.link.process import PIPELINE
 from pipeline.bus.base import Bus
-from pipeline.datadir import DataDir
+from pipeline.config import settings
+from pipeline.config.settings import Loaded
+from pipeline.contract.protocol import Stop
+from pipeline.contract.snapshot import Snapshot
 from pipeline.engines import choose_bus, choose_store
-from pipeline.protocol import Stop
-from pipeline.settings import Loaded
-from pipeline.snapshot import Snapshot
+from pipeline.storage.datadir import DataDir
 from pipeline.store.base import Store, StoreError
-from tests.e2e.run import environment
+from testkit.product import environment
 
 TICKERS = [f"TICK{number:02d}" for number in range(20)]
 PATIENCE = 120.0
@@ -63,7 +63,7 @@ def record(directory: Path, ticker: str, first: int, stop: int) -> None:
 class Running:
     """A pipeline process, seen from outside: its control socket, and its engines opened beside it."""
 
-    control: Connection
+    control: ControlConnection
     store: Store
     bus: Bus
 

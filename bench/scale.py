@@ -4,7 +4,7 @@
 
 A real pipeline process on the embedded engines, with a client that takes four snapshots a second as a screen does.
 CPU a bar, from replay to stored row and once every ticker has all its indicators: at a bar a second and ticker, which
-is sixty times what a market does, and as fast as it goes. Linux only. Takes six minutes.
+is sixty times what a market does, and as fast as possible. Linux only. Takes six minutes.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.replayed import Engines, Running, record, running
 from bench.screen import process_figures
-from pipeline.protocol import Add
+from pipeline.contract.protocol import Add
 
 SIZES = (10, 100, 1000)
 WARM_UP_BARS = 55
@@ -70,7 +70,7 @@ async def fast(tickers: int) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    print("| tickers | CPU a bar, one a second and ticker | as fast as it goes | CPU idle | memory |")
+    print("| tickers | CPU a bar, one a second and ticker | as fast as possible | CPU idle | memory |")
     print("|---|---|---|---|---|")
     for tickers in SIZES:
         steady = asyncio.run(steadily(tickers))

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.market import serving
-from tests.e2e.run import Product
-from tests.e2e.terminal import Terminal
+from testkit.product import Product
+from testkit.terminal import Terminal
 
 SIZES = ((80, 24), (140, 45))
 STARTS = 5

@@ -18,12 +18,12 @@ from unittest import mock
 import numpy as np
 
 from bench.replayed import Engines
-from pipeline.datadir import DataDir
+from pipeline.analytics.indicators import WARM_UP, BarArrays, batch
 from pipeline.engines import choose_engines
-from pipeline.indicators import WARM_UP, History, batch
-from pipeline.logs import LogTail
+from pipeline.ops.logs import LogTail
 from pipeline.runtime import Pipeline, RunOptions
-from pipeline.supervisor import Role, Run, Supervisor
+from pipeline.storage.datadir import DataDir
+from pipeline.supervision.supervisor import Role, Run, Supervisor
 
 _PERIOD = 0.05
 _THREADS = {
@@ -42,7 +42,7 @@ def shares(engines: Engines, directory: Path, tickers: list[str]) -> dict[str, f
     data_dir = DataDir(loaded.data_dir)
     data_dir.create()
     ones = np.ones(WARM_UP)
-    batch(History(ones, ones, ones, ones, np.zeros(WARM_UP, dtype=np.intc)))  # imports what it needs
+    batch(BarArrays(ones, ones, ones, ones, np.zeros(WARM_UP, dtype=np.intc)))  # imports what it needs
     spent: defaultdict[str, float] = defaultdict(float)
 
     async def main() -> int:

@@ -23,15 +23,15 @@ from typing import NamedTuple
 from pymongo import MongoClient
 
 from bench.pipeline import started
-from fintrends_tui.process import PIPELINE
-from pipeline.bus.kafka import KafkaBus
-from pipeline.bus.kafka_options import KafkaOptions
-from pipeline.messages import Bar
-from pipeline.records import records_of
-from tests.data import recorded_bars
-from tests.e2e.run import environment
-from tests.engines.kafka import KRaftKafka
-from tests.engines.mongo import MongoServer
+from fintrends_tui.link.process import PIPELINE
+from pipeline.bus.kafka.bus import KafkaBus
+from pipeline.bus.records import records_of
+from pipeline.config.settings import KafkaSettings
+from pipeline.model.messages import Bar
+from testkit.data import recorded_bars
+from testkit.engines.kafka import KRaftKafka
+from testkit.engines.mongo import MongoServer
+from testkit.product import environment
 
 WARM_UP = 60
 PATIENCE = 300.0
@@ -73,7 +73,7 @@ CONTENDERS: dict[str, Callable[[Place], list[str]]] = {
 
 
 async def measure(place: Place, command: Sequence[str], bars: Sequence[Bar]) -> Figures:
-    bus = KafkaBus(KafkaOptions(bootstrap=place.kafka))
+    bus = KafkaBus(KafkaSettings(bootstrap_servers=place.kafka))
     await bus.open()
     await bus.create_topics(["stock_data_aapl", ROWS])
     documents = MongoClient[dict[str, object]]("127.0.0.1", place.mongo_port)["bench"]["indicators"]
