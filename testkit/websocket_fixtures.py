@@ -21,6 +21,9 @@ class Consumer:
 
     def __init__(self, stream: MessageStream, watchlist: Watchlist, symbol_of: SymbolOf) -> None:
         self.batches: list[Sequence[AnyMessage]] = []
+        self.times: list[float] = []
+        """When each batch was handed out, by the stream's clock."""
+        self._now = stream._clock.monotonic
         self.task = asyncio.ensure_future(self._take(stream, watchlist, symbol_of))
 
     @property
@@ -36,6 +39,7 @@ class Consumer:
     async def _take(self, stream: MessageStream, watchlist: Watchlist, symbol_of: SymbolOf) -> None:
         async with aclosing(stream.batches(watchlist, symbol_of)) as batches:
             async for batch in batches:
+                self.times.append(self._now())
                 self.batches.append(batch)
 
 

@@ -179,7 +179,8 @@ class Dashboard(BaseScreen[None]):
             self.show_panel((event.tab.id or "").removeprefix("tab-"))
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
-        if event.widget.has_class("panel") and event.widget.id not in ("watchlist", None):
+        late = event.widget is not self.focused
+        if not late and event.widget.has_class("panel") and event.widget.id not in ("watchlist", None):
             self.show_panel(str(event.widget.id))
 
     @on(WatchlistTable.Arranged)
@@ -251,7 +252,7 @@ class Dashboard(BaseScreen[None]):
 
     def action_zoom(self) -> None:
         """Give the panel that has the focus the whole screen, or let the others come back."""
-        self._zoom(None if self._zoomed else self.query_one(WatchlistTable).has_focus)
+        self._zoom(None if self._zoomed else self.focused is self.query_one(WatchlistTable))
 
     @property
     def _zoomed(self) -> bool:
@@ -276,8 +277,9 @@ class Dashboard(BaseScreen[None]):
             self.show_panel(str(target.id))
         if self._zoomed:
             self._zoom(target.id == "watchlist")
-        # Not before its class has taken effect: what is hidden cannot be focused.
-        self.call_after_refresh(target.focus)
+        # What is hidden cannot be focused, and the next key may come before the next refresh.
+        self.app.stylesheet.update(self)
+        self.set_focus(target)
 
     def _can_be_seen(self, panel: Widget) -> bool:
         if self._is_grid:

@@ -47,6 +47,13 @@ def log_of(product: Product) -> str:
     return "".join(path.read_text() for path in sorted((product.data_dir / "logs").iterdir()))
 
 
+def faults_of_our_own(product: Product) -> list[str]:
+    """What the log says of services that failed on something else than the world outside; an engine on a machine that
+    has no time for it may be away for a moment."""
+    own = (" failed, next try in ", " raised an unexpected error", " has failed and is not tried again ")
+    return [line for line in log_of(product).splitlines() if any(words in line for words in own)]
+
+
 def missed(snapshot: Snapshot, names: Sequence[str]) -> bool:
     """Whether a service backs off and says which of the engines it lacks."""
     return any(

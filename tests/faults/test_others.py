@@ -17,7 +17,7 @@ from pipeline.model.messages import Bar
 from pipeline.model.topics import STOCK_DATA, topic_for
 from testkit.engines.kafka import KafkaServer
 from testkit.faults.ledger import Ledger, compare
-from testkit.faults.on_engines import ENGINES, finish, unused_tickers
+from testkit.faults.on_engines import ENGINES, faults_of_our_own, finish, unused_tickers
 from testkit.faults.recording import Recording, record
 from testkit.faults.replays import replaying, until
 from testkit.faults.watching import settled, total
@@ -37,14 +37,14 @@ def test_a_topic_that_refuses_everything(product: Product, broker: KafkaServer, 
     _make(broker, topic, max_message_bytes="100")
     with replaying(product, recording) as process:
         until(product, process, lambda s: settled(s) and total(s, "dead_letter") >= 150)
-        last = _stopped(product, process)
+        _stopped(product, process)
     bars = {ticker: [bar for bar in recording.live if bar.ticker == ticker] for ticker in recording.tickers}
     letters = product.query("dead_letter")
     assert {letter["topic"] for letter in letters} == {topic}
     assert all("too large" in letter["reason"] for letter in letters)
     payloads = sorted(letter["payload"] for letter in letters)
     assert payloads == sorted(record_of(bar).value.decode() for bar in bars[limited]), "what is refused is kept there"
-    assert not any(service.restarts for service in last.services)
+    assert faults_of_our_own(product) == []
     stored, rows = (product.query(name) for name in ("stock_data", "indicators"))
     entry = compare([bar for ticker in others for bar in bars[ticker]], stored, rows)
     ledger.enter("one of three topics refuses everything", entry, ENGINES)
@@ -54,20 +54,19 @@ def test_documents_of_others(product: Product, ledger: Ledger) -> None:
     """Put there before, read by a pipeline that restores its state and shows prices."""
     recording = record(product.directory / "recording", unused_tickers(2), minutes=150)
     ticker, _ = recording.tickers
-    client: MongoClient[dict[str, Any]] = MongoClient(product.option("--mongodb"))
-    database = client.get_default_database()
     like_ours = {"ticker": ticker, "interval": "1min", "ts": recording.live[0].ts - timedelta(minutes=1)}
-    for collection in ("stock_data", "indicators", "sentiment", "dead_letter"):
-        database[collection].insert_many(
-            [
-                {"ticker": ticker},
-                like_ours | {"close": "cheap", "open": None, "words": 5},
-                like_ours | {"_id": f"{ticker}|1min|replay|none", "version": 7, "open": [1], "close": -1},
-                {"_id": 3, "ts": "soon", "interval": 1, "ticker": ticker},
-                like_ours
-                | {"_id": b"\x00", "source": "replay", "open": 1, "high": 1, "low": 1, "close": 1, "volume": 1},
-            ]
-        )
+    with MongoClient[dict[str, Any]](product.option("--mongodb")) as client:
+        for collection in ("stock_data", "indicators", "sentiment", "dead_letter"):
+            client.get_default_database()[collection].insert_many(
+                [
+                    {"ticker": ticker},
+                    like_ours | {"close": "cheap", "open": None, "words": 5},
+                    like_ours | {"_id": f"{ticker}|1min|replay|none", "version": 7, "open": [1], "close": -1},
+                    {"_id": 3, "ts": "soon", "interval": 1, "ticker": ticker},
+                    like_ours
+                    | {"_id": b"\x00", "source": "replay", "open": 1, "high": 1, "low": 1, "close": 1, "volume": 1},
+                ]
+            )
     flags = ("--source", f"replay:{recording.directory}", "--speed", "max")
     last: Snapshot | None = None
     bars = len(recording.live)
@@ -76,12 +75,11 @@ def test_documents_of_others(product: Product, ledger: Ledger) -> None:
             until(product, process, lambda s: settled(s) and total(s, "stock_data") >= bars)
             last = _stopped(product, process)
     assert last is not None
-    assert not any(service.restarts for service in last.services)
+    assert faults_of_our_own(product) == []
     assert all(view.price for view in last.tickers)
     documents = [product.query(name) for name in ("stock_data", "indicators")]
     assert [len(found) - 300 for found in documents] == [5, 5], "those of others are where they were"
     stored, rows = ([d for d in found if str(d["_id"]).count("|2026") == 1] for found in documents)
-    client.close()
     ledger.enter("documents of others in the collections", compare(recording.live, stored, rows), ENGINES)
 
 

@@ -11,7 +11,7 @@ from pipeline.contract.snapshot import Snapshot
 from pipeline.model.topics import INDICATORS, STOCK_DATA, topic_for
 from testkit.engines.kafka import KafkaServer
 from testkit.faults.ledger import Ledger
-from testkit.faults.on_engines import ENGINES, finish, log_of, unused_tickers
+from testkit.faults.on_engines import ENGINES, faults_of_our_own, finish, log_of, unused_tickers
 from testkit.faults.recording import record
 from testkit.faults.replays import replaying, until
 from testkit.faults.watching import settled, total
@@ -45,7 +45,8 @@ def test_topics_deleted_under_way(product: Product, broker: KafkaServer, ledger:
         closes = {bar.ticker: bar.close for bar in recording.live}
         until(product, process, lambda s: closes.items() <= {(view.ticker, view.price) for view in s.tickers})
         entry, last = finish(product, process, recording.live)
-    assert not any(service.restarts or service.skipped for service in last.services)
+    assert faults_of_our_own(product) == []
+    assert not any(service.skipped for service in last.services)
     left = {topic.topic: topic.records for topic in last.topics}
     assert all(0 < left[topic] < bars / 2 for topic in doomed)
     ledger.enter("topics deleted under way", entry, ENGINES)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import pytest
 from websockets.frames import Frame, Opcode
@@ -135,22 +136,21 @@ class TestBatches:
         consumer = consume(
             MessageStream(websocket.url, protocol, clock, name="ticks", limits=limits), Watchlist(tickers)
         )
+        # The first frames may be handed out before the others come; then these are a batch of their own.
         await consumer.until(lambda: protocol.frames == len(tickers))
-        handed_out = len(consumer.messages)
-        while len(consumer.messages) < len(tickers):  # the first frames may have been handed out before the others came
-            await clock.advance(0.25)
-            await asyncio.sleep(0.01)
-        last = len(consumer.batches[-1])
-        assert handed_out + last >= len(tickers)
+        await self._advance_until(clock, lambda: len(consumer.messages) >= len(tickers))
+        before = len(consumer.batches)
         await websocket.send('["T0", 2]')
         await consumer.until(lambda: protocol.frames == len(tickers) + 1)
-        batches = len(consumer.batches)
-        await clock.advance(last / 10 - 0.1)
-        await asyncio.sleep(0.01)
-        assert len(consumer.batches) == batches, f"{last} quotes are those of {last / 10:g} seconds"
-        await clock.advance(0.2)
-        await consumer.until(lambda: len(consumer.batches) == batches + 1)
+        await self._advance_until(clock, lambda: len(consumer.batches) > before)
+        pause = consumer.times[before] - consumer.times[before - 1]
+        assert pause >= len(consumer.batches[before - 1]) / limits.quotes_a_second - 1e-9
         assert [quote.price for quote in consumer.batches[-1]] == [2], "the last one is not lost"
+
+    async def _advance_until(self, clock: FakeClock, condition: Callable[[], object]) -> None:
+        while not condition():
+            await clock.advance(0.05)
+            await asyncio.sleep(0.001)
 
     async def test_a_flood_lets_others_have_their_turn(
         self, websocket: WebSocketServer, clock: FakeClock, consume: Consume

@@ -47,6 +47,9 @@ async def settled(pilot: Pilot[ExitReason]) -> None:
         await pilot.app.workers.wait_for_complete(working)
         await pilot.pause()
     await pilot.pause()
+    while pilot.app._resize_event is not None:  # Textual waits for a while whether another comes
+        await asyncio.sleep(0.001)
+        await pilot.pause()
     while (screen := pilot.app.screen)._layout_required or screen._dirty_widgets or screen._callbacks:
         await pilot.pause()
 
