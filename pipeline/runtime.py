@@ -49,6 +49,7 @@ from pipeline.stages.loader import Loader, Pending
 from pipeline.stages.monitor import Monitor
 from pipeline.stages.ownership import TopicOwnership
 from pipeline.stages.producer import Producer
+from pipeline.stages.quote_pacer import QuotePacer
 from pipeline.stages.sentiment import SentimentProcessor
 from pipeline.stages.sink import Sink
 from pipeline.stages.ticker_views import TickerViews
@@ -147,7 +148,10 @@ class Pipeline:
         )
         self._producers = {
             feed.name: Producer(
-                feed, self._bus, self._ownership.economic if kind_of(feed) == "economic" else self._ownership.tickers
+                feed,
+                self._bus,
+                self._ownership.economic if kind_of(feed) == "economic" else self._ownership.tickers,
+                QuotePacer(self._clock, settings.pipeline.quote_rate),
             )
             for feed in feeds
         }
