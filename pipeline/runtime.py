@@ -118,6 +118,7 @@ class Pipeline:
 
         zone = settings.indicators.zone
         source = self._choice.source
+        self._routing = source if isinstance(source, Routing) else None
         roles = settings.pipeline.roles
         self._supervisor = Supervisor(settings.supervisor, self._clock, secrets=self._secrets)
         # Recorded and simulated data keep no exchange's hours.
@@ -442,8 +443,7 @@ class Pipeline:
 
     def _services(self) -> list[ServiceView]:
         """Those of the supervisor, with what feeds share."""
-        source = self._choice.source
-        shares = source.shares() if isinstance(source, Routing) else {}
+        shares = self._routing.shares() if self._routing is not None else {}
         return [
             replace(view, entries=share.entries, stand_ins=list(share.stand_ins))
             if (share := shares.get(view.name)) is not None
@@ -457,10 +457,9 @@ class Pipeline:
 
     def _published_from(self, ticker: str) -> Sequence[str]:
         """The sources that this pipeline itself publishes a ticker's market data from, that which serves it first."""
-        source = self._choice.source
         if "producer" not in self._settings.pipeline.roles:
             return ()
-        return source.serving(ticker) if isinstance(source, Routing) else (source.name,)
+        return self._routing.serving(ticker) if self._routing is not None else (self._choice.source.name,)
 
     def _source_of(self, ticker: str) -> str | None:
         return self._view.of(ticker).heard_source(self._clock.now())

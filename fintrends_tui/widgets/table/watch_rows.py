@@ -57,6 +57,30 @@ class Flashes:
         return self._seen[ticker][0] if ticker in self._seen else 0
 
 
+class WatchRows:
+    """Rows that are made anew only where they are another: of a thousand tickers few change at a time."""
+
+    def __init__(self) -> None:
+        self._trend = 0
+        self._titles: Sequence[str] = ()
+        self._made: dict[str, tuple[object, Row]] = {}
+        """What each was made from, and the row."""
+
+    def begin(self, trend: int, titles: Sequence[str]) -> None:
+        """Say what all rows have in common from now on."""
+        if (trend, titles) != (self._trend, self._titles):
+            self._trend, self._titles, self._made = trend, titles, {}
+
+    def of(self, ticker: TickerView, now: int, *, stale: bool, flash: int, alerted: bool) -> Row:
+        """See `row`."""
+        basis = ticker, _age(ticker, now, stale=stale), stale, flash, alerted
+        made = self._made.get(ticker.ticker)
+        if made is None or made[0] != basis:
+            fresh = row(ticker, now, self._trend, stale=stale, flash=flash, alerted=alerted, titles=self._titles)
+            made = self._made[ticker.ticker] = basis, fresh
+        return made[1]
+
+
 def named(word: str) -> str | None:
     """The title of the column that is meant, whatever the case and without its full stop."""
     return next((title for title in CATALOGUE if title.lower().rstrip(".") == word.lower().rstrip(".")), None)
