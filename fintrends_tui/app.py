@@ -78,10 +78,11 @@ class FintrendsApp(App[ExitReason]):
         ascii_only: bool = False,
         writable: Callable[[], bool] = lambda: True,
         terminal_size: Callable[[], tuple[int, int]] | None = None,
+        browse: Callable[[str], bool] = lambda _: False,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`keymap` is from `keys.keymap`; `writable` says whether the terminal accepts output without waiting, and
-        `terminal_size` its columns and lines.
+        `terminal_size` its columns and lines; `browse` opens an address in a browser, or returns False without one.
 
         Raises:
             SettingsError: if there is no such theme.
@@ -105,6 +106,7 @@ class FintrendsApp(App[ExitReason]):
         self._pace = FramePacer(self._interval)
         self._writable = writable
         self._terminal_size = terminal_size
+        self._browse = browse
         self._now = now
         self._painted: tuple[View, Screen[Any]] | None = None
         self._type_ahead = TypeAhead(self, super().on_event)
@@ -234,6 +236,14 @@ class FintrendsApp(App[ExitReason]):
             title = command.label or command.name.replace("-", " ").capitalize()
             yield SystemCommand(title, command.help, self._runner(command.action, screen))
         yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys"))
+
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Open it in the browser; where there is none, as over ssh, show it and copy it."""
+        if self.is_web:
+            super().open_url(url, new_tab=new_tab)
+        elif not self._browse(url):
+            self.copy_to_clipboard(url)
+            self.notify(f"No browser here. Copied, if the terminal allows it: {url}", markup=False)
 
     def action_help(self) -> None:
         from fintrends_tui.screens.dialogs.help import HelpScreen
