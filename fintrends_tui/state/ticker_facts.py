@@ -75,6 +75,8 @@ def _day(ticker: TickerView, detail: TickerDetail | None) -> Iterator[tuple[str,
             yield "", f"open{FAST}{fmt.price(day.open, ticker=ticker.ticker)}"
     if detail is not None and detail.previous_close is not None:
         yield "", f"previous close {fmt.price(detail.previous_close, ticker=ticker.ticker)}"
+    if day is None and ticker.price is not None:
+        yield "dim", "the day's range is not known: no bar reaches back to its opening"
 
 
 def _year(ticker: TickerView, detail: TickerDetail | None) -> Iterator[tuple[str, str]]:

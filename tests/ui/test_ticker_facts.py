@@ -131,7 +131,7 @@ def test_the_price_of_after_the_close_the_dividend_and_the_split_are_told() -> N
     ]
 
 
-def test_the_day_and_the_year_are_told_or_why_the_year_is_not() -> None:
+def test_the_day_and_the_year_are_told_or_why_they_are_not() -> None:
     ticker = samples.ticker(
         "VOD.L", price=115.0, change=1.0, change_percent=0.877, currency="GBp", source="yahoo", market_cap=2.8e12,
         day=DayView(open=114.0, high=116.0, low=112.0), year=RangeView(high=125.0, low=75.0),
@@ -152,6 +152,7 @@ def test_the_day_and_the_year_are_told_or_why_the_year_is_not() -> None:
     unknown = samples.ticker("VOD.L", day=None, year=None)
     told = facts(unknown, TickerDetail(ticker="VOD.L", year_note="no daily bars are stored"), NOW)
     assert ("dim", "52 weeks not known: no daily bars are stored") in told
+    assert ("dim", "the day's range is not known: no bar reaches back to its opening") in told
 
 
 @pytest.mark.parametrize(
