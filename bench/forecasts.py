@@ -98,7 +98,7 @@ def _scored(place: int, interval: Interval, bars: Sequence[Bar], rows: Sequence[
                 rolling.learn(math.log(bar.close / made.close))
                 if due is not None and band is not None:
                     scored.append(_score(due, bar.close, half, band))
-        before.append((ewma.half_width(horizon), rolling.band()))
+        before.append((math.sqrt(horizon) * ewma.half_width(), rolling.band()))
     return scored
 
 
