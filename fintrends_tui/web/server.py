@@ -14,7 +14,7 @@ from fintrends_tui.web.terminal import TerminalSize
 from pipeline.aio import first_of
 
 VIEWERS: Final = 16
-"""How many can look at the same time: each is a process of some 80 MB."""
+"""How many can look at the same time: each is a process of some 50 MB."""
 _COOKIE_SECONDS: Final = 30 * 86_400
 _MAX_MESSAGE: Final = 256 * 1024
 _ALIVE_SECONDS: Final = 20.0

@@ -85,9 +85,8 @@ async def serve(options: WebOptions, link: PipelineLink, token: str, tickers: Se
         try:
             await web.TCPSite(runner, options.host, options.port).start()
         except OSError as error:
-            streams.complain(
-                f"cannot listen on {options.host}, port {options.port}: {error.strerror}; choose another with --port"
-            )
+            why = os.strerror(error.errno) if error.errno else str(error)
+            streams.complain(f"cannot listen on {options.host}, port {options.port}: {why}; choose another with --port")
             return 1
         pipeline = _Attended(link, tickers)
         print(f"{_address(runner, options)}/?token={token}", flush=True)
@@ -99,11 +98,12 @@ async def serve(options: WebOptions, link: PipelineLink, token: str, tickers: Se
 
 
 async def _leave(link: PipelineLink) -> None:
-    if link.started_here:
-        try:
-            await link.stop_pipeline()
-        except LinkError as error:
-            streams.complain(str(error))
+    """Stop the pipeline if its process is ours, also one that is still starting. The link is connected no more, so that
+    it can stop no other."""
+    try:
+        await link.stop_pipeline()
+    except LinkError as error:
+        streams.complain(str(error))
     await link.close()
 
 

@@ -20,6 +20,7 @@ from aiohttp import ClientSession, CookieJar
 from websockets.asyncio.client import connect
 from yarl import URL
 
+from testkit.engines.process import free_port
 from testkit.product import COMMAND, environment
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -28,10 +29,10 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 class Served:
     """A server on a free port, its address, and the processes below it."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    def __init__(self, directory: Path, *arguments: str, port: int = 0) -> None:
         self._directory = directory / "data"
         self.process = subprocess.Popen(
-            [COMMAND, "web", *arguments, "--port", "0", "--data-dir", self._directory],
+            [COMMAND, "web", *arguments, "--port", str(port), "--data-dir", self._directory],
             cwd=directory,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -55,13 +56,13 @@ class Served:
 
 
 @contextmanager
-def served(directory: Path, *arguments: str) -> Iterator[Served]:
-    server = Served(directory, *arguments)
+def served(directory: Path, *arguments: str, port: int = 0) -> Iterator[Served]:
+    server = Served(directory, *arguments, port=port)
     try:
         yield server
     finally:
-        server.process.kill()
-        server.process.communicate()
+        server.process.terminate()
+        server.process.communicate(timeout=60)
 
 
 async def test_two_look_one_pipeline_runs_and_sigterm_leaves_nothing(tmp_path: Path) -> None:
@@ -160,20 +161,25 @@ def chromium(profile: Path) -> Iterator[str]:
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 async def test_in_a_real_browser_it_comes_back_by_itself(tmp_path: Path) -> None:
     drawn = "document.body.classList.contains('-first-byte') && document.getElementById('notice').hidden"
-    with chromium(tmp_path / "profile") as target, served(tmp_path, "AAPL") as server:
+    port = free_port()
+    with chromium(tmp_path / "profile") as target:
         async with connect(target, max_size=None) as socket:
             tab = Tab(socket)
             for domain in ("Page", "Network", "Runtime"):
                 await tab.call(f"{domain}.enable")
-            await tab.call("Page.navigate", url=str(server.url))
-            await tab.wait_for(drawn)
-            await tab.wait_for("location.search === ''")
-            await tab.wait_for("document.fonts.check(\"16px 'Roboto Mono'\")")
-            assert {URL(url).host for url in tab.urls if not url.startswith("data:")} == {"127.0.0.1"}
-            [viewer] = server.children() - {server.pipeline()}
-            os.kill(viewer, signal.SIGKILL)
-            await tab.wait_for("document.getElementById('notice').textContent.includes('failed')")
-            await tab.call("Runtime.evaluate", expression="document.querySelector('#notice button').click()")
-            await tab.wait_for(drawn)
-            server.process.terminate()
-            await tab.wait_for("document.getElementById('notice').textContent.includes('trying again')")
+            with served(tmp_path, "AAPL", port=port) as server:
+                await tab.call("Page.navigate", url=str(server.url))
+                await tab.wait_for(drawn)
+                await tab.wait_for("location.search === ''")
+                await tab.wait_for("document.fonts.check(\"16px 'Roboto Mono'\")")
+                assert {URL(url).host for url in tab.urls if not url.startswith("data:")} == {"127.0.0.1"}
+                [viewer] = server.children() - {server.pipeline()}
+                os.kill(viewer, signal.SIGKILL)
+                await tab.wait_for("document.getElementById('notice').textContent.includes('failed')")
+                await tab.call("Runtime.evaluate", expression="document.querySelector('#notice button').click()")
+                await tab.wait_for(drawn)
+                server.process.terminate()
+                await tab.wait_for("document.getElementById('notice').textContent.includes('trying again')")
+                assert await asyncio.to_thread(server.process.wait, 60) == 0
+            with served(tmp_path, port=port):
+                await tab.wait_for(drawn)
