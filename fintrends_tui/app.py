@@ -18,6 +18,7 @@ from fintrends_tui.charting.candles import ASCII, BLOCKS, SHADES, Glyphs
 from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import EVERYWHERE, KeyCommand, bindings
 from fintrends_tui.link.port import Link, LinkError, LinkStatus
+from fintrends_tui.state.access import OWNER, Access
 from fintrends_tui.state.alerts import NewAlerts
 from fintrends_tui.state.arrangement import Groups
 from fintrends_tui.state.log_feed import LogFeed
@@ -76,6 +77,7 @@ class FintrendsApp(App[ExitReason]):
         keymap: Mapping[str, str] | None = None,
         memory: ScreenMemory | None = None,
         ascii_only: bool = False,
+        access: Access = OWNER,
         writable: Callable[[], bool] = lambda: True,
         terminal_size: Callable[[], tuple[int, int]] | None = None,
         browse: Callable[[str], bool] = lambda _: False,
@@ -91,6 +93,7 @@ class FintrendsApp(App[ExitReason]):
         self.settings = settings or ScreenSettings()
         self.memory = memory or ScreenMemory()
         self.link = link
+        self.access = access
         self.log_feed = LogFeed(link.ask)
         self.selected: str | None = None
         self.chart_look = Look(style="candles", volume=True, extended=self.settings.extended_hours)
@@ -125,8 +128,8 @@ class FintrendsApp(App[ExitReason]):
     @property
     def current_view(self) -> View:
         """What there is to show now."""
-        is_slow = self._pace.is_slow
-        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow)
+        is_slow, badge = self._pace.is_slow, self.access.badge
+        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow, badge)
 
     @property
     def failure(self) -> str:
@@ -175,7 +178,7 @@ class FintrendsApp(App[ExitReason]):
         self.run_worker(self.link.run(self._on_status, self._on_snapshot), group="link", name="link")
         self.set_interval(self._interval, self._tick)
         driver = self._driver
-        if driver is not None and driver.can_suspend and not self.is_headless:
+        if driver is not None and driver.can_suspend and not self.is_headless and not self.access.elsewhere:
             loop = asyncio.get_running_loop()
             self._suspension = Suspension(driver, lambda: loop.call_soon_threadsafe(self.call_later, self._resumed))
             self._suspension.install()
@@ -233,9 +236,25 @@ class FintrendsApp(App[ExitReason]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         own = screen.KEYS if isinstance(screen, Commanded) else ()
         for command in (*own, *EVERYWHERE):
+            if command.action_name in self.access.without:
+                continue
             title = command.label or command.name.replace("-", " ").capitalize()
             yield SystemCommand(title, command.help, self._runner(command.action, screen))
-        yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys"))
+        yield from (c for c in super().get_system_commands(screen) if self._offers(c.title))
+
+    def _offers(self, title: str) -> bool:
+        """Whether the palette has Textual's own command."""
+        return title not in ("Quit", "Keys") and title.lower() not in self.access.without
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action not in self.access.without and super().check_action(action, parameters)
+
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Open it in the browser, or where that is another machine's, show it, to be opened there."""
+        if self.access.elsewhere:
+            self.notify(url, title="Link", markup=False, timeout=_TOAST_SECONDS)
+        else:
+            super().open_url(url, new_tab=new_tab)
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
         """Open it in the browser; where there is none, as over ssh, show it and copy it."""
@@ -314,7 +333,7 @@ class FintrendsApp(App[ExitReason]):
                 self.command(Add(missing))
         elif not self._asked_for_tickers:
             self._asked_for_tickers = True
-            if not view.snapshot.tickers:
+            if not view.snapshot.tickers and "add" not in self.access.without:
                 self._greet()
         if view.selected != self._focused_ticker:
             self._focused_ticker = view.selected
