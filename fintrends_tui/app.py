@@ -147,6 +147,11 @@ class FintrendsApp(App[ExitReason]):
         return self.settings.groups | self.memory.now.groups
 
     @property
+    def notes(self) -> Mapping[str, str]:
+        """The user's own words on tickers; whoever only looks in does not see them."""
+        return {} if self.access.reads_only else self.memory.now.notes
+
+    @property
     def glyphs(self) -> Glyphs:
         """What the bodies of candles are filled with."""
         return ASCII if self._ascii_only else SHADES if self.no_color else BLOCKS
@@ -250,19 +255,12 @@ class FintrendsApp(App[ExitReason]):
         return action not in self.access.without and super().check_action(action, parameters)
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
-        """Open it in the browser, or where that is another machine's, show it, to be opened there."""
-        if self.access.elsewhere:
-            self.notify(url, title="Link", markup=False, timeout=_TOAST_SECONDS)
-        else:
-            super().open_url(url, new_tab=new_tab)
-
-    def open_url(self, url: str, *, new_tab: bool = True) -> None:
-        """Open it in the browser; where there is none, as over ssh, show it and copy it."""
-        if self.is_web:
-            super().open_url(url, new_tab=new_tab)
-        elif not self._browse(url):
+        """Open it in the browser; where that is another machine's, as over ssh, show it and copy it."""
+        del new_tab
+        if self.access.elsewhere or not self._browse(url):
             self.copy_to_clipboard(url)
-            self.notify(f"No browser here. Copied, if the terminal allows it: {url}", markup=False)
+            told = f"{url}\nNo browser here. Copied, if the terminal allows it."
+            self.notify(told, title="Link", markup=False, timeout=_TOAST_SECONDS)
 
     def action_help(self) -> None:
         from fintrends_tui.screens.dialogs.help import HelpScreen

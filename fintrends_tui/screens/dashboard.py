@@ -122,7 +122,7 @@ class Dashboard(BaseScreen[None]):
         self.query_one(MarketStrip).update_view(view)
         watchlist = self.query_one(WatchlistTable)
         watchlist.groups = self.fintrends.groups
-        watchlist.notes = self.fintrends.memory.now.notes
+        watchlist.notes = self.fintrends.notes
         self.query_one(GroupStrip).show((ALL, *watchlist.groups), watchlist.group)
         compact = self._is_grid and self._market_first
         for panel in self.query(".panel").results(Widget):

@@ -59,7 +59,7 @@ class DetailScreen(BaseScreen[None]):
 
     def update_view(self, view: View) -> None:
         self.query_one(Header).update_view(view)
-        self.query_one(TickerSummary).update_view(view, self.fintrends.memory.now.notes.get(view.selected or "", ""))
+        self.query_one(TickerSummary).update_view(view, self.fintrends.notes.get(view.selected or "", ""))
         self.query_one(Chart).update_view(view)
         self.query_one(ForecastWords).update_view(view)
         self.query_one(IndicatorTable).update_view(view)
