@@ -11,6 +11,8 @@ import pytest
 from pipeline.analytics.market_view import LiveView, next_close
 from pipeline.contract.snapshot import DayView, ForecastView, HorizonView, NextCloseView, RangeView, TickerView
 from pipeline.model.messages import AnyMessage, Bar, Quote
+from pipeline.sources.yahoo.chart import read_chart
+from testkit.data import RECORDED, require
 
 ZONE = ZoneInfo("America/New_York")
 TODAY = date(2026, 11, 20)
@@ -143,3 +145,21 @@ def test_the_next_close_is_the_80_percent_band_of_the_next_bar(
 ) -> None:
     horizon = HorizonView(**({"bars": 1} | view))
     assert next_close(ForecastView(interval="daily", ts=0.0, close=100.0, horizons=[horizon])) == said
+
+
+@pytest.mark.parametrize(
+    ("file", "ticker", "day", "year"),
+    [
+        ("AAPL-daily-6mo-2025", "AAPL", (269.275, 271.41, 267.11), (271.41, 169.21)),
+        ("GS2C.DE-daily-EUR-2025", "GS2C.DE", (20.13, 20.15, 19.786), (32.895, 18.6)),
+    ],
+)
+def test_a_recorded_reply_of_yahoo_s_tells_both(
+    file: str, ticker: str, day: tuple[float, float, float], year: tuple[float, float]
+) -> None:
+    body = require(RECORDED / "providers" / "yahoo_chart" / f"{file}.json").read_bytes()
+    reply = read_chart(body, ticker, "daily", datetime(2025, 10, 30, 21, tzinfo=UTC))
+    assert reply.quote is not None
+    view = view_of(*reply.bars, reply.quote, ticker=ticker)
+    assert view.day == DayView(open=day[0], high=day[1], low=day[2])
+    assert view.year == RangeView(high=year[0], low=year[1])
