@@ -47,5 +47,5 @@ class Access:
 
 OWNER: Final = Access()
 DEMO: Final = Access(without=frozenset({"detach"}))
-READER: Final = Access(_ELSEWHERE | CHANGING, " READ-ONLY ", elsewhere=True)
+READER: Final = Access(_ELSEWHERE | CHANGING | {"note"}, " READ-ONLY ", elsewhere=True)
 WRITER: Final = Access(_ELSEWHERE, elsewhere=True)
