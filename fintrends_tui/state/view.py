@@ -11,7 +11,7 @@ from pipeline.contract.updates import differ
 class View:
     """The input of every panel. `now` is in whole seconds since the epoch, so that ages change once a second at most;
     `requested` are the tickers to show before the first snapshot comes; `is_slow` says that the terminal
-    does not keep up."""
+    does not keep up; `badge` is what may be done from this screen, where that is not all."""
 
     status: LinkStatus
     snapshot: Snapshot | None = None
@@ -19,6 +19,7 @@ class View:
     now: int = 0
     requested: tuple[str, ...] = ()
     is_slow: bool = False
+    badge: str = ""
 
     @property
     def detail(self) -> TickerDetail | None:

@@ -1,6 +1,6 @@
 """The watchlist: one line a ticker."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Final
 
@@ -17,7 +17,9 @@ from fintrends_tui.state.replay import aged
 from fintrends_tui.state.view import View
 from fintrends_tui.widgets.table.cells import Cell, Column, text
 from fintrends_tui.widgets.table.cursor_table import CursorTable
-from fintrends_tui.widgets.table.watch_rows import Flashes, WatchRows, chosen_columns
+from fintrends_tui.widgets.table.watch_cells import WatchLine
+from fintrends_tui.widgets.table.watch_columns import chosen_columns
+from fintrends_tui.widgets.table.watch_rows import Flashes, WatchRows
 from pipeline.contract.snapshot import TickerView
 
 _RESORT: Final = 2
@@ -27,7 +29,8 @@ _RESORT: Final = 2
 class WatchlistTable(CursorTable):
     """What every ticker of the group does now, in the order that was asked for.
 
-    `arrangement` is how it is shown; `groups` are set from outside; `shown` are the tickers there are.
+    `arrangement` is how it is shown; `groups` and `notes`, by ticker, are set from outside; `shown` are the tickers
+    there are.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(WATCHLIST)]
@@ -42,6 +45,7 @@ class WatchlistTable(CursorTable):
         super().__init__(chosen_columns(columns), id="watchlist", classes="panel")
         self.arrangement = arrangement
         self.groups: Groups = {}
+        self.notes: Mapping[str, str] = {}
         self.shown: list[TickerView] = []
         self._flashes = Flashes() if flash else None
         self._stale_after = stale_after
@@ -70,19 +74,21 @@ class WatchlistTable(CursorTable):
         if self._flashes is not None:
             self._flashes.see(tickers, view.now)
         self._show_titles(tickers)
-        self._rows_of.begin(self.width_of("Trend"), [column.title for column in self._columns])
-        clock, stale = view.clock, view.stale
+        clock, trend, stale = view.clock, self.width_of("Trend"), view.stale
+        lines = (
+            WatchLine(
+                ticker,
+                clock,
+                trend,
+                stale=stale or self._is_stale(ticker, clock),
+                flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
+                alerted=ticker.ticker in alerted,
+                noted=ticker.ticker in self.notes,
+            )
+            for ticker in self.shown
+        )
         self.show(
-            [
-                self._rows_of.of(
-                    ticker,
-                    clock,
-                    stale=stale or self._is_stale(ticker, clock),
-                    alerted=ticker.ticker in alerted,
-                    flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
-                )
-                for ticker in self.shown
-            ],
+            self._rows_of.of(lines, [column.title for column in self._columns]),
             view.waiting(self._why_empty(tickers)),
         )
         if any(ticker.ticker == self._awaited for ticker in tickers):
@@ -93,7 +99,8 @@ class WatchlistTable(CursorTable):
         snapshot = view.snapshot
         told = None if snapshot is None else (snapshot.tickers, snapshot.rules, snapshot.pipeline.paused)
         around = view.requested, view.status, view.now, view.clock, view.replay is None, self._awaited
-        return told, around, self.arrangement, self.groups, self._columns, self.size, self.width_of("Trend")
+        shape = self._columns, self.size, self.width_of("Trend")
+        return told, around, self.arrangement, self.groups, self.notes, shape
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
@@ -103,6 +110,12 @@ class WatchlistTable(CursorTable):
     def await_ticker(self, ticker: str) -> None:
         """Select the ticker once it is watched."""
         self._awaited = ticker
+
+    def step(self, by: int) -> None:
+        """Select the ticker so many lines on; after the last comes the first."""
+        names = [row.key for row in self.rows]
+        if self.selected in names:
+            self.move_to((names.index(self.selected) + by) % len(names))
 
     def _select_awaited(self) -> None:
         names = [row.key for row in self.rows]

@@ -1,19 +1,23 @@
 """The latest of everything, by ticker: what snapshots show. Pure; fed by the view stage."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from pipeline.analytics.extended_hours import RegularHours
 from pipeline.analytics.indicators import session_of
 from pipeline.analytics.sentiment import Opinion, rolling_score
-from pipeline.analytics.source_state import Figures, OfSeries, SourceState
+from pipeline.analytics.source_state import LATELY, Figures, OfSeries, SourceState
 from pipeline.contract.snapshot import (
+    DayView,
     DividendView,
     ExtendedView,
+    ForecastView,
     HeadlineView,
     IndicatorsView,
+    NextCloseView,
+    RangeView,
     SplitView,
     TickerDetail,
     TickerView,
@@ -165,7 +169,19 @@ class TickerState:
             note="; ".join(filter(None, (note, figures.split))),
             currency=figures.currency,
             extended=_extended(figures),
+            day=_day(figures),
+            year=None if isinstance(figures.year, str) else RangeView(high=figures.year.high, low=figures.year.low),
+            market_cap=figures.market_cap,
+            next_close=self._next_close(source, figures),
         )
+
+    def _next_close(self, source: str, figures: Figures) -> NextCloseView | None:
+        """Of the longest interval of which something is said that is of lately."""
+        for view in reversed(self._sources[source].forecast_views if source else ()):
+            day = session_of(datetime.fromtimestamp(view.ts, UTC), self._zone)
+            if figures.day is not None and 0 <= figures.day - day <= LATELY and (band := next_close(view)) is not None:
+                return band
+        return None
 
     def values(self, now: datetime) -> dict[str, float | None]:
         """The ticker's metrics, by the names of `pipeline.model.alert_rules`: what is so now.
@@ -196,10 +212,12 @@ class TickerState:
             source=source,
             interval=figures.row.interval if figures.row else None,
             zone=self._zone.key,
+            previous_close=figures.previous,
+            year_note=figures.year if isinstance(figures.year, str) else "",
             split=_split(state),
             dividend=_dividend(state),
             indicators=[_indicators(row) for row in state.rows] if state else [],
-            forecasts=state.forecasts.views() if state else [],
+            forecasts=state.forecast_views if state else [],
             headlines=[
                 HeadlineView(
                     ts=item.ts.timestamp(),
@@ -210,6 +228,7 @@ class TickerState:
                     label=item.label,
                     words=item.words,
                     tag=item.tag,
+                    url=item.url,
                 )
                 for item in items[:_HEADLINES]
             ],
@@ -296,6 +315,20 @@ class LiveView:
             self._tickers.pop(ticker, None)
 
 
+def next_close(view: ForecastView) -> NextCloseView | None:
+    """The 80 % band of the bar after the last, around whose close it lies; None while there is none."""
+    band = next((horizon.bands.get("80") for horizon in view.horizons if horizon.bars == 1), None)
+    if band is None or view.close <= 0:
+        return None
+    low, high = band
+    return NextCloseView(interval=view.interval, percent=100 * max(high - view.close, view.close - low) / view.close)
+
+
+def _day(figures: Figures) -> DayView | None:
+    day = figures.regular
+    return None if day is None else DayView(open=day.open, high=day.extremes.high, low=day.extremes.low)
+
+
 def _extended(figures: Figures) -> ExtendedView | None:
     """Its change is from the price of regular trading."""
     extended, close = figures.extended, figures.price
@@ -330,11 +363,7 @@ def _forecast_values(state: SourceState, row: IndicatorRow | None) -> dict[str, 
     """Of the interval of the row, which is of the price's day."""
     if row is None:
         return {}
-    said = state.forecasts.of_next(row.interval)
-    return {
-        "forecast_up": None if said is None else said.up,
-        "outside_band": state.forecasts.outside(row.interval),
-    }
+    return {"forecast_up": state.forecasts.up(row.interval), "outside_band": state.forecasts.outside(row.interval)}
 
 
 def _indicators(row: IndicatorRow) -> IndicatorsView:

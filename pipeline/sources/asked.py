@@ -3,7 +3,7 @@
 from typing import Final
 
 from pipeline.config.settings import Loaded, Settings
-from pipeline.config.sources import AUTO
+from pipeline.config.sources import AUTO, SIMULATED_SOURCES
 
 NONE: Final = "none"
 """The source of a run that only works on what others publish."""
@@ -27,4 +27,4 @@ def is_simulated(loaded: Loaded) -> bool:
         from pipeline.sources.choice import choose_source  # with all that sources need
 
         return choose_source(loaded).source.simulated
-    return name == "simulator"
+    return name in SIMULATED_SOURCES

@@ -49,6 +49,9 @@ def choose_source(loaded: Loaded, clock: Clock | None = None) -> SourceChoice:
         return _replay(Path(name.removeprefix(REPLAY)).expanduser(), settings)
     if name == "simulator":
         return SourceChoice(registry.make(name, context), f"simulated data, as asked, {_pace(settings)}")
+    if name == "demo":
+        note = f"a recorded hour of companies that do not exist, {_pace(settings)}"
+        return SourceChoice(registry.make(name, context), note)
     if name == NONE:
         note = "what others publish of real data (of simulated data with --source simulator)"
         return SourceChoice(CombinedSource([], context.close), note)
