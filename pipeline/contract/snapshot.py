@@ -116,6 +116,14 @@ class ExtendedView(Struct, kw_only=True, frozen=True):
     as_of: Time
 
 
+class SplitView(Struct, kw_only=True, frozen=True):
+    """`denominator` shares have become `numerator` shares; `ts` is the day's beginning."""
+
+    ts: Time
+    numerator: float
+    denominator: float
+
+
 class TickerView(Struct, kw_only=True, frozen=True):
     """One row of the watchlist; None is "not known yet". `change` is against the previous close.
 
@@ -128,7 +136,8 @@ class TickerView(Struct, kw_only=True, frozen=True):
     `change` are of regular trading, `extended` is later than that. `state` says what the price is worth: ``live``;
     ``delayed``, of minutes ago although the source answers; ``stale``, for nothing was heard for long; ``closed``, as
     its exchange is; ``away``, for the reason in `trouble`; empty before anything was heard. `trouble` may stand beside
-    data that another source gives meanwhile. `trading` is None where the hours are not known.
+    data that another source gives meanwhile. `trading` is None where the hours are not known. `splits` are those that any
+    source has told of, oldest first.
     """
 
     ticker: str
@@ -150,6 +159,7 @@ class TickerView(Struct, kw_only=True, frozen=True):
     state: FeedState = ""
     trading: TradingView | None = None
     trouble: TroubleView | None = None
+    splits: list[SplitView] = []
 
 
 class ServiceView(Struct, kw_only=True, frozen=True):
@@ -366,14 +376,6 @@ class HeadlineView(Struct, kw_only=True, frozen=True):
     label: Literal["positive", "neutral", "negative"]
     words: list[tuple[str, float]] = []
     tag: Literal["bullish", "bearish"] | None = None
-
-
-class SplitView(Struct, kw_only=True, frozen=True):
-    """`denominator` shares have become `numerator` shares; `ts` is the day's beginning."""
-
-    ts: Time
-    numerator: float
-    denominator: float
 
 
 class DividendView(Struct, kw_only=True, frozen=True):
