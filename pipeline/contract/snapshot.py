@@ -136,8 +136,8 @@ class TickerView(Struct, kw_only=True, frozen=True):
     `change` are of regular trading, `extended` is later than that. `state` says what the price is worth: ``live``;
     ``delayed``, of minutes ago although the source answers; ``stale``, for nothing was heard for long; ``closed``, as
     its exchange is; ``away``, for the reason in `trouble`; empty before anything was heard. `trouble` may stand beside
-    data that another source gives meanwhile. `trading` is None where the hours are not known. `splits` are those that any
-    source has told of, oldest first.
+    data that another source gives meanwhile. `trading` is None where the hours are not known. `splits` are those that
+    any source has told of, oldest first.
     """
 
     ticker: str

@@ -29,8 +29,8 @@ TICKER_METRICS: Final = (
     *_FORECASTS,
     *POSITION_METRICS,
 )
-"""As in the watchlist, the indicators and forecasts of the finest interval that has a row of the price's day, and what is
-held of it (`pipeline.model.positions`)."""
+"""As in the watchlist, the indicators and forecasts of the finest interval that has a row of the price's day, and what
+is held of it (`pipeline.model.positions`)."""
 
 _IN_CURRENCY: Final = frozenset(
     name

@@ -63,8 +63,8 @@ _UNWATCHED: Final = Market(None, lack="it is not watched")
 
 
 class Position(NamedTuple):
-    """All lots of one ticker. `quantity` is in today's shares, `average` the cost of one in the unit of its price, None
-    where it was paid in another currency.
+    """All lots of one ticker. `quantity` is in today's shares; `unit` is what its price is in (``GBp``), "" where that
+    is not known, and `average` the cost of one in it, None where another currency was paid.
 
     Amounts are in the currency of the account. `cost` is that of what is held, its sign that of the quantity; `gain` is
     value less cost, `realised` what closed lots brought; `day_gain` is that since the previous close, of today's lots
@@ -76,6 +76,7 @@ class Position(NamedTuple):
 
     ticker: str
     quantity: float
+    unit: str = ""
     average: float | None = None
     value: float | None = None
     cost: float | None = None
@@ -219,10 +220,12 @@ def _position(ticker: str, lots: Sequence[Lot], markets: Mapping[str, Market], c
     unit = _unit(ticker, lots, market)
     held = _held(tuple(lots), unit, market.splits, market.day)
     quantity = float(held.quantity)
-    known = Position(ticker, quantity, average=_average(held, unit), splits=held.splits, simulated=market.simulated)
+    known = Position(ticker, quantity, unit, _average(held, unit), splits=held.splits, simulated=market.simulated)
     minor, major = minor_unit(unit), _major(unit)
     used = [major, *(other for amounts in (held.cost, held.realised, held.paid) for other in amounts if amounts[other])]
     rate_of = {other: rates.rate(other, currency, _prices(markets)) for other in used}
+    if market.price is None and quantity:
+        return known._replace(lack=market.lack or "no price yet")
     if "" in rate_of:
         return known._replace(lack="the currency of its price is not known; name it in the lot")
     if missing := [other for other, found in rate_of.items() if found is None]:
@@ -232,8 +235,6 @@ def _position(ticker: str, lots: Sequence[Lot], markets: Mapping[str, Market], c
         return sum(float(amount) * (rate_of.get(other) or 0.0) for other, amount in amounts.items())
 
     cost, realised, paid = converted(held.cost), converted(held.realised), converted(held.paid)
-    if market.price is None and quantity:
-        return known._replace(cost=cost, realised=realised, lack=market.lack or "no price yet")
     one = (rate_of[major] or 0.0) / (minor.factor if minor else 1)
     value = quantity * (market.price or 0.0) * one
     before = _before(held, market)

@@ -51,10 +51,12 @@ class WrittenLot(NamedTuple):
 
 
 class PositionBook(NamedTuple):
-    """What the file says, and in `problems` what is wrong with it, each a sentence that names the file."""
+    """What the file says; in `problems` what is wrong with it, each a sentence that names the file; and `advice` on
+    who can read it, empty where there is none."""
 
     lots: tuple[WrittenLot, ...] = ()
     problems: tuple[str, ...] = ()
+    advice: str = ""
 
 
 class _Part(NamedTuple):
@@ -136,8 +138,8 @@ class PositionsFile:
         lines = text.splitlines(keepends=True)
         parts = list(_parts(lines))
         before = parts[0].start if parts else len(lines)
-        for number, line in enumerate(lines[:before], 1):
-            if not _NOTHING.fullmatch(line.strip("\r\n\ufeff")):
+        for number, text in enumerate(lines[:before], 1):
+            if not _NOTHING.fullmatch(text.strip("\r\n\ufeff")):
                 problems.append(f"{self.path}, line {number}: it belongs to no lot; each begins with [[lot]]")
                 break
         for part in parts:
@@ -149,9 +151,9 @@ class PositionsFile:
             except _SyntaxError as error:
                 line = part.start + error.line
                 problems.append(f"{self.path}, line {line}: {clean(str(error), 300)}; this lot is left out")
-        if lots and mode & (stat.S_IRGRP | stat.S_IROTH):
-            problems.append(f"others can read {self.path}; run chmod 600 {shlex.quote(str(self.path))}")
-        return PositionBook(tuple(lots), tuple(problems))
+        is_open = bool(lots) and mode & (stat.S_IRGRP | stat.S_IROTH)
+        advice = f"others can read {self.path}; run chmod 600 {shlex.quote(str(self.path))}" if is_open else ""
+        return PositionBook(tuple(lots), tuple(problems), advice)
 
     def _content(self) -> tuple[str, int]:
         try:

@@ -21,7 +21,7 @@ TODAY = date(2026, 11, 20)
         ("aapl 10 @ 150.25 2024-03-01", Lot("AAPL", Decimal(10), Decimal("150.25"), date(2024, 3, 1))),
         ("AAPL -5 @150 fees 1.50", Lot("AAPL", Decimal(-5), Decimal(150), TODAY, Decimal("1.50"))),
         ("BTC-USD 0.00012345 9e4", Lot("BTC-USD", Decimal("0.00012345"), Decimal("9e4"), TODAY)),
-        ("VOD.L 100 90 GBp fee 5 2024-03-01", Lot("VOD.L", Decimal(100), Decimal(90), date(2024, 3, 1), Decimal(5), "GBp")),
+        ("VOD.L 9 90 GBp fee 5 2024-03-01", Lot("VOD.L", Decimal(9), Decimal(90), date(2024, 3, 1), Decimal(5), "GBp")),
         ("SAP.DE 1 200 usd", Lot("SAP.DE", Decimal(1), Decimal(200), TODAY, currency="USD")),
     ],
 )  # fmt: skip
