@@ -22,6 +22,7 @@ from fintrends_tui.state.alerts import NewAlerts
 from fintrends_tui.state.arrangement import Groups
 from fintrends_tui.state.log_feed import LogFeed
 from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.state.positions import PositionKeeper
 from fintrends_tui.state.view import View
 from fintrends_tui.terminal.charset import AsciiFilter, ColourlessFilter
 from fintrends_tui.terminal.pace import FramePacer
@@ -32,6 +33,7 @@ from pipeline.contract.alerts import sentence_of
 from pipeline.contract.protocol import Add, Command, Done, Focus, TickersChanged
 from pipeline.contract.snapshot import Snapshot
 from pipeline.model.text import drawn
+from pipeline.storage.positions_file import PositionBook
 
 ExitReason = Literal["quit", "detach"]
 
@@ -75,6 +77,7 @@ class FintrendsApp(App[ExitReason]):
         settings: ScreenSettings | None = None,
         keymap: Mapping[str, str] | None = None,
         memory: ScreenMemory | None = None,
+        positions: PositionKeeper | None = None,
         ascii_only: bool = False,
         writable: Callable[[], bool] = lambda: True,
         terminal_size: Callable[[], tuple[int, int]] | None = None,
@@ -89,6 +92,7 @@ class FintrendsApp(App[ExitReason]):
         super().__init__()
         self.settings = settings or ScreenSettings()
         self.memory = memory or ScreenMemory()
+        self.positions = positions or PositionKeeper()
         self.link = link
         self.log_feed = LogFeed(link.ask)
         self.selected: str | None = None
@@ -97,6 +101,7 @@ class FintrendsApp(App[ExitReason]):
         self._status = LinkStatus("connecting", "connecting to the pipeline…")
         self._snapshot: Snapshot | None = None
         self._new_alerts = NewAlerts()
+        self._told_book: PositionBook | None = None
         self._requested = tuple(tickers)
         self._to_add = list(tickers)
         self._asked_for_tickers = bool(tickers)
@@ -124,7 +129,8 @@ class FintrendsApp(App[ExitReason]):
     def current_view(self) -> View:
         """What there is to show now."""
         is_slow = self._pace.is_slow
-        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow)
+        holdings = self.positions.now(self._snapshot, hidden=self.memory.now.hide_amounts)
+        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow, holdings)
 
     @property
     def failure(self) -> str:
@@ -240,6 +246,11 @@ class FintrendsApp(App[ExitReason]):
 
         self.push_screen(HelpScreen(self.screen.KEYS if isinstance(self.screen, Commanded) else ()))
 
+    def action_hide_amounts(self) -> None:
+        """Hide what the user holds from those who look on, or show it again."""
+        self.remember(hide_amounts=not self.memory.now.hide_amounts)
+        self.repaint()
+
     def action_detach(self) -> None:
         self.exit("detach")
 
@@ -306,6 +317,13 @@ class FintrendsApp(App[ExitReason]):
             self._asked_for_tickers = True
             if not view.snapshot.tickers:
                 self._greet()
+        if view.holdings.book is not self._told_book:
+            self._told_book = view.holdings.book
+            for problem in view.holdings.book.problems[:_TOASTS]:
+                self.notify(drawn(problem), title="Positions", severity="warning", markup=False, timeout=_TOAST_SECONDS)
+        # A recording has what it has.
+        if view.replay is None and (missing := self.positions.to_watch()):
+            self.command(Add(missing))
         if view.selected != self._focused_ticker:
             self._focused_ticker = view.selected
             self.run_worker(self._focus(view.selected), group="focus", exclusive=True)
@@ -315,7 +333,7 @@ class FintrendsApp(App[ExitReason]):
         new, more = self._new_alerts.take(snapshot)
         if not new:
             return
-        sentences = [drawn(sentence_of(alert)) for alert in new[-_TOASTS:]]
+        sentences = [drawn(sentence_of(alert, private=self.memory.now.hide_amounts)) for alert in new[-_TOASTS:]]
         if more := more + len(new[:-_TOASTS]):
             sentences.append(f"and {more} more; the alerts screen lists them")
         for sentence in sentences:

@@ -16,6 +16,7 @@ from fintrends_tui import keys
 from fintrends_tui.app import FintrendsApp
 from fintrends_tui.link.port import Link
 from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.state.positions import PositionKeeper
 from fintrends_tui.terminal.charset import speaks_utf8
 from pipeline.config.settings import Loaded
 from pipeline.storage.datadir import DataDir
@@ -40,6 +41,7 @@ def dashboard_app(link: Link, loaded: Loaded, tickers: Sequence[str]) -> Fintren
         settings=settings.screen,
         keymap=keys.keymap(settings.keys, where),
         memory=ScreenMemory(DataDir(loaded.data_dir).screen),
+        positions=PositionKeeper(loaded.positions, settings.positions.currency, settings.indicators.zone),
         ascii_only=settings.screen.characters == "ascii"
         or (settings.screen.characters == "auto" and not speaks_utf8(os.environ)),
         writable=_is_writable,

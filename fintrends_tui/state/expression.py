@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from fintrends_tui.state.positions import POSITION_NUMBERS
 from pipeline.contract.snapshot import TickerView
 
 Groups = Mapping[str, Sequence[str]]
@@ -27,6 +28,7 @@ NUMBERS: Final[Mapping[str, Callable[[TickerView], float | None]]] = {
     "rsi": lambda ticker: ticker.rsi,
     "macd": lambda ticker: ticker.macd_hist,
     "sentiment": lambda ticker: ticker.sentiment,
+    **POSITION_NUMBERS,
 }
 TEXTS: Final[Mapping[str, Callable[[TickerView], str]]] = {
     "ticker": lambda ticker: ticker.ticker,
@@ -142,7 +144,7 @@ def _comparison(field: str, sign: str, value: str) -> Condition:
         raise ExpressionError(f"{value!r} is not a number")
     unit = number[2].lower()
     threshold = float(number[1]) * _UNITS.get(unit, 1)
-    get = NUMBERS["change%" if (field, unit) == ("change", "%") else field]
+    get = NUMBERS[f"{field}%" if unit == "%" and f"{field}%" in NUMBERS else field]
 
     def holds(ticker: TickerView, _: Groups) -> bool | None:
         known = get(ticker)

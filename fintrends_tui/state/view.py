@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fintrends_tui.link.port import LinkStatus
+from fintrends_tui.state.positions import NO_HOLDINGS, Holdings
 from pipeline.contract.snapshot import ReplayView, Snapshot, TickerDetail
 
 
@@ -10,7 +11,7 @@ from pipeline.contract.snapshot import ReplayView, Snapshot, TickerDetail
 class View:
     """The input of every panel. `now` is in whole seconds since the epoch, so that ages change once a second at most;
     `requested` are the tickers to show before the first snapshot comes; `is_slow` says that the terminal
-    does not keep up."""
+    does not keep up, and `holdings` what the user holds."""
 
     status: LinkStatus
     snapshot: Snapshot | None = None
@@ -18,6 +19,7 @@ class View:
     now: int = 0
     requested: tuple[str, ...] = ()
     is_slow: bool = False
+    holdings: Holdings = NO_HOLDINGS
 
     @property
     def detail(self) -> TickerDetail | None:

@@ -6,6 +6,7 @@ from typing import Final
 from fintrends_tui.state import format as fmt
 from fintrends_tui.state.ticker_facts import amount
 from fintrends_tui.widgets.table.cells import Cell, Column, Row, outside, text
+from fintrends_tui.widgets.table.position_columns import POSITION_COLUMNS, cells_of_ticker
 from pipeline.contract.snapshot import TickerView
 
 _PRICE: Final = 11
@@ -28,7 +29,7 @@ _OTHERS: Final = (
     Column("State", 7, drop=6),
     Column("Cur.", 4, drop=6),
 )
-CATALOGUE: Final = {column.title: column for column in (*COLUMNS, *_OTHERS)}
+CATALOGUE: Final = {column.title: column for column in (*COLUMNS, *_OTHERS, *POSITION_COLUMNS)}
 """All columns that there are, by their titles: ``Ext.`` is the price of before the open or after the close."""
 DEFAULT: Final = tuple(column.title for column in COLUMNS)
 _FLASH_SECONDS: Final = 1
@@ -76,6 +77,7 @@ def row(
     stale: bool,
     flash: int,
     alerted: bool,
+    hidden: bool = False,
     titles: Sequence[str] = DEFAULT,
 ) -> Row:
     """A cell for each of the `titles`.
@@ -83,7 +85,7 @@ def row(
     `trend` is the width of the sparkline; a stale ticker is dim and its age has an exclamation mark, and so has the
     name of one for which an alert rule has fired. After the name, ``<`` tells of a price of before the open, ``>`` of
     one of after the close. In place of the age, ``shut`` is a closed exchange, ``✗3m`` a feed that does not come, and
-    ``d17m`` a price that is seventeen minutes old although it is heard.
+    ``d17m`` a price that is seventeen minutes old although it is heard. `hidden` hides the amounts of what is held.
     """
     note = ticker.note or (ticker.trouble.why if ticker.trouble is not None else "")
     if note and ticker.price is None:
@@ -122,6 +124,7 @@ def row(
         "Ext.": _extended(ticker, stale=stale),
         "State": text(ticker.state or fmt.UNKNOWN, "warn" if ticker.state in ("stale", "away", "delayed") else "dim"),
         "Cur.": outside(ticker.currency or fmt.UNKNOWN, "dim"),
+        **cells_of_ticker(ticker, hidden=hidden),
     }
     return Row(ticker.ticker, tuple(cells[title] for title in titles))
 
