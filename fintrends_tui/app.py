@@ -307,6 +307,10 @@ class FintrendsApp(App[ExitReason]):
         """Send what the pipeline has to know of this screen: its selection, and the tickers it was started with."""
         if view.status.state != "connected" or view.snapshot is None:
             return
+        # A recording has what it has.
+        needed = self.positions.to_watch() if view.replay is None else []
+        if needed:
+            self.command(Add(needed))
         if self._to_add:
             there = {ticker.ticker for ticker in view.snapshot.tickers}
             missing = [ticker for ticker in self._to_add if ticker not in there]
@@ -315,15 +319,12 @@ class FintrendsApp(App[ExitReason]):
                 self.command(Add(missing))
         elif not self._asked_for_tickers:
             self._asked_for_tickers = True
-            if not view.snapshot.tickers:
+            if not view.snapshot.tickers and not needed:
                 self._greet()
         if view.holdings.book is not self._told_book:
             self._told_book = view.holdings.book
             for problem in view.holdings.book.problems[:_TOASTS]:
                 self.notify(drawn(problem), title="Positions", severity="warning", markup=False, timeout=_TOAST_SECONDS)
-        # A recording has what it has.
-        if view.replay is None and (missing := self.positions.to_watch()):
-            self.command(Add(missing))
         if view.selected != self._focused_ticker:
             self._focused_ticker = view.selected
             self.run_worker(self._focus(view.selected), group="focus", exclusive=True)

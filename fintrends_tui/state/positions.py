@@ -43,7 +43,7 @@ class PositionKeeper:
         self._zone = zone or ZoneInfo("America/New_York")
         self._asked: set[str] = set()
         self._basis: tuple[Snapshot | None, PositionBook, bool] | None = None
-        self._now = NO_HOLDINGS
+        self._now = self._looked = NO_HOLDINGS
 
     def now(self, snapshot: Snapshot | None, *, hidden: bool) -> Holdings:
         """The same object for as long as nothing has changed."""
@@ -57,6 +57,9 @@ class PositionKeeper:
 
     def to_watch(self) -> list[str]:
         """What the positions need and nobody watches, each once: who removes it does not want it."""
+        if self._now is self._looked:
+            return []
+        self._looked = self._now
         lots = [written.lot for written in self._now.book.lots]
         missing = [t for t in wanted(lots, self._now.markets, self._currency) if t not in self._asked]
         self._asked.update(missing)

@@ -38,7 +38,7 @@ def lot_of(values: Mapping[str, Any]) -> Lot:
         raise InvalidLotError(f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} missing")
     try:
         ticker = parse_ticker(_text(values, "ticker"))
-        currency = check_currency(_text(values, "currency")) if values.get("currency") else ""
+        currency = check_currency(_text(values, "currency")) if "currency" in values else ""
     except InvalidTickerError as error:
         raise InvalidLotError(str(error), "ticker") from None
     except InvalidLotError:

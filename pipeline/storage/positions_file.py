@@ -169,11 +169,10 @@ class PositionsFile:
 
     def _text_to_change(self) -> str | None:
         """None where there is no file yet."""
-        if not os.path.lexists(self.path):
-            return None
-        if why := trust.distrust(self.path):
+        there = next(place for place in (self.path, *self.path.absolute().parents) if os.path.lexists(place))
+        if why := trust.distrust(there):
             raise PositionsError(f"{self.path} is not changed because {why}")
-        return self._content()[0]
+        return self._content()[0] if there == self.path else None
 
     def _write(self, text: str) -> None:
         try:
@@ -221,11 +220,13 @@ def _lot_in(part: _Part) -> Lot:
     other = next((key for key in found if key != "lot"), None)
     if other is not None:
         raise InvalidLotError(f"{other[:40]!r} is no part of a lot; each begins with [[lot]]", other)
+    if len(found["lot"]) > 1:
+        raise InvalidLotError("a second lot begins here in another way than by [[lot]]", "lot")
     return lot_of(found["lot"][0])
 
 
 def _offset(part: _Part, key: str) -> int:
-    """How far below the header the key stands."""
+    """How far below the header the key stands; of several the last, which is the one too many."""
     pattern = re.compile(rf"[ \t\[\"']*{re.escape(key)}[\"' \t\]]*(?:=.*)?", re.DOTALL)
     lines = part.lines[part.start : part.stop]
-    return next((index for index, line in enumerate(lines) if key and pattern.fullmatch(line.strip("\r\n"))), 0)
+    return max((index for index, line in enumerate(lines) if key and pattern.fullmatch(line.strip("\r\n"))), default=0)

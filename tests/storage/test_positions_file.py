@@ -85,6 +85,7 @@ class TestReading:
             ('"VOD.L"', '"\x1b[31mVOD"', 11, "Illegal character"),
             ("price = 90", "price = 1e999999999", 13, "price is not a number"),
             ("price = 90", "price = inf", 13, "price is not a number"),
+            ("fees = 9.95", '[["lot"]]\nticker = "X"\nquantity = 1', 14, "a second lot begins here in another way"),
             ("price = 90", "price = 90\nprice = 91", 14, "Cannot overwrite a value"),
         ],
     )
@@ -147,6 +148,15 @@ class TestTrust:
             file.add(parse_lot("AAPL 1 1", TODAY))
         path.chmod(0o600)
         assert len(tickers(file)) == 3
+
+    def test_none_is_made_where_it_would_not_be(self, tmp_path: Path) -> None:
+        place = tmp_path / "of all"
+        place.mkdir()
+        place.chmod(0o777)
+        file = PositionsFile(place / "below" / "positions.toml")
+        with pytest.raises(PositionsError, match="is not changed because others can write"):
+            file.add(parse_lot("AAPL 1 1", TODAY))
+        assert list(place.iterdir()) == []
 
     def test_nor_one_of_another_user(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file = written(path, TEXT)

@@ -222,6 +222,12 @@ class TestWatching:
             await dash.repaint()
             assert len(shown.asked_for(Add)) == 1  # who removes it does not want it
 
+    async def test_nobody_is_asked_what_to_watch_then(self, path: Path) -> None:
+        shown = FakeLink(samples.snapshot(tickers=[], detail=None))
+        async with running(shown, positions=keeper(path)) as dash:
+            assert shown.asked_for(Add) == [Add(["AAPL", "VOD.L", "MSFT"])]
+            assert isinstance(dash.app.screen, Dashboard)
+
     async def test_a_recording_is_asked_for_nothing(self, path: Path) -> None:
         replayed = samples.pipeline(replay=ReplayView(at=samples.NOW, speed=1))
         shown = FakeLink(samples.snapshot(tickers=[samples.ticker("AAPL")], pipeline=replayed))
