@@ -33,7 +33,6 @@ from pipeline.contract.alerts import sentence_of
 from pipeline.contract.protocol import Add, Command, Done, Focus, TickersChanged
 from pipeline.contract.snapshot import Snapshot
 from pipeline.model.text import drawn
-from pipeline.storage.positions_file import PositionBook
 
 ExitReason = Literal["quit", "detach"]
 
@@ -101,7 +100,7 @@ class FintrendsApp(App[ExitReason]):
         self._status = LinkStatus("connecting", "connecting to the pipeline…")
         self._snapshot: Snapshot | None = None
         self._new_alerts = NewAlerts()
-        self._told_book: PositionBook | None = None
+        self._told_problems: tuple[str, ...] = ()
         self._requested = tuple(tickers)
         self._to_add = list(tickers)
         self._asked_for_tickers = bool(tickers)
@@ -321,10 +320,10 @@ class FintrendsApp(App[ExitReason]):
             self._asked_for_tickers = True
             if not view.snapshot.tickers and not needed:
                 self._greet()
-        if view.holdings.book is not self._told_book:
-            self._told_book = view.holdings.book
-            for problem in view.holdings.book.problems[:_TOASTS]:
-                self.notify(drawn(problem), title="Positions", severity="warning", markup=False, timeout=_TOAST_SECONDS)
+        problems = view.holdings.book.problems
+        for problem in [problem for problem in problems if problem not in self._told_problems][:_TOASTS]:
+            self.notify(drawn(problem), title="Positions", severity="warning", markup=False, timeout=_TOAST_SECONDS)
+        self._told_problems = problems
         if view.selected != self._focused_ticker:
             self._focused_ticker = view.selected
             self.run_worker(self._focus(view.selected), group="focus", exclusive=True)

@@ -6,8 +6,9 @@ import pytest
 
 from fintrends_tui.screens.dashboard import Dashboard
 from fintrends_tui.screens.positions import PositionsScreen
+from fintrends_tui.state.arrangement import Arrangement, pick
 from fintrends_tui.state.memory import ScreenMemory
-from fintrends_tui.state.positions import MASK, PositionKeeper, quantity
+from fintrends_tui.state.positions import MASK, Holdings, PositionKeeper, of_ticker, quantity, sums, with_positions
 from pipeline.config.settings import ScreenSettings
 from pipeline.contract.protocol import Add
 from pipeline.contract.snapshot import ReplayView, RuleView, SplitView
@@ -44,6 +45,21 @@ def read(path: Path) -> str:
 def write(path: Path, text: str = TEXT, mode: int = 0o600) -> None:
     path.write_text(text)
     path.chmod(mode)
+
+
+def held_now(path: Path, text: str = TEXT, currency: str = "USD", rate: float | None = 1.25) -> Holdings:
+    return keeper(path, text, currency).now(samples.in_two_currencies(rate), hidden=False)
+
+
+def names(now: Holdings, arrangement: Arrangement) -> list[str]:
+    tickers = with_positions(samples.in_two_currencies().tickers, now.portfolio)
+    return [ticker.ticker for ticker in pick(tickers, arrangement, {})]
+
+
+def needs(held: PositionKeeper, *watched: str) -> list[str]:
+    tickers = [samples.ticker(name, currency="GBp" if name == "VOD.L" else "") for name in watched]
+    held.now(samples.snapshot(tickers=tickers), hidden=False)
+    return held.to_watch()
 
 
 def typed(text: str) -> list[str]:
@@ -83,28 +99,6 @@ class TestScreen:
             assert "150.40" in dash.row("AAPL")  # on average
             assert "115.75p" in dash.row("VOD.L")
 
-    async def test_another_currency_of_the_account(self, path: Path) -> None:
-        async with running(link(), positions=keeper(path, currency="GBP")) as dash:
-            await dash.press("b")
-            assert "Total 2,087.66 GBP" in dash.text
-            assert "USD at 0.8000" in dash.text
-
-    async def test_without_a_rate_there_is_no_sum(self, path: Path) -> None:
-        async with running(link(rate=None), SMALL, positions=keeper(path)) as dash:
-            await dash.press("b")
-            assert "Total – · without what is missing 1,162.70 USD" in dash.text
-            assert "VOD.L: no rate for GBP" in " ".join(dash.text.split())
-            assert "no rate" in dash.row("VOD.L")
-            assert "+199.80" in dash.row("AAPL")
-            assert "%" not in dash.row("AAPL").partition("+13.28%")[2]
-
-    async def test_simulated_prices_are_marked(self, path: Path) -> None:
-        simulated = FakeLink(samples.snapshot(tickers=[samples.ticker("AAPL", simulated=True)]))
-        async with running(simulated, positions=keeper(path, TEXT.partition('[[lot]]\nticker = "VOD')[0])) as dash:
-            await dash.press("b")
-            assert "~ at simulated prices" in dash.text
-            assert "AAPL~" in dash.text
-
     async def test_lots_stand_below_with_what_splits_made_of_them(self, path: Path) -> None:
         split = SplitView(ts=samples.NOW - 86_400 * 100, numerator=4, denominator=1)
         tickers = [samples.ticker("AAPL", splits=[split]), samples.ticker("MSFT")]
@@ -127,12 +121,6 @@ class TestScreen:
             assert path.name in dash.text.replace("\n", "")
             await dash.press("x", "tab", "escape")
             assert isinstance(dash.app.screen, Dashboard)
-
-    @pytest.mark.parametrize("size", [SMALL, (40, 12), LARGE])
-    async def test_it_fits(self, path: Path, size: tuple[int, int]) -> None:
-        async with running(link(), size, positions=keeper(path)) as dash:
-            await dash.press("b", "j", "tab", "j")
-            assert all(len(line) == size[0] for line in dash.text.splitlines())
 
 
 class TestChanging:
@@ -214,24 +202,23 @@ class TestMistakes:
 
 
 class TestWatching:
-    async def test_what_is_needed_is_watched_once(self, path: Path) -> None:
-        shown = FakeLink(samples.snapshot(tickers=[samples.ticker("VOD.L", price=115.75, currency="GBp")]))
-        async with running(shown, positions=keeper(path)) as dash:
-            assert shown.asked_for(Add) == [Add(["AAPL", "GBPUSD=X", "MSFT"])]
-            shown.push(samples.snapshot(tickers=[samples.ticker("VOD.L", price=116.0, currency="GBp")]))
-            await dash.repaint()
-            assert len(shown.asked_for(Add)) == 1  # who removes it does not want it
+    def test_what_is_needed_is_asked_for_once(self, path: Path) -> None:
+        held = keeper(path)
+        assert needs(held, "VOD.L") == ["AAPL", "GBPUSD=X", "MSFT"]
+        assert needs(held, "VOD.L") == []  # who removes it does not want it
+        write(path, TEXT.replace("MSFT", "NVDA"))
+        assert needs(held, "VOD.L") == ["NVDA"]
 
-    async def test_nobody_is_asked_what_to_watch_then(self, path: Path) -> None:
+    async def test_the_pipeline_is_asked_for_it_and_not_the_user(self, path: Path) -> None:
         shown = FakeLink(samples.snapshot(tickers=[], detail=None))
-        async with running(shown, positions=keeper(path)) as dash:
+        async with running(shown, SMALL, positions=keeper(path)) as dash:
             assert shown.asked_for(Add) == [Add(["AAPL", "VOD.L", "MSFT"])]
             assert isinstance(dash.app.screen, Dashboard)
 
     async def test_a_recording_is_asked_for_nothing(self, path: Path) -> None:
         replayed = samples.pipeline(replay=ReplayView(at=samples.NOW, speed=1))
         shown = FakeLink(samples.snapshot(tickers=[samples.ticker("AAPL")], pipeline=replayed))
-        async with running(shown, positions=keeper(path)):
+        async with running(shown, SMALL, positions=keeper(path)):
             assert shown.asked_for(Add) == []
 
 
@@ -287,21 +274,6 @@ class TestWatchlist:
             keys = [row.key for row in dash.table("#watchlist").rows]
             assert keys[:3] == ["AAPL", "VOD.L", "MSFT"]
 
-    @pytest.mark.parametrize(
-        ("condition", "met"),
-        [
-            ("gain>100", ["AAPL", "VOD.L"]),
-            ("gain>20%", ["VOD.L"]),
-            ("gain%<10", ["MSFT"]),
-            ("value<0", ["MSFT"]),
-            ("day_gain>10 or value<0", ["AAPL", "MSFT"]),
-        ],
-    )
-    async def test_conditions_know_what_is_held(self, path: Path, condition: str, met: list[str]) -> None:
-        async with running(link(), SMALL, positions=keeper(path)) as dash:
-            await dash.press("slash", *(KEYS.get(c, {"_": "underscore"}.get(c, c)) for c in condition))
-            assert [row.key for row in dash.table("#watchlist").rows] == met
-
     async def test_the_detail_tells_of_it(self, path: Path) -> None:
         async with running(link(), LARGE, positions=keeper(path)) as dash:
             await dash.press("enter")
@@ -313,6 +285,69 @@ class TestWatchlist:
         async with running(link(), LARGE, settings=ScreenSettings()) as dash:
             assert "Total" not in dash.text
             assert MASK not in dash.text
+
+
+@pytest.mark.parametrize(
+    ("condition", "met"),
+    [
+        ("gain>100", ["AAPL", "VOD.L"]),
+        ("gain>20%", ["VOD.L"]),
+        ("gain%<10", ["MSFT"]),
+        ("value<0", ["MSFT"]),
+        ("day_gain>10 or value<0", ["AAPL", "MSFT"]),
+    ],
+)
+def test_conditions_know_what_is_held(path: Path, condition: str, met: list[str]) -> None:
+    now = held_now(path)
+    assert names(now, Arrangement(filter=condition)) == met
+
+
+@pytest.mark.parametrize(
+    ("column", "order"),
+    [
+        ("Position", ["VOD.L", "AAPL", "MSFT"]),
+        ("Value", ["AAPL", "VOD.L", "MSFT"]),
+        ("Gain", ["VOD.L", "AAPL", "MSFT"]),
+        ("Gain%", ["VOD.L", "AAPL", "MSFT"]),
+        ("Day", ["AAPL", "MSFT", "VOD.L"]),
+    ],
+)
+def test_columns_order_by_what_is_held_and_the_rest_comes_last(path: Path, column: str, order: list[str]) -> None:
+    assert names(held_now(path), Arrangement(column))[:3] == order
+
+
+class TestSums:
+    def test_in_another_currency(self, path: Path) -> None:
+        told = [text for _, text in sums(held_now(path, currency="GBP"))]
+        assert told == ["Total 2,087.66 GBP", "day +17.50 +0.59%", "gain +464.46 +17.98%", "USD at 0.8000"]
+
+    def test_without_a_rate_there_is_none(self, path: Path) -> None:
+        told = list(sums(held_now(path, rate=None)))
+        assert [text for _, text in told] == [
+            "Total –", "without what is missing 1,162.70 USD", "day –", "gain –", "VOD.L: no rate for GBP",
+        ]  # fmt: skip
+        assert told[-1][0] == "warn"
+
+    def test_what_was_realised_is_told(self, path: Path) -> None:
+        sold = '[[lot]]\nticker = "AAPL"\nquantity = -5\nprice = 160\ndate = 2025-01-01\n'
+        assert ("up", "realised +48.00") in list(sums(held_now(path, f"{TEXT}\n{sold}")))
+
+    def test_simulated_prices_are_marked(self, path: Path) -> None:
+        now = keeper(path).now(samples.snapshot(tickers=[samples.ticker("AAPL", simulated=True)]), hidden=False)
+        assert ("warn", "~ at simulated prices") in list(sums(now))
+
+    def test_of_one_ticker(self, path: Path) -> None:
+        now = held_now(path)
+        assert list(of_ticker(now, "AAPL")) == [("up", "you hold 10: 1,703.80 USD, gain +199.80 +13.28%")]
+        assert list(of_ticker(now, "TSLA")) == []
+        assert list(of_ticker(held_now(path, rate=None), "VOD.L")) == [("warn", "you hold 1,000: no rate for GBP")]
+
+
+def test_the_same_is_worked_out_once(path: Path) -> None:
+    held, snapshot = keeper(path), samples.in_two_currencies()
+    now = held.now(snapshot, hidden=False)
+    assert held.now(snapshot, hidden=False) is now
+    assert held.now(samples.in_two_currencies(), hidden=False) is not now
 
 
 @pytest.mark.parametrize(
