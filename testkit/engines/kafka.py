@@ -66,7 +66,7 @@ tickTime=500
 """
 
 
-def _java(jars: Path, megabytes: int, main: str, *arguments: str) -> list[str]:
+def java(jars: Path, megabytes: int, main: str, *arguments: str) -> list[str]:
     return [
         "java",
         f"-Xmx{megabytes}m",
@@ -106,7 +106,7 @@ class KafkaServer(ServerProcess):
         return f"127.0.0.1:{self.sasl_port}"
 
     def command(self) -> Sequence[str]:
-        return _java(self.jars, self.megabytes, "kafka.Kafka", "server.properties")
+        return java(self.jars, self.megabytes, "kafka.Kafka", "server.properties")
 
     def is_ready(self) -> bool:
         return listens(self.port) and answer(_knows_brokers(self.bootstrap))
@@ -146,7 +146,7 @@ class KRaftKafka(KafkaServer):
         self._configure(_KRAFT, properties, **{"controller_port": free_port(), "number": number} | values)
         if formatting:
             tool = ("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", "server.properties", *formatting)
-            _run(_java(self.jars, 128, *tool), folder)
+            _run(java(self.jars, 128, *tool), folder)
         else:  # what the tool does, without its second
             (folder / "data").mkdir()
             (folder / "data" / "meta.properties").write_text(_META.format(number=number))
@@ -163,7 +163,7 @@ class ZooKeeper(ServerProcess):
 
     def command(self) -> Sequence[str]:
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        return _java(self._jars, 128, main, "zookeeper.properties")
+        return java(self._jars, 128, main, "zookeeper.properties")
 
     def is_ready(self) -> bool:
         return listens(self.port)

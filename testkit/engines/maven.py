@@ -1,32 +1,31 @@
-"""Apache Kafka's jars, resolved by Maven into a cache that outlives the test run."""
+"""Jars of Apache Kafka and its connectors, resolved by Maven into a cache that outlives the test run."""
 
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Final
 
 from testkit.engines.process import EngineUnavailableError
 
-_POM = """\
+_POM: Final = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>fintrends.tests</groupId>
-  <artifactId>kafka-{version}</artifactId>
+  <artifactId>{name}</artifactId>
   <version>1</version>
   <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>{version}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId>
-      <artifactId>slf4j-simple</artifactId>
-      <version>1.7.36</version>
-    </dependency>
+{dependencies}
   </dependencies>
 </project>
 """
+_DEPENDENCY: Final = """\
+    <dependency>
+      <groupId>{}</groupId>
+      <artifactId>{}</artifactId>
+      <version>{}</version>
+    </dependency>"""
+_LOGGING: Final = "org.slf4j:slf4j-simple:1.7.36"
 
 
 def cache_folder() -> Path:
@@ -40,17 +39,27 @@ def kafka_jars(version: str) -> Path:
     """The folder with the jars of Kafka's broker and what they need.
 
     Raises:
+        EngineUnavailableError: see `jars_of`.
+    """
+    return jars_of(f"kafka-{version}", f"org.apache.kafka:kafka_2.13:{version}")
+
+
+def jars_of(name: str, *artifacts: str) -> Path:
+    """The folder with these artifacts (`group:artifact:version`), all that they need, and a logger; kept by `name`.
+
+    Raises:
         EngineUnavailableError: if there is no Java or Maven, or Maven cannot resolve them.
     """
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             raise EngineUnavailableError(f"{program} is not installed")
-    folder = cache_folder() / f"kafka-{version}"
+    folder = cache_folder() / name
     jars = folder / "jars"
     if jars.is_dir():
         return jars
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pom.xml").write_text(_POM.format(version=version))
+    dependencies = "\n".join(_DEPENDENCY.format(*artifact.split(":")) for artifact in (*artifacts, _LOGGING))
+    (folder / "pom.xml").write_text(_POM.format(name=name, dependencies=dependencies))
     fresh = folder / f"jars.{os.getpid()}"
     done = subprocess.run(
         ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={fresh}", "-DincludeScope=runtime"],
@@ -62,7 +71,7 @@ def kafka_jars(version: str) -> Path:
     )
     if done.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise EngineUnavailableError(f"Maven cannot resolve Kafka {version}: {done.stdout.strip()[-600:]}")
+        raise EngineUnavailableError(f"Maven cannot resolve {name}: {done.stdout.strip()[-600:]}")
     try:
         fresh.rename(jars)  # in one step, so that an interrupted download leaves nothing half done
     except OSError:

@@ -108,6 +108,7 @@ def test_the_stack_of_the_guide_is_complete_and_its_ports_are_this_machines_alon
         "mongo-express": ["127.0.0.1:8081:8081"],
         "financial-streaming": [],
         "financial-loader": [],
+        "connect": [],
         "prometheus": ["127.0.0.1:9090:9090"],
         "grafana": ["127.0.0.1:3000:3000"],
     }
