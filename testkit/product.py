@@ -36,8 +36,8 @@ _PAUSE: Final = 0.05
 
 def environment(**more: str) -> dict[str, str]:
     """The test's environment without what would change the product's settings. The source is the simulator, or that of
-    the key among `more`, unless a test says otherwise: no provider can be reached from a test. Forecasts are off, of
-    which every bar makes several."""
+    the key among `more`, unless a test says otherwise: no provider can be reached from a test. Forecasts are off,
+    which few tests are about."""
     changing = (
         "FINTRENDS_",
         "ALPHA_VANTAGE_",

@@ -346,11 +346,7 @@ def _forecast_values(state: SourceState, row: IndicatorRow | None) -> dict[str, 
     """Of the interval of the row, which is of the price's day."""
     if row is None:
         return {}
-    said = state.forecasts.of_next(row.interval)
-    return {
-        "forecast_up": None if said is None else said.up,
-        "outside_band": state.forecasts.outside(row.interval),
-    }
+    return {"forecast_up": state.forecasts.up(row.interval), "outside_band": state.forecasts.outside(row.interval)}
 
 
 def _indicators(row: IndicatorRow) -> IndicatorsView:

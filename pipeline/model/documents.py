@@ -91,6 +91,8 @@ def document_of(message: AnyMessage) -> Document:
     interval = body.pop("interval", None)
     if isinstance(message, Quote | Split | Dividend):
         interval = OTHER_THAN_BARS[type(message)]
+    if isinstance(message, Forecast):
+        body["horizons"] = msgspec.to_builtins(message.horizons, builtin_types=(datetime,))
     source = body.pop("source", None)
     return Document(
         collection_of(type(message)), _key(message), version_of(message), message.ts, body, ticker, interval, source
@@ -157,10 +159,11 @@ def _key(message: AnyMessage) -> str:
             | Dividend(ticker=ticker, source=source)
         ):
             return series_key(ticker, OTHER_THAN_BARS[type(message)], source, ts)
-        case IndicatorRow(ticker=ticker, interval=interval, source=source):
+        case (
+            IndicatorRow(ticker=ticker, interval=interval, source=source)
+            | Forecast(ticker=ticker, interval=interval, source=source)
+        ):
             return series_key(ticker, interval, source, ts)
-        case Forecast(ticker=ticker, interval=interval, source=source, horizon=horizon):
-            return f"{series_key(ticker, interval, source, ts)}|{horizon}"
         case Article(ticker=ticker) | Post(ticker=ticker):
             return f"{ticker}|{message.source}|{message.id}"
         case ScoredItem(ticker=ticker):

@@ -40,6 +40,7 @@ Tag = Literal["bullish", "bearish"]
 ItemKind = Literal["article", "post"]
 Weight = Annotated[float, Meta(ge=0, le=1)]
 MAX_WORDS: Final = 8
+MAX_HORIZONS: Final = 16
 _CURRENCY: Final = re.compile("[A-Za-z]{3,5}")
 _ROUNDING: Final = 1e-5
 """By which part of itself a price may lie outside its bar: adjusted prices are rounded one by one."""
@@ -204,30 +205,34 @@ class IndicatorRow(TickerMessage, frozen=True, kw_only=True, tag="indicators"):
         _clean_fields(self, source=256)
 
 
-class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
-    """What was said at one closed bar, `ts`, of the close `horizon` bars later, and what came. Models:
-    `pipeline.analytics.forecasts`.
+class DueBands(msgspec.Struct, frozen=True, kw_only=True):
+    """What an earlier bar, `ts` with its `close`, had said of the close of the bar that this stands at: bands as in
+    `HorizonForecast`."""
+
+    ts: Ts
+    close: Price
+    low_50: Price
+    high_50: Price
+    low_80: Price
+    high_80: Price
+    low_95: Price
+    high_95: Price
+
+
+class HorizonForecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of the close `horizon` bars later, and what was said of this one so many bars ago (`due`).
 
     The close will lie between `low_80` and `high_80` with a probability of 80 %, and so for 50 and 95. `volatility` is
-    the expected standard deviation of the return until then, as a fraction; `up` the probability that the next return
-    is positive, which is said of the next bar only. All of these are None while nothing can be said: before a series
-    has 100 bars, or while it does not move. `came` is the close that came and `came_at` its bar; None before, and where
-    none comes that can be compared, as across a split.
+    the expected standard deviation of the return until then, as a fraction. All of these are None while nothing can be
+    said: before a series has 100 bars, or while it does not move. `due` is None where nothing was said, across what
+    looks like a split, and after a long pause.
 
-    The rest is the record so far, of the forecasts for this horizon from the bar `since` on whose bars had come by
-    `ts`: how many (`count`), the part that the bands held, the mean interval scores of the 80 % bands in percent of the
-    price, ours and those of the two baselines, and the mean log-losses of `up` and of the base rate (a coin has 0.693);
-    `skill` and `up_skill` say whether ours was better by more than chance. `drifted` is the last bar at which the
-    returns had ceased to be like those before.
-
-    `lineage` says which bars all this was computed from: of two rows for the same bar the greater one knows more.
+    The rest is the record so far, of the forecasts for this horizon whose bars had come: how many (`count`), the part
+    that the bands held, and the mean interval scores of the 80 % bands in percent of the price, ours and those of the
+    two baselines; `skill` says whether ours was better by more than chance.
     """
 
-    interval: Interval
     horizon: Annotated[int, Meta(ge=1, le=1000)]
-    lineage: Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{32}$")]
-    source: ShortText = "unknown"
-    close: Price
     low_50: Price | None = None
     high_50: Price | None = None
     low_80: Price | None = None
@@ -235,10 +240,6 @@ class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
     low_95: Price | None = None
     high_95: Price | None = None
     volatility: float | None = None
-    up: Annotated[float, Meta(ge=0, le=1)] | None = None
-    came: Price | None = None
-    came_at: Ts | None = None
-    since: Ts | None = None
     count: int = 0
     held_50: float | None = None
     held_80: float | None = None
@@ -247,9 +248,31 @@ class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
     score_ewma: float | None = None
     score_rolling: float | None = None
     skill: Skill = "unknown"
+    due: DueBands | None = None
+
+
+class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
+    """What was said at one closed bar, `ts`, of the closes to come, and before of its own `close`. Models:
+    `pipeline.analytics.forecasts`.
+
+    `horizons` are 1, 5 and 15 bars, the nearest first. `up` is the probability that the next return is positive, None
+    while nothing can be said. Records begin with the bar `since`; `up_loss` and `up_loss_base` are the mean log-losses
+    of `up` and of the base rate (a coin has 0.693), and `up_skill` says whether ours was better by more than chance.
+    `drifted` is the last bar at which the returns had ceased to be like those before.
+
+    `lineage` says which bars all this was computed from: of two rows for the same bar the greater one knows more.
+    """
+
+    interval: Interval
+    lineage: Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{32}$")]
+    source: ShortText = "unknown"
+    close: Price
+    horizons: Annotated[tuple[HorizonForecast, ...], Meta(min_length=1, max_length=MAX_HORIZONS)]
+    up: Annotated[float, Meta(ge=0, le=1)] | None = None
     up_loss: float | None = None
     up_loss_base: float | None = None
     up_skill: Skill | None = None
+    since: Ts | None = None
     drifted: Ts | None = None
 
     def __post_init__(self) -> None:
