@@ -18,6 +18,7 @@ from fintrends_tui.charting.candles import ASCII, BLOCKS, SHADES, Glyphs
 from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import EVERYWHERE, KeyCommand, bindings
 from fintrends_tui.link.port import Link, LinkError, LinkStatus
+from fintrends_tui.state.access import OWNER, Access
 from fintrends_tui.state.alerts import NewAlerts
 from fintrends_tui.state.arrangement import Groups
 from fintrends_tui.state.log_feed import LogFeed
@@ -78,6 +79,7 @@ class FintrendsApp(App[ExitReason]):
         memory: ScreenMemory | None = None,
         positions: PositionKeeper | None = None,
         ascii_only: bool = False,
+        access: Access = OWNER,
         writable: Callable[[], bool] = lambda: True,
         terminal_size: Callable[[], tuple[int, int]] | None = None,
         now: Callable[[], float] = time.time,
@@ -93,6 +95,7 @@ class FintrendsApp(App[ExitReason]):
         self.memory = memory or ScreenMemory()
         self.positions = positions or PositionKeeper()
         self.link = link
+        self.access = access
         self.log_feed = LogFeed(link.ask)
         self.selected: str | None = None
         self.chart_look = Look(style="candles", volume=True, extended=self.settings.extended_hours)
@@ -100,7 +103,6 @@ class FintrendsApp(App[ExitReason]):
         self._status = LinkStatus("connecting", "connecting to the pipeline…")
         self._snapshot: Snapshot | None = None
         self._new_alerts = NewAlerts()
-        self._told_problems: tuple[str, ...] = ()
         self._requested = tuple(tickers)
         self._to_add = list(tickers)
         self._asked_for_tickers = bool(tickers)
@@ -127,9 +129,12 @@ class FintrendsApp(App[ExitReason]):
     @property
     def current_view(self) -> View:
         """What there is to show now."""
-        is_slow = self._pace.is_slow
-        holdings = self.positions.now(self._snapshot, hidden=self.memory.now.hide_amounts)
-        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow, holdings)
+        is_slow, badge = self._pace.is_slow, self.access.badge
+        hidden = self.memory.now.hide_amounts or not self.access.shows_positions
+        held = self.positions.now(self._snapshot, hidden=hidden)
+        return View(
+            self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow, badge, held
+        )
 
     @property
     def failure(self) -> str:
@@ -178,7 +183,7 @@ class FintrendsApp(App[ExitReason]):
         self.run_worker(self.link.run(self._on_status, self._on_snapshot), group="link", name="link")
         self.set_interval(self._interval, self._tick)
         driver = self._driver
-        if driver is not None and driver.can_suspend and not self.is_headless:
+        if driver is not None and driver.can_suspend and not self.is_headless and not self.access.elsewhere:
             loop = asyncio.get_running_loop()
             self._suspension = Suspension(driver, lambda: loop.call_soon_threadsafe(self.call_later, self._resumed))
             self._suspension.install()
@@ -222,7 +227,7 @@ class FintrendsApp(App[ExitReason]):
             return
         self._painted = (view, self.screen)
         if view.snapshot is not None:
-            self._tell_alerts(view.snapshot)
+            self._tell_alerts(view.snapshot, private=view.holdings.hidden)
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Repaintable):
                 screen.update_view(view)
@@ -236,9 +241,25 @@ class FintrendsApp(App[ExitReason]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         own = screen.KEYS if isinstance(screen, Commanded) else ()
         for command in (*own, *EVERYWHERE):
+            if command.action_name in self.access.without:
+                continue
             title = command.label or command.name.replace("-", " ").capitalize()
             yield SystemCommand(title, command.help, self._runner(command.action, screen))
-        yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys"))
+        yield from (c for c in super().get_system_commands(screen) if self._offers(c.title))
+
+    def _offers(self, title: str) -> bool:
+        """Whether the palette has Textual's own command."""
+        return title not in ("Quit", "Keys") and title.lower() not in self.access.without
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action not in self.access.without and super().check_action(action, parameters)
+
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Open it in the browser, or where that is another machine's, show it, to be opened there."""
+        if self.access.elsewhere:
+            self.notify(url, title="Link", markup=False, timeout=_TOAST_SECONDS)
+        else:
+            super().open_url(url, new_tab=new_tab)
 
     def action_help(self) -> None:
         from fintrends_tui.screens.dialogs.help import HelpScreen
@@ -307,8 +328,7 @@ class FintrendsApp(App[ExitReason]):
         if view.status.state != "connected" or view.snapshot is None:
             return
         # A recording has what it has.
-        needed = self.positions.to_watch() if view.replay is None else []
-        if needed:
+        if needed := self.positions.to_watch() if view.replay is None else []:
             self.command(Add(needed))
         if self._to_add:
             there = {ticker.ticker for ticker in view.snapshot.tickers}
@@ -318,22 +338,21 @@ class FintrendsApp(App[ExitReason]):
                 self.command(Add(missing))
         elif not self._asked_for_tickers:
             self._asked_for_tickers = True
-            if not view.snapshot.tickers and not needed:
+            if not view.snapshot.tickers and not needed and "add" not in self.access.without:
                 self._greet()
-        problems = view.holdings.book.problems
-        for problem in [problem for problem in problems if problem not in self._told_problems][:_TOASTS]:
+        for problem in self.positions.news()[:_TOASTS]:
             self.notify(drawn(problem), title="Positions", severity="warning", markup=False, timeout=_TOAST_SECONDS)
-        self._told_problems = problems
         if view.selected != self._focused_ticker:
             self._focused_ticker = view.selected
             self.run_worker(self._focus(view.selected), group="focus", exclusive=True)
 
-    def _tell_alerts(self, snapshot: Snapshot) -> None:
-        """Show and sound what has fired since the last paint: one bell, and a few toasts at most."""
+    def _tell_alerts(self, snapshot: Snapshot, *, private: bool) -> None:
+        """Show and sound what has fired since the last paint: one bell, and a few toasts at most. `private` keeps
+        back the amounts of positions."""
         new, more = self._new_alerts.take(snapshot)
         if not new:
             return
-        sentences = [drawn(sentence_of(alert, private=self.memory.now.hide_amounts)) for alert in new[-_TOASTS:]]
+        sentences = [drawn(sentence_of(alert, private=private)) for alert in new[-_TOASTS:]]
         if more := more + len(new[:-_TOASTS]):
             sentences.append(f"and {more} more; the alerts screen lists them")
         for sentence in sentences:

@@ -22,6 +22,11 @@ class KeyCommand(NamedTuple):
         """What the settings call it."""
         return self.id or self.action.removeprefix("app.").replace("_", "-")
 
+    @property
+    def action_name(self) -> str:
+        """The action without its parameters and whose it is."""
+        return self.action.removeprefix("app.").partition("(")[0]
+
 
 EVERYWHERE: Final = (
     KeyCommand("question_mark", "?", "app.help", "Help", "Show all keys"),

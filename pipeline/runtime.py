@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
@@ -189,7 +190,7 @@ class Pipeline:
             tail=tail,
             snapshot=self.snapshot,
             topics=self._monitor.details,
-            shown=lambda ticker: self._view.of(ticker).shown(self._clock.now()) if ticker in self.watchlist else None,
+            shown=lambda ticker: self._view.of(ticker).shown(self._market_time()) if ticker in self.watchlist else None,
             ahead=self._ahead,
             stop=self.request_stop,
             zone=zone,
@@ -387,7 +388,7 @@ class Pipeline:
 
     def snapshot(self, focus: str | None = None) -> Snapshot:
         """The state of everything now; `focus` is the ticker whose detail is wanted."""
-        now = self._clock.now()
+        now, at = self._clock.now(), self._market_time()
         self._seq += 1
         if focus is not None:
             self._ownership.tickers.focus = focus  # where the feeds look
@@ -427,7 +428,7 @@ class Pipeline:
             at=now.timestamp(),
             pipeline=pipeline,
             outages=[*self._unopened.values(), *outages(services, budgets, names)],
-            tickers=self._rows.of(self.watchlist, now, services),
+            tickers=self._rows.of(self.watchlist, now, services, at=at),
             services=services,
             topics=self._monitor.topics,
             topics_total=self._monitor.topics_total,
@@ -437,7 +438,7 @@ class Pipeline:
             rules=self._alerts.rules(),
             alerts=self._alerts.latest(),
             budgets=budgets,
-            detail=self._view.of(focus).detail(now) if focus is not None and focus in self.watchlist else None,
+            detail=self._view.of(focus).detail(at) if focus is not None and focus in self.watchlist else None,
         )
 
     def _services(self) -> list[ServiceView]:
@@ -462,12 +463,18 @@ class Pipeline:
             return ()
         return source.serving(ticker) if isinstance(source, Routing) else (source.name,)
 
+    def _market_time(self) -> datetime:
+        """Now; in a replay, its own now, so that what it says is as old as it was then."""
+        source = self._choice.source
+        at = source.replay().at if isinstance(source, Replaying) else None
+        return self._clock.now() if at is None else datetime.fromtimestamp(at, UTC)
+
     def _source_of(self, ticker: str) -> str | None:
-        return self._view.of(ticker).heard_source(self._clock.now())
+        return self._view.of(ticker).heard_source(self._market_time())
 
     def _values(self) -> Mapping[str | None, Mapping[str, float | None]]:
         """What alerts are about."""
-        now = self._clock.now()
+        now = self._market_time()
         dead_letters = self._monitor.documents.get("dead_letter")
         states = {ticker: self._view.of(ticker) for ticker in self.watchlist}
         held = self._position_metrics.of(state.view(now) for state in states.values())

@@ -8,6 +8,7 @@ from fintrends_tui.charting.candles import Glyphs
 from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import KeyCommand
 from fintrends_tui.link.port import Link
+from fintrends_tui.state.access import Access
 from fintrends_tui.state.arrangement import Groups
 from fintrends_tui.state.log_feed import LogFeed
 from fintrends_tui.state.memory import ScreenMemory
@@ -21,6 +22,7 @@ class Application(Protocol):
     """The application, as far as screens need it. `selected` is the ticker that the watchlist is at."""
 
     link: Link
+    access: Access
     log_feed: LogFeed
     settings: ScreenSettings
     memory: ScreenMemory
@@ -56,3 +58,7 @@ class BaseScreen[Result](Screen[Result]):
     @property
     def fintrends(self) -> Application:
         return cast("Application", self.app)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether the action is there at all."""
+        return action not in self.fintrends.access.without and super().check_action(action, parameters)

@@ -356,8 +356,8 @@ class Dashboard(BaseScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only a replay has a speed."""
-        if action in ("replay_speed", "replay_step"):
-            return self.fintrends.current_view.replay is not None
+        if action in ("replay_speed", "replay_step") and self.fintrends.current_view.replay is None:
+            return False
         return super().check_action(action, parameters)
 
     def action_restart(self) -> None:

@@ -46,11 +46,12 @@ class Remembered(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
 
 class ScreenMemory:
-    """A small JSON file. Without a path, as in tests, nothing outlives the process."""
+    """A small JSON file. Without a path, as in tests, nothing outlives the process; nor where it is not to be kept."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, keeps: bool = True) -> None:
         # Not logged: this process has no log, and its user is present.
         self._file = None if path is None else StateFile(path, Remembered, tell=lambda _: None)
+        self._keeps = keeps
         self.now = (self._file and self._file.load()) or Remembered()
 
     @property
@@ -68,5 +69,5 @@ class ScreenMemory:
         if changed == self.now:
             return
         self.now = changed
-        if self._file is not None:
+        if self._file is not None and self._keeps:
             self._file.write(changed)

@@ -42,6 +42,7 @@ class PositionKeeper:
         self._currency = currency
         self._zone = zone or ZoneInfo("America/New_York")
         self._asked: set[str] = set()
+        self._told: tuple[str, ...] = ()
         self._basis: tuple[Snapshot | None, PositionBook, bool] | None = None
         self._now = self._looked = NO_HOLDINGS
 
@@ -54,6 +55,11 @@ class PositionKeeper:
             lots = [written.lot for written in basis[1].lots]
             self._now = Holdings(basis[1], known, portfolio(lots, known, self._currency), hidden)
         return self._now
+
+    def news(self) -> list[str]:
+        """What is wrong with the file and was not yet told."""
+        told, self._told = self._told, self._now.book.problems
+        return [problem for problem in self._told if problem not in told]
 
     def to_watch(self) -> list[str]:
         """What the positions need and nobody watches, each once: who removes it does not want it."""

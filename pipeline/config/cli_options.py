@@ -79,7 +79,8 @@ class Where:
         return [text for flag, value in given if value is not None for text in (flag, str(value))]
 
 
-def _speed(_: Any, tokens: Sequence[Token]) -> float | Literal["max"]:
+def read_speed(_: Any, tokens: Sequence[Token]) -> float | Literal["max"]:
+    """A speed as it is typed."""
     text = tokens[0].value
     if text == "max":
         return "max"
@@ -108,7 +109,7 @@ class RunFlags(Where):
     source: Annotated[str | None, Parameter(group=_PIPELINE)] = None
     "auto (live, without a key), one source by name such as yahoo, simulator, or replay:DIR (<TICKER>_<interval>.csv)."
 
-    speed: Annotated[float | Literal["max"] | None, Parameter(group=_PIPELINE, converter=_speed)] = None
+    speed: Annotated[float | Literal["max"] | None, Parameter(group=_PIPELINE, converter=read_speed)] = None
     "Speed of simulator and replay: a multiple of real time, or max. A replay skips nights."
 
     roles: Annotated[str | None, Parameter(group=_PIPELINE)] = None

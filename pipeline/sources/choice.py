@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.marks import REPLAY
 from pipeline.config.settings import Loaded, Settings
-from pipeline.config.sources import AUTO, RoutesSettings
+from pipeline.config.sources import AUTO, SIMULATED_SOURCES, RoutesSettings
 from pipeline.model.instruments import AssetClass, asset_class
 from pipeline.model.namespace import namespace_for
 from pipeline.sources import registry
@@ -51,6 +51,9 @@ def choose_source(loaded: Loaded, clock: Clock | None = None) -> SourceChoice:
         return _replay(Path(name.removeprefix(REPLAY)).expanduser(), settings)
     if name == "simulator":
         return SourceChoice(registry.make(name, context), f"simulated data, as asked, {_pace(settings)}")
+    if name == "demo":
+        note = f"a recorded hour of companies that do not exist, {_pace(settings)}"
+        return SourceChoice(registry.make(name, context), note)
     if name == NONE:
         note = "what others publish of real data (of simulated data with --source simulator)"
         return SourceChoice(CombinedSource([], context.close), note)
@@ -75,7 +78,7 @@ def is_simulated(loaded: Loaded) -> bool:
     name = source_name(loaded.settings)
     if name in loaded.settings.sources:
         return choose_source(loaded).source.simulated
-    return name == "simulator"
+    return name in SIMULATED_SOURCES
 
 
 def _replay(directory: Path, settings: Settings) -> SourceChoice:

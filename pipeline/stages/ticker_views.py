@@ -34,26 +34,31 @@ class TickerViews:
         self._stale_after = stale_after
         self._secrets = secrets
 
-    def of(self, tickers: Iterable[str], now: datetime, services: Sequence[ServiceView]) -> list[TickerView]:
+    def of(
+        self, tickers: Iterable[str], now: datetime, services: Sequence[ServiceView], *, at: datetime | None = None
+    ) -> list[TickerView]:
+        """`at` is the market's time, where it is another than `now`: in a replay."""
+        at = at or now
         notes = self._source.ticker_notes() if isinstance(self._source, Reporting) else {}
         troubles = self._source.troubles() if isinstance(self._source, Serving) else {}
-        return [self._row(ticker, now, services, notes.get(ticker, ""), troubles) for ticker in tickers]
+        return [self._row(ticker, now, at, services, notes.get(ticker, ""), troubles) for ticker in tickers]
 
     def _row(
         self,
         ticker: str,
         now: datetime,
+        at: datetime,
         services: Sequence[ServiceView],
         note: str,
         troubles: Mapping[str, TickerTrouble],
     ) -> TickerView:
         state = self._view.of(ticker)
-        view = state.view(now, note)
+        view = state.view(at, note)
         trouble = self._told(troubles[ticker]) if ticker in troubles else None
         if trouble is None:
             trouble = outage_of(view.source, services, now.timestamp())
         trading = self._hours.now(ticker) if self._hours is not None else None
-        feed = FeedReport(state.market_heard_at(now), self._began, trading, trouble)
+        feed = FeedReport(state.market_heard_at(at), self._began, trading, trouble)
         return with_state(view, feed, now, self._stale_after)
 
     def _told(self, trouble: TickerTrouble) -> TroubleView:

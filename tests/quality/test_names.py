@@ -26,6 +26,7 @@ MODULES = {
         "app": "the application",
         "cli": "the command line",
         "commands": "the commands that keys and the palette share",
+        "demo": "a recorded hour, and nothing left behind",
         "keys": "which key gives which command",
         "run": "starts application and pipeline",
         "status": "what `fintrends-tui status` prints",

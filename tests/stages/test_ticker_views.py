@@ -3,9 +3,11 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from pipeline.analytics.market_view import LiveView
 from pipeline.contract.snapshot import ServiceView, TickerView, TradingView
-from pipeline.model.messages import Quote
+from pipeline.model.messages import Quote, ScoredItem
 from pipeline.sources.base import Feed, HistoryChunk, SourceError, TickerTrouble
 from pipeline.sources.market_hours import TradingHours
 from pipeline.stages.ticker_views import TickerViews
@@ -107,3 +109,18 @@ async def test_a_provider_that_is_away_is_why_its_tickers_are() -> None:
     row = found["AAPL"]
     assert row.state == "away" and row.trouble is not None
     assert (row.trouble.why, row.trouble.next_try) == ("yahoo does not answer", NOON.timestamp() + 8)
+
+
+async def test_in_a_replay_sentiment_is_as_old_as_it_was_then() -> None:
+    then = NOON - timedelta(days=900)
+    view = LiveView(NEW_YORK)
+    view.of("AAPL")
+    view.put(
+        ScoredItem(ticker="AAPL", ts=then, id="1", kind="post", text="up", compound=0.5, label="positive"),
+        NOON.timestamp(),
+    )
+    views = TickerViews(view, Provider({}), None, began=NOON.timestamp(), stale_after=300)
+    [now] = views.of(["AAPL"], NOON, [])
+    [replayed] = views.of(["AAPL"], NOON, [], at=then + timedelta(minutes=5))
+    assert now.sentiment is None
+    assert replayed.sentiment == pytest.approx(0.5)

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from fintrends_tui.run import dashboard_app
 from fintrends_tui.screens.dashboard import Dashboard
 from fintrends_tui.screens.positions import PositionsScreen
+from fintrends_tui.state.access import DEMO, READER, Access
 from fintrends_tui.state.arrangement import Arrangement, pick
 from fintrends_tui.state.memory import ScreenMemory
 from fintrends_tui.state.positions import MASK, Holdings, PositionKeeper, of_ticker, quantity, sums, with_positions
-from pipeline.config.settings import ScreenSettings
+from pipeline.config.settings import ScreenSettings, load
 from pipeline.contract.protocol import Add
 from pipeline.contract.snapshot import ReplayView, RuleView, SplitView
 from tests.ui import samples
@@ -285,6 +287,26 @@ class TestWatchlist:
         async with running(link(), LARGE, settings=ScreenSettings()) as dash:
             assert "Total" not in dash.text
             assert MASK not in dash.text
+
+
+class TestOthers:
+    @pytest.mark.parametrize("access", [READER, DEMO])
+    def test_who_only_looks_is_not_given_the_file(self, tmp_path: Path, access: Access) -> None:
+        loaded = load(overrides={"pipeline": {"data_dir": str(tmp_path)}}, environ={})
+        assert dashboard_app(FakeLink(), loaded, ()).positions.file is not None
+        assert dashboard_app(FakeLink(), loaded, (), access).positions.file is None
+
+    async def test_nor_the_keys_nor_the_amounts_of_alerts(self) -> None:
+        fired = samples.alert(1, ticker="AAPL", rule="AAPL gain > 150", metric="gain", value=199.8)
+        shown = link(alerts=[fired])
+        shown.alerts = [fired]
+        async with running(shown, SMALL, access=READER) as dash:
+            await dash.press("b", "dollar_sign")
+            assert isinstance(dash.app.screen, Dashboard)
+            assert not dash.app.memory.now.hide_amounts
+            await dash.press("A")
+            assert MASK in dash.line("AAPL gain > 150")
+            assert "199.8" not in dash.text
 
 
 @pytest.mark.parametrize(
