@@ -82,10 +82,11 @@ class FintrendsApp(App[ExitReason]):
         access: Access = OWNER,
         writable: Callable[[], bool] = lambda: True,
         terminal_size: Callable[[], tuple[int, int]] | None = None,
+        browse: Callable[[str], bool] = lambda _: False,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`keymap` is from `keys.keymap`; `writable` says whether the terminal accepts output without waiting, and
-        `terminal_size` its columns and lines.
+        `terminal_size` its columns and lines; `browse` opens an address in a browser, or returns False without one.
 
         Raises:
             SettingsError: if there is no such theme.
@@ -111,6 +112,7 @@ class FintrendsApp(App[ExitReason]):
         self._pace = FramePacer(self._interval)
         self._writable = writable
         self._terminal_size = terminal_size
+        self._browse = browse
         self._now = now
         self._painted: tuple[View, Screen[Any]] | None = None
         self._type_ahead = TypeAhead(self, super().on_event)
@@ -150,6 +152,11 @@ class FintrendsApp(App[ExitReason]):
     def groups(self) -> Groups:
         """Named parts of the watchlist: those of the settings, then those made on the screen."""
         return self.settings.groups | self.memory.now.groups
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """The user's own words on tickers; whoever only looks in does not see them."""
+        return {} if self.access.reads_only else self.memory.now.notes
 
     @property
     def glyphs(self) -> Glyphs:
@@ -255,11 +262,12 @@ class FintrendsApp(App[ExitReason]):
         return action not in self.access.without and super().check_action(action, parameters)
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
-        """Open it in the browser, or where that is another machine's, show it, to be opened there."""
-        if self.access.elsewhere:
-            self.notify(url, title="Link", markup=False, timeout=_TOAST_SECONDS)
-        else:
-            super().open_url(url, new_tab=new_tab)
+        """Open it in the browser; where that is another machine's, as over ssh, show it and copy it."""
+        del new_tab
+        if self.access.elsewhere or not self._browse(url):
+            self.copy_to_clipboard(url)
+            told = f"{url}\nNo browser here. Copied, if the terminal allows it."
+            self.notify(told, title="Link", markup=False, timeout=_TOAST_SECONDS)
 
     def action_help(self) -> None:
         from fintrends_tui.screens.dialogs.help import HelpScreen

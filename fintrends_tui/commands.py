@@ -62,6 +62,7 @@ DASHBOARD: Final = (
     KeyCommand("full_stop", ".", "replay_step", "Step", "Go on to the next bar of a replay that is paused"),
     KeyCommand("r", "r", "restart", "Restart", "Restart a service, or all of them"),
     KeyCommand("m", "m", "groups", "Groups", "Set the groups of the selected ticker"),
+    KeyCommand("N", "N", "note", "", "Write a note on the selected ticker"),
     KeyCommand("y", "y", "copy", "Copy", "Copy the selected ticker's line to the clipboard (OSC 52)"),
     KeyCommand("w", "w", "write", "Write", "Write the watchlist as shown to a CSV or JSON file"),
 )
@@ -99,6 +100,10 @@ RANGES: Final = tuple(
     )
 )
 DETAIL: Final = (
+    KeyCommand("n", "n", "ticker(1)", "Next", "Show the next ticker of the watchlist", "next-ticker"),
+    KeyCommand("p", "p", "ticker(-1)", "Previous", "Show the ticker before", "previous-ticker"),
+    KeyCommand("o", "o", "open", "Open", "Open the selected headline in the browser", "open-headline"),
+    KeyCommand("N", "N", "note", "", "Write a note on the ticker"),
     KeyCommand("c", "c", "candles", "Candles", "Switch between candles and a line"),
     KeyCommand("v", "v", "volume", "Volume", "Show or hide the volume"),
     KeyCommand("m", "m", "study('sma')", "SMA", "Show or hide the simple moving averages", "sma"),

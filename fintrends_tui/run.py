@@ -18,6 +18,7 @@ from fintrends_tui.link.port import Link
 from fintrends_tui.state.access import OWNER, Access
 from fintrends_tui.state.memory import ScreenMemory
 from fintrends_tui.state.positions import PositionKeeper
+from fintrends_tui.terminal.browser import open_in_browser
 from fintrends_tui.terminal.charset import speaks_utf8
 from pipeline.config.settings import Loaded
 from pipeline.storage.datadir import DataDir
@@ -54,6 +55,7 @@ def dashboard_app(link: Link, loaded: Loaded, tickers: Sequence[str], access: Ac
         access=access,
         writable=_is_writable,
         terminal_size=shutil.get_terminal_size,  # which Textual asks, too
+        browse=open_in_browser,
     )
 
 

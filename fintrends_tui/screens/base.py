@@ -1,5 +1,6 @@
 """What every screen may ask of the application, so that no screen has to know it."""
 
+from collections.abc import Mapping
 from typing import Protocol, cast
 
 from textual.screen import Screen
@@ -38,6 +39,9 @@ class Application(Protocol):
 
     @property
     def groups(self) -> Groups: ...
+
+    @property
+    def notes(self) -> Mapping[str, str]: ...
 
     def command(self, command: Command) -> None:
         """Send it to the pipeline, and report the result."""

@@ -55,5 +55,5 @@ class Access:
 
 OWNER: Final = Access()
 DEMO: Final = Access(without=_POSITIONS | {"detach"})
-READER: Final = Access(_ELSEWHERE | CHANGING | _POSITIONS, " READ-ONLY ", elsewhere=True)
+READER: Final = Access(_ELSEWHERE | CHANGING | _POSITIONS | {"note"}, " READ-ONLY ", elsewhere=True)
 WRITER: Final = Access(_ELSEWHERE, elsewhere=True)

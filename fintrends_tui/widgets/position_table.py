@@ -15,7 +15,7 @@ from pipeline.model.positions import Position
 
 _PRICE: Final = 11
 _PERCENT: Final = 7
-_HELD: Final = tuple(column._replace(drop=0) for column in POSITION_COLUMNS)
+_HELD: Final = tuple(column for column, *_ in POSITION_COLUMNS)
 _COLUMNS: Final = (
     Column("Ticker", 9),
     *(column for column in _HELD if column.title == "Position"),

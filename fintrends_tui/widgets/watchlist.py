@@ -1,6 +1,6 @@
 """The watchlist: one line a ticker."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Final
 
@@ -18,7 +18,9 @@ from fintrends_tui.state.replay import aged
 from fintrends_tui.state.view import View
 from fintrends_tui.widgets.table.cells import Cell, Column, text
 from fintrends_tui.widgets.table.cursor_table import CursorTable
-from fintrends_tui.widgets.table.watch_rows import Flashes, chosen_columns, row
+from fintrends_tui.widgets.table.watch_cells import WatchLine
+from fintrends_tui.widgets.table.watch_columns import chosen_columns
+from fintrends_tui.widgets.table.watch_rows import Flashes, row
 from pipeline.contract.snapshot import TickerView
 
 _RESORT: Final = 2
@@ -28,7 +30,8 @@ _RESORT: Final = 2
 class WatchlistTable(CursorTable):
     """What every ticker of the group does now, in the order that was asked for.
 
-    `arrangement` is how it is shown; `groups` are set from outside; `shown` are the tickers there are.
+    `arrangement` is how it is shown; `groups` and `notes`, by ticker, are set from outside; `shown` are the tickers
+    there are.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(WATCHLIST)]
@@ -43,6 +46,7 @@ class WatchlistTable(CursorTable):
         super().__init__(chosen_columns(columns), id="watchlist", classes="panel")
         self.arrangement = arrangement
         self.groups: Groups = {}
+        self.notes: Mapping[str, str] = {}
         self.shown: list[TickerView] = []
         self._flashes = Flashes() if flash else None
         self._stale_after = stale_after
@@ -71,14 +75,17 @@ class WatchlistTable(CursorTable):
         self.show(
             [
                 row(
-                    ticker,
-                    view.clock,
-                    trend,
-                    stale=self._is_stale(ticker, view),
-                    alerted=ticker.ticker in alerted,
-                    hidden=view.holdings.hidden,
-                    titles=titles,
-                    flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
+                    WatchLine(
+                        ticker,
+                        view.clock,
+                        trend,
+                        stale=self._is_stale(ticker, view),
+                        flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
+                        alerted=ticker.ticker in alerted,
+                        noted=ticker.ticker in self.notes,
+                        hidden=view.holdings.hidden,
+                    ),
+                    titles,
                 )
                 for ticker in self.shown
             ],
@@ -95,6 +102,12 @@ class WatchlistTable(CursorTable):
     def await_ticker(self, ticker: str) -> None:
         """Select the ticker once it is watched."""
         self._awaited = ticker
+
+    def step(self, by: int) -> None:
+        """Select the ticker so many lines on; after the last comes the first."""
+        names = [row.key for row in self.rows]
+        if self.selected in names:
+            self.move_to((names.index(self.selected) + by) % len(names))
 
     def _select_awaited(self) -> None:
         names = [row.key for row in self.rows]

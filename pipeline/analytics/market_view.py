@@ -1,19 +1,23 @@
 """The latest of everything, by ticker: what snapshots show. Pure; fed by the view stage."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from pipeline.analytics.extended_hours import RegularHours
 from pipeline.analytics.indicators import session_of
 from pipeline.analytics.sentiment import Opinion, rolling_score
-from pipeline.analytics.source_state import Figures, OfSeries, SourceState
+from pipeline.analytics.source_state import LATELY, Figures, OfSeries, SourceState
 from pipeline.contract.snapshot import (
+    DayView,
     DividendView,
     ExtendedView,
+    ForecastView,
     HeadlineView,
     IndicatorsView,
+    NextCloseView,
+    RangeView,
     SplitView,
     TickerDetail,
     TickerView,
@@ -172,6 +176,10 @@ class TickerState:
             currency=figures.currency,
             extended=_extended(figures),
             splits=self._splits(source, simulated),
+            day=_day(figures),
+            year=None if isinstance(figures.year, str) else RangeView(high=figures.year.high, low=figures.year.low),
+            market_cap=figures.market_cap,
+            next_close=self._next_close(source, figures),
         )
 
     def _splits(self, source: str, simulated: bool) -> list[SplitView]:
@@ -181,6 +189,14 @@ class TickerState:
             days = {split.ts.astimezone(self._zone).date(): split for split in state.splits.values()}
             known |= {day: split for day, split in days.items() if split.simulated == simulated}
         return [_told(known[day]) for day in sorted(known)]
+
+    def _next_close(self, source: str, figures: Figures) -> NextCloseView | None:
+        """Of the longest interval of which something is said that is of lately."""
+        for view in reversed(self._sources[source].forecast_views if source else ()):
+            day = session_of(datetime.fromtimestamp(view.ts, UTC), self._zone)
+            if figures.day is not None and 0 <= figures.day - day <= LATELY and (band := next_close(view)) is not None:
+                return band
+        return None
 
     def values(self, now: datetime) -> dict[str, float | None]:
         """The ticker's metrics, by the names of `pipeline.model.alert_rules`: what is so now.
@@ -211,10 +227,12 @@ class TickerState:
             source=source,
             interval=figures.row.interval if figures.row else None,
             zone=self._zone.key,
+            previous_close=figures.previous,
+            year_note=figures.year if isinstance(figures.year, str) else "",
             split=_split(state),
             dividend=_dividend(state),
             indicators=[_indicators(row) for row in state.rows] if state else [],
-            forecasts=state.forecasts.views() if state else [],
+            forecasts=state.forecast_views if state else [],
             headlines=[
                 HeadlineView(
                     ts=item.ts.timestamp(),
@@ -225,6 +243,7 @@ class TickerState:
                     label=item.label,
                     words=item.words,
                     tag=item.tag,
+                    url=item.url,
                 )
                 for item in items[:_HEADLINES]
             ],
@@ -309,6 +328,20 @@ class LiveView:
     def forget(self, tickers: Iterable[str]) -> None:
         for ticker in tickers:
             self._tickers.pop(ticker, None)
+
+
+def next_close(view: ForecastView) -> NextCloseView | None:
+    """The 80 % band of the bar after the last, around whose close it lies; None while there is none."""
+    band = next((horizon.bands.get("80") for horizon in view.horizons if horizon.bars == 1), None)
+    if band is None or view.close <= 0:
+        return None
+    low, high = band
+    return NextCloseView(interval=view.interval, percent=100 * max(high - view.close, view.close - low) / view.close)
+
+
+def _day(figures: Figures) -> DayView | None:
+    day = figures.regular
+    return None if day is None else DayView(open=day.open, high=day.extremes.high, low=day.extremes.low)
 
 
 def _extended(figures: Figures) -> ExtendedView | None:

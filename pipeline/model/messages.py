@@ -24,6 +24,7 @@ INTERVALS: Final[tuple[Interval, ...]] = ("1min", "5min", "15min", "30min", "60m
 Price = float
 """Below zero only where the instrument can be, see `pipeline.model.tickers.can_be_negative`."""
 Volume = Annotated[float, Meta(ge=0)]
+MarketCap = Annotated[float, Meta(gt=0, le=1e18)]
 Ts = Annotated[datetime, Meta(tz=True)]
 Valence = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
 Revision = Annotated[int, Meta(ge=0, lt=1 << 52)]
@@ -111,10 +112,11 @@ class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
 
 
 class Quote(TickerMessage, frozen=True, kw_only=True, tag="quote"):
-    """The last trade and the day so far. A `previous_close` that cannot be right is not known.
+    """The last trade and the day so far. What cannot be right of all but the price is not known.
 
     `session` says in which part of the day the price was made, where the provider tells: before the open and after the
-    close it is not what the day's change is counted with.
+    close it is not what the day's change is counted with. `open`, `high` and `low` are those of the day's regular
+    session, `year_high` and `year_low` of the last 52 weeks; `market_cap` is in units of the currency.
     """
 
     price: Price
@@ -122,6 +124,12 @@ class Quote(TickerMessage, frozen=True, kw_only=True, tag="quote"):
     volume: Volume | None = None
     currency: Currency | None = None
     session: MarketSession | None = None
+    open: Price | None = None
+    high: Price | None = None
+    low: Price | None = None
+    year_high: Price | None = None
+    year_low: Price | None = None
+    market_cap: MarketCap | None = None
     revision: Revision = 0
     source: ShortText = "unknown"
 
@@ -130,11 +138,10 @@ class Quote(TickerMessage, frozen=True, kw_only=True, tag="quote"):
         _clean_fields(self, source=256)
         _check_currency(self)
         _check_price(self.ticker, self.price)
-        if self.previous_close is not None:
-            try:
-                _check_price(self.ticker, self.previous_close)
-            except ValueError:
-                msgspec.structs.force_setattr(self, "previous_close", None)
+        for name in ("previous_close", "open", "high", "low", "year_high", "year_low"):
+            value = getattr(self, name)
+            if value is not None and not _can_be_price(self.ticker, value):
+                msgspec.structs.force_setattr(self, name, None)
 
 
 class Split(TickerMessage, frozen=True, kw_only=True, tag="split"):
@@ -480,10 +487,14 @@ def values_digest(open_: float, high: float, low: float, close: float, volume: f
     return int.from_bytes(hashlib.blake2b(values, digest_size=5).digest())
 
 
+def _can_be_price(ticker: str, price: float) -> bool:
+    return math.isfinite(price) and (price > 0 or can_be_negative(ticker))
+
+
 def _check_price(ticker: str, price: float) -> None:
     if not math.isfinite(price):
         raise ValueError("a price is not finite")
-    if price <= 0 and not can_be_negative(ticker):
+    if not _can_be_price(ticker, price):
         raise ValueError(f"{price:.12g} is not a price of {ticker}: only futures (CL=F), rates and spreads reach zero")
 
 

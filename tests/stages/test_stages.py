@@ -676,6 +676,15 @@ class Endless(History):
             yield HistoryChunk([bar(done)], done, 0)
 
 
+class OneThatEnds(Endless):
+    async def history(self, ticker: str) -> AsyncGenerator[HistoryChunk]:
+        if ticker == "AAPL":
+            yield HistoryChunk([bar(0)], 1, 1)
+            return
+        async for chunk in super().history(ticker):
+            yield chunk
+
+
 class TestLoader:
     async def test_progress_and_failure_are_told_by_ticker_and_forgotten_in_time(self, bench: Bench) -> None:
         clock = FakeClock()
@@ -687,10 +696,25 @@ class TestLoader:
             await until(lambda: _now(loader.idle))
         told = {load.ticker: (load.state, load.done, load.total, load.note) for load in loader.views()}
         assert told == {"AAPL": ("done", 2, 2, ""), "NONE": ("failed", 0, 0, "nothing is known of NONE")}
-        clock.jump(31)
+        clock.jump(3)
+        assert len(loader.views()) == 2
+        clock.jump(1)
         assert [load.ticker for load in loader.views()] == ["NONE"]
         assert loader.request(["AAPL"]) == ["AAPL"]
         assert [load.state for load in loader.views()] == ["failed", "waiting"]
+
+    async def test_what_is_done_stays_while_others_are_under_way_and_does_not_come_back(self, bench: Bench) -> None:
+        clock = FakeClock()
+        loader = Loader(OneThatEnds(), bench.bus, clock)
+        loader.request(["AAPL", "MSFT"])
+        async with bench.running(loader=loader.run):
+            await until(lambda: _now(loader.loads["MSFT"].done > 0))
+            clock.jump(60)
+            assert [load.state for load in loader.views()] == ["done", "loading"]
+            loader.cancel(["MSFT"])
+            assert loader.views() == []
+            loader.request(["MSFT"])
+            assert [load.ticker for load in loader.views()] == ["MSFT"]
 
     async def test_what_a_stop_interrupts_is_taken_up_by_the_next_process(self, bench: Bench, tmp_path: Path) -> None:
         memory = StateFile(tmp_path / "loads.json", Pending)

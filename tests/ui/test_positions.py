@@ -268,8 +268,8 @@ class TestHiding:
 
 class TestWatchlist:
     async def test_columns_are_chosen_sorted_by_and_empty_for_what_is_not_held(self, path: Path) -> None:
-        async with running(link(), SMALL, positions=keeper(path)) as dash:
-            await dash.press("C", "ctrl+u", *typed("value gain gain% day"), "enter")
+        memory = columns("Value", "Gain", "Gain%", "Day")
+        async with running(link(), SMALL, positions=keeper(path), memory=memory) as dash:
             assert "1,703.80" in dash.row("AAPL")
             assert not any(character.isdigit() for character in dash.row("TSLA"))
             await dash.press("o", "o")

@@ -107,3 +107,15 @@ def test_what_a_reader_chooses_is_not_kept(tmp_path: Any) -> None:
     memory.keep(sort="rsi")
     assert memory.now.sort == "rsi"
     assert ScreenMemory(file).now.sort == "price"
+
+
+async def test_the_owner_s_notes_are_not_a_reader_s() -> None:
+    memory = ScreenMemory()
+    memory.keep(notes={"AAPL": "sell it"})
+    async with running(FakeLink(samples.snapshot()), memory=memory, access=READER) as dash:
+        assert "AAPL*" not in dash.text
+        await dash.press("N", "enter")
+        assert "sell it" not in dash.text
+        assert "Note on" not in dash.text
+    async with running(FakeLink(samples.snapshot()), memory=memory, access=WRITER) as dash:
+        assert "AAPL*" in dash.text

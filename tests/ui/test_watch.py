@@ -1,7 +1,9 @@
 import pytest
 
 from fintrends_tui.state.arrangement import ORDERS, Arrangement, pick
-from fintrends_tui.widgets.table.watch_rows import CATALOGUE, row
+from fintrends_tui.widgets.table.watch_cells import WatchLine
+from fintrends_tui.widgets.table.watch_columns import CATALOGUE
+from fintrends_tui.widgets.table.watch_rows import row
 from pipeline.contract.snapshot import TickerView
 
 NOW = 1_800_000_000
@@ -63,5 +65,5 @@ def test_filter_and_group_both_hold() -> None:
 )
 def test_a_price_whose_feed_is_away_still_says_how_old_it_is(of_it: dict[str, object], shown: str) -> None:
     ticker = TickerView(ticker="AAPL", price=30.0, **of_it)  # type: ignore[arg-type]
-    cells = row(ticker, NOW, 6, stale=ticker.state == "away", flash=0, alerted=False).cells
+    cells = row(WatchLine(ticker, NOW, 6, stale=ticker.state == "away")).cells
     assert "".join(span.text for span in cells[-1]) == shown

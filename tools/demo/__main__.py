@@ -20,8 +20,8 @@ Recordable = Bar | Quote | Article | Post | EconomicPoint
 
 SEED: Final = 7
 ZONE: Final = ZoneInfo("America/New_York")
-DAYS: Final = 120
-"""Daily bars of the past, for the initial load."""
+DAYS: Final = 372
+"""Daily bars of the past, for the initial load: 52 weeks, and a little more."""
 MINUTES: Final = 180
 """Bars of the past."""
 QUOTE_EVERY: Final = 8
