@@ -135,7 +135,7 @@ def shots() -> dict[str, Shot]:
         "worth": Shot(SMALL, samples.of_all_worths()),
         "detail-worth": Shot(SMALL, samples.of_all_worths(), steps=keys("enter")),
         "columns": Shot(SMALL, full, steps=keys("C", "j", "J", "x")),
-        "all-columns": Shot(LARGE, full, steps=keys("C", "end", *["x", "k"] * 9, "enter", "z")),
+        "all-columns": Shot(LARGE, full, steps=keys("C", "end", *["k"] * 5, *["x", "k"] * 9, "enter", "z")),
         "zoomed": Shot(SMALL, full, steps=keys("z")),
         "filter": Shot(SMALL, full, steps=keys("slash", *"us")),
         "groups": Shot(SMALL, full, steps=keys("m", *"tech cars", "enter", "tab")),
