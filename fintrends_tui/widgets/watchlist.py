@@ -13,6 +13,7 @@ from fintrends_tui.state import format as fmt
 from fintrends_tui.state.alerts import fired_tickers
 from fintrends_tui.state.arrangement import ALL, ORDERS, Arrangement, Groups, pick
 from fintrends_tui.state.expression import is_expression
+from fintrends_tui.state.positions import with_positions
 from fintrends_tui.state.replay import aged
 from fintrends_tui.state.view import View
 from fintrends_tui.widgets.table.cells import Cell, Column, text
@@ -60,9 +61,10 @@ class WatchlistTable(CursorTable):
 
     def update_view(self, view: View) -> None:
         self._view = view
-        tickers = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
+        known = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
         if view.replay is not None:
-            tickers = [aged(ticker) for ticker in tickers]
+            known = [aged(ticker) for ticker in known]
+        tickers = with_positions(known, view.holdings.portfolio)
         self.shown = self._in_order(tickers, view.now)
         trend = self.width_of("Trend")
         alerted = fired_tickers(view.snapshot) if view.snapshot else ()
@@ -81,6 +83,7 @@ class WatchlistTable(CursorTable):
                         flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
                         alerted=ticker.ticker in alerted,
                         noted=ticker.ticker in self.notes,
+                        hidden=view.holdings.hidden,
                     ),
                     titles,
                 )
