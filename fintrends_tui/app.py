@@ -23,6 +23,7 @@ from fintrends_tui.state.alerts import NewAlerts
 from fintrends_tui.state.arrangement import Groups
 from fintrends_tui.state.log_feed import LogFeed
 from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.state.positions import PositionKeeper
 from fintrends_tui.state.view import View
 from fintrends_tui.terminal.charset import AsciiFilter, ColourlessFilter
 from fintrends_tui.terminal.pace import FramePacer
@@ -76,6 +77,7 @@ class FintrendsApp(App[ExitReason]):
         settings: ScreenSettings | None = None,
         keymap: Mapping[str, str] | None = None,
         memory: ScreenMemory | None = None,
+        positions: PositionKeeper | None = None,
         ascii_only: bool = False,
         access: Access = OWNER,
         writable: Callable[[], bool] = lambda: True,
@@ -92,6 +94,7 @@ class FintrendsApp(App[ExitReason]):
         super().__init__()
         self.settings = settings or ScreenSettings()
         self.memory = memory or ScreenMemory()
+        self.positions = positions or PositionKeeper()
         self.link = link
         self.access = access
         self.log_feed = LogFeed(link.ask)
@@ -129,7 +132,11 @@ class FintrendsApp(App[ExitReason]):
     def current_view(self) -> View:
         """What there is to show now."""
         is_slow, badge = self._pace.is_slow, self.access.badge
-        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow, badge)
+        hidden = self.memory.now.hide_amounts or not self.access.shows_positions
+        held = self.positions.now(self._snapshot, hidden=hidden)
+        return View(
+            self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow, badge, held
+        )
 
     @property
     def failure(self) -> str:
@@ -227,7 +234,7 @@ class FintrendsApp(App[ExitReason]):
             return
         self._painted = (view, self.screen)
         if view.snapshot is not None:
-            self._tell_alerts(view.snapshot)
+            self._tell_alerts(view.snapshot, private=view.holdings.hidden)
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Repaintable):
                 screen.update_view(view)
@@ -266,6 +273,11 @@ class FintrendsApp(App[ExitReason]):
         from fintrends_tui.screens.dialogs.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen.KEYS if isinstance(self.screen, Commanded) else ()))
+
+    def action_hide_amounts(self) -> None:
+        """Hide what the user holds from those who look on, or show it again."""
+        self.remember(hide_amounts=not self.memory.now.hide_amounts)
+        self.repaint()
 
     def action_detach(self) -> None:
         self.exit("detach")
@@ -323,6 +335,9 @@ class FintrendsApp(App[ExitReason]):
         """Send what the pipeline has to know of this screen: its selection, and the tickers it was started with."""
         if view.status.state != "connected" or view.snapshot is None:
             return
+        # A recording has what it has.
+        if needed := self.positions.to_watch() if view.replay is None else []:
+            self.command(Add(needed))
         if self._to_add:
             there = {ticker.ticker for ticker in view.snapshot.tickers}
             missing = [ticker for ticker in self._to_add if ticker not in there]
@@ -331,18 +346,21 @@ class FintrendsApp(App[ExitReason]):
                 self.command(Add(missing))
         elif not self._asked_for_tickers:
             self._asked_for_tickers = True
-            if not view.snapshot.tickers and "add" not in self.access.without:
+            if not view.snapshot.tickers and not needed and "add" not in self.access.without:
                 self._greet()
+        for problem in self.positions.news()[:_TOASTS]:
+            self.notify(drawn(problem), title="Positions", severity="warning", markup=False, timeout=_TOAST_SECONDS)
         if view.selected != self._focused_ticker:
             self._focused_ticker = view.selected
             self.run_worker(self._focus(view.selected), group="focus", exclusive=True)
 
-    def _tell_alerts(self, snapshot: Snapshot) -> None:
-        """Show and sound what has fired since the last paint: one bell, and a few toasts at most."""
+    def _tell_alerts(self, snapshot: Snapshot, *, private: bool) -> None:
+        """Show and sound what has fired since the last paint: one bell, and a few toasts at most. `private` keeps
+        back the amounts of positions."""
         new, more = self._new_alerts.take(snapshot)
         if not new:
             return
-        sentences = [drawn(sentence_of(alert)) for alert in new[-_TOASTS:]]
+        sentences = [drawn(sentence_of(alert, private=private)) for alert in new[-_TOASTS:]]
         if more := more + len(new[:-_TOASTS]):
             sentences.append(f"and {more} more; the alerts screen lists them")
         for sentence in sentences:

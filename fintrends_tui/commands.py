@@ -52,6 +52,8 @@ DASHBOARD: Final = (
     KeyCommand("s", "s", "services", "Services", "Open the services and the writes to the store"),
     KeyCommand("l", "l", "log", "Log", "Open the log"),
     KeyCommand("e", "e", "dead_letters", "Dead letters", "Open the records that could not be processed"),
+    KeyCommand("b", "b", "positions", "Positions", "Open your positions: value, gain, lots"),
+    KeyCommand("dollar_sign", "$", "app.hide_amounts", "", "Hide or show the amounts of your positions; remembered"),
     KeyCommand("A", "A", "alerts", "Alerts", "Open the alerts: rules and history"),
     KeyCommand("i", "i", "load", "Load", "Load the history of the selected ticker, or of all"),
     KeyCommand("p", "p", "pause", "Pause", "Pause the producers or a replay, or resume them"),
@@ -186,6 +188,14 @@ ALERTS: Final = (
     KeyCommand("escape,A", "Esc", "back", "Back", "Go back"),
 )
 
+POSITIONS: Final = (
+    KeyCommand("a", "a", "add_lot", "Add", "Add a lot: what was bought or sold"),
+    KeyCommand("x", "x", "remove_lot", "Remove", "Remove the selected lot"),
+    KeyCommand("dollar_sign", "$", "app.hide_amounts", "Hide amounts", "Hide or show all amounts; remembered"),
+    KeyCommand("tab,shift+tab", "Tab", "app.focus_next", "Pane", "Switch between positions and lots"),
+    KeyCommand("escape,b", "Esc", "back", "Back", "Go back"),
+)
+
 SECTIONS: Final = (
     ("Dashboard", (*DASHBOARD, *WATCHLIST, *MOVING)),
     ("Lists", LISTS),
@@ -199,6 +209,7 @@ SECTIONS: Final = (
     ("Services", SERVICES),
     ("Log", LOG),
     ("Alerts", ALERTS),
+    ("Positions", POSITIONS),
     ("Everywhere", EVERYWHERE),
 )
 TOGETHER: Final = (
@@ -212,6 +223,7 @@ TOGETHER: Final = (
     (*LISTS, *SERVICES, *EVERYWHERE),
     (*LISTS, *LOG, *EVERYWHERE),
     (*LISTS, *ALERTS, *EVERYWHERE),
+    (*LISTS, *POSITIONS, *EVERYWHERE),
 )
 """The commands that are bound at the same time, one tuple a screen. Those of one name on several screens are remapped
 together."""

@@ -17,6 +17,7 @@ from fintrends_tui.app import FintrendsApp
 from fintrends_tui.link.port import Link
 from fintrends_tui.state.access import OWNER, Access
 from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.state.positions import PositionKeeper
 from fintrends_tui.terminal.browser import open_in_browser
 from fintrends_tui.terminal.charset import speaks_utf8
 from pipeline.config.settings import Loaded
@@ -44,6 +45,11 @@ def dashboard_app(link: Link, loaded: Loaded, tickers: Sequence[str], access: Ac
         settings=settings.screen,
         keymap=keys.keymap(settings.keys, where),
         memory=ScreenMemory(DataDir(loaded.data_dir).screen, keeps=not access.reads_only),
+        positions=PositionKeeper(
+            loaded.positions if access.shows_positions else None,
+            settings.positions.currency,
+            settings.indicators.zone,
+        ),
         ascii_only=settings.screen.characters == "ascii"
         or (settings.screen.characters == "auto" and not speaks_utf8(os.environ)),
         access=access,

@@ -49,6 +49,7 @@ from pipeline.stages.indicators import IndicatorProcessor
 from pipeline.stages.loader import Loader, Pending
 from pipeline.stages.monitor import Monitor
 from pipeline.stages.ownership import TopicOwnership
+from pipeline.stages.position_metrics import PositionMetrics
 from pipeline.stages.producer import Producer
 from pipeline.stages.quote_pacer import QuotePacer
 from pipeline.stages.sentiment import SentimentProcessor
@@ -56,6 +57,7 @@ from pipeline.stages.sink import Sink
 from pipeline.stages.ticker_views import TickerViews
 from pipeline.stages.view import ViewStage
 from pipeline.storage.datadir import DataDir
+from pipeline.storage.positions_file import PositionsFile
 from pipeline.storage.statefile import StateFile, problems
 from pipeline.store.base import Store, StoreError
 from pipeline.supervision.outage import Outage
@@ -171,6 +173,8 @@ class Pipeline:
             self._bus, self._store, self.watchlist, zone, enabled=settings.forecasts.enabled, simulated=simulated
         )
         self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer(), simulated=simulated)
+        lots = PositionsFile(loaded.positions) if loaded.positions is not None else None
+        self._position_metrics = PositionMetrics(lots, settings.positions.currency, zone)
         self._alerts = AlertStage(
             settings.alerts,
             self._values,
@@ -475,9 +479,14 @@ class Pipeline:
         """What alerts are about."""
         now = self._market_time()
         dead_letters = self._monitor.documents.get("dead_letter")
+        states = {ticker: self._view.of(ticker) for ticker in self.watchlist}
+        held = self._position_metrics.of(state.view(now) for state in states.values())
         return {
             None: {"lag": greatest_lag(self._monitor.topics), "dead_letters": dead_letters},
-            **{ticker: self._view.of(ticker).values(now) for ticker in self.watchlist},
+            **{
+                ticker: {**(held.get(ticker, {}) if state.heard_source(now) else {}), **state.values(now)}
+                for ticker, state in states.items()
+            },
         }
 
     def _catch_signals(self) -> None:

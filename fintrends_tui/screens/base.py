@@ -13,6 +13,7 @@ from fintrends_tui.state.access import Access
 from fintrends_tui.state.arrangement import Groups
 from fintrends_tui.state.log_feed import LogFeed
 from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.state.positions import PositionKeeper
 from fintrends_tui.state.view import View
 from pipeline.config.settings import ScreenSettings
 from pipeline.contract.protocol import Command
@@ -26,6 +27,7 @@ class Application(Protocol):
     log_feed: LogFeed
     settings: ScreenSettings
     memory: ScreenMemory
+    positions: PositionKeeper
     selected: str | None
     chart_look: Look
 

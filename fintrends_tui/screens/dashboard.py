@@ -414,6 +414,11 @@ class Dashboard(BaseScreen[None]):
 
         self.app.push_screen(AlertsScreen())
 
+    def action_positions(self) -> None:
+        from fintrends_tui.screens.positions import PositionsScreen
+
+        self.app.push_screen(PositionsScreen())
+
     def action_groups(self) -> None:
         from fintrends_tui.screens.dialogs.groups import GroupsScreen
 

@@ -6,12 +6,14 @@ from typing import Final
 CHANGING: Final = frozenset(
     {
         "add",
+        "add_lot",
         "add_rule",
         "indices",
         "load",
         "pause",
         "purge",
         "remove",
+        "remove_lot",
         "remove_rule",
         "replay",
         "replay_speed",
@@ -26,6 +28,8 @@ CHANGING: Final = frozenset(
 )
 """The actions that would change the pipeline or its data. To leave them out is a courtesy to the reader: what refuses
 them is `fintrends_tui.link.reading`."""
+_POSITIONS: Final = frozenset({"positions", "add_lot", "remove_lot", "hide_amounts"})
+"""What is about the positions of the user, who shows neither readers nor a demo what is held."""
 _ELSEWHERE: Final = frozenset({"detach", "write", "screenshot"})
 """What means nothing, or another machine's files, to somebody who looks in by a browser."""
 
@@ -44,8 +48,12 @@ class Access:
         """Whether nothing may be changed, neither of the pipeline nor of what the screen remembers."""
         return self.without >= CHANGING
 
+    @property
+    def shows_positions(self) -> bool:
+        return not self.without >= _POSITIONS
+
 
 OWNER: Final = Access()
-DEMO: Final = Access(without=frozenset({"detach"}))
-READER: Final = Access(_ELSEWHERE | CHANGING | {"note"}, " READ-ONLY ", elsewhere=True)
+DEMO: Final = Access(without=_POSITIONS | {"detach"})
+READER: Final = Access(_ELSEWHERE | CHANGING | _POSITIONS | {"note"}, " READ-ONLY ", elsewhere=True)
 WRITER: Final = Access(_ELSEWHERE, elsewhere=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from fintrends_tui.state.expression import Condition, ExpressionError, is_expression, parse
 from fintrends_tui.state.expression import Groups as Groups  # which all others take from here
+from fintrends_tui.state.positions import POSITION_ORDERS
 from fintrends_tui.state.spans import day_place, year_place
 from pipeline.contract.snapshot import TickerView
 
@@ -41,6 +42,7 @@ ORDERS: Final[Mapping[str, Callable[[TickerView], float | str | None]]] = {
     "Ext.": lambda ticker: ticker.extended.change_percent if ticker.extended is not None else None,
     "State": lambda ticker: ticker.state or None,
     "Cur.": lambda ticker: ticker.currency or None,
+    **POSITION_ORDERS,
     "Age": lambda ticker: -ticker.updated_at if ticker.updated_at is not None else None,
 }
 """By the title of its column, what a ticker is sorted by; None is unknown."""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from fintrends_tui.state.positions import POSITION_NUMBERS
 from fintrends_tui.state.spans import percent_from
 from pipeline.contract.snapshot import TickerView
 
@@ -37,6 +38,7 @@ NUMBERS: Final[Mapping[str, Callable[[TickerView], float | None]]] = {
     "rsi": lambda ticker: ticker.rsi,
     "macd": lambda ticker: ticker.macd_hist,
     "sentiment": lambda ticker: ticker.sentiment,
+    **POSITION_NUMBERS,
 }
 TEXTS: Final[Mapping[str, Callable[[TickerView], str]]] = {
     "ticker": lambda ticker: ticker.ticker,

@@ -27,7 +27,8 @@ class SavedView(Struct, kw_only=True, frozen=True):
 
 class Remembered(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The choices made on the screen. `groups` are those made there, not those of the settings; `layout` says what
-    comes first on a large terminal; `notes` are the user's own words on tickers."""
+    comes first on a large terminal, `hide_amounts` that nobody is to see what the user holds; `notes` are the user's
+    own words on tickers."""
 
     theme: str = ""
     sort: str = ""
@@ -37,6 +38,7 @@ class Remembered(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     group: str = ""
     layout: Literal["market", "pipeline"] = "market"
     columns: list[str] = []
+    hide_amounts: bool = False
     groups: dict[str, list[str]] = {}
     views: dict[str, SavedView] = {}
     notes: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from fintrends_tui.link.port import LinkStatus
+from fintrends_tui.state.positions import NO_HOLDINGS, Holdings
 from pipeline.contract.snapshot import ReplayView, Snapshot, TickerDetail
 from pipeline.contract.updates import differ
 
@@ -11,7 +12,8 @@ from pipeline.contract.updates import differ
 class View:
     """The input of every panel. `now` is in whole seconds since the epoch, so that ages change once a second at most;
     `requested` are the tickers to show before the first snapshot comes; `is_slow` says that the terminal
-    does not keep up; `badge` is what may be done from this screen, where that is not all."""
+    does not keep up; `badge` is what may be done from this screen, where that is not all; `holdings` is what the user
+    holds."""
 
     status: LinkStatus
     snapshot: Snapshot | None = None
@@ -20,6 +22,7 @@ class View:
     requested: tuple[str, ...] = ()
     is_slow: bool = False
     badge: str = ""
+    holdings: Holdings = NO_HOLDINGS
 
     @property
     def detail(self) -> TickerDetail | None:

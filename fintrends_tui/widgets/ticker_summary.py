@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widgets import Digits, Static
 
 from fintrends_tui.state import format as fmt
+from fintrends_tui.state import positions
 from fintrends_tui.state.flowing import Tinted, flowing
 from fintrends_tui.state.ticker_facts import facts
 from fintrends_tui.state.view import View
@@ -51,6 +52,7 @@ class TickerSummary(Horizontal):
             self._show_price(digits, ticker, stale=view.stale or ticker.state in ("stale", "away"))
         told = self.query_one("#facts", Static)
         found = facts(ticker, view.detail, view.now, note, priced=digits.display) if ticker is not None else []
+        found[1:1] = positions.of_ticker(view.holdings, view.selected or "")
         lines = flowing(found, told.content_size.width, _LINES if digits.display else _FEW)
         if lines != self._shown:
             self._shown = lines

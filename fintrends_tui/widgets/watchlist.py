@@ -13,6 +13,7 @@ from fintrends_tui.state import format as fmt
 from fintrends_tui.state.alerts import fired_tickers
 from fintrends_tui.state.arrangement import ALL, ORDERS, Arrangement, Groups, pick
 from fintrends_tui.state.expression import is_expression
+from fintrends_tui.state.positions import with_positions
 from fintrends_tui.state.replay import aged
 from fintrends_tui.state.view import View
 from fintrends_tui.widgets.table.cells import Cell, Column, text
@@ -66,9 +67,10 @@ class WatchlistTable(CursorTable):
         if basis == self._shown_of:
             return
         self._shown_of = basis
-        tickers = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
+        known = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
         if view.replay is not None:
-            tickers = [aged(ticker) for ticker in tickers]
+            known = [aged(ticker) for ticker in known]
+        tickers = with_positions(known, view.holdings.portfolio)
         self.shown = self._in_order(tickers, view.now)
         alerted = fired_tickers(view.snapshot) if view.snapshot else ()
         if self._flashes is not None:
@@ -84,6 +86,7 @@ class WatchlistTable(CursorTable):
                 flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
                 alerted=ticker.ticker in alerted,
                 noted=ticker.ticker in self.notes,
+                hidden=view.holdings.hidden,
             )
             for ticker in self.shown
         )
@@ -98,7 +101,7 @@ class WatchlistTable(CursorTable):
         """All that is shown follows from it; a list of tickers that has not changed is the same object."""
         snapshot = view.snapshot
         told = None if snapshot is None else (snapshot.tickers, snapshot.rules, snapshot.pipeline.paused)
-        around = view.requested, view.status, view.now, view.clock, view.replay is None, self._awaited
+        around = view.requested, view.status, view.now, view.clock, view.replay is None, view.holdings, self._awaited
         shape = self._columns, self.size, self.width_of("Trend")
         return told, around, self.arrangement, self.groups, self.notes, shape
 

@@ -24,7 +24,16 @@ from pipeline.contract.snapshot import (
 )
 from pipeline.model.documents import version_of
 from pipeline.model.instruments import zone_of
-from pipeline.model.messages import INDICATOR_FIELDS, AnyMessage, Bar, IndicatorRow, Interval, ScoredItem, TickerMessage
+from pipeline.model.messages import (
+    INDICATOR_FIELDS,
+    AnyMessage,
+    Bar,
+    IndicatorRow,
+    Interval,
+    ScoredItem,
+    Split,
+    TickerMessage,
+)
 from pipeline.model.returns import return_of
 from pipeline.model.sessions import Session, has_extended_hours, usual_session
 
@@ -169,11 +178,20 @@ class TickerState:
             note="; ".join(filter(None, (note, figures.split))),
             currency=figures.currency,
             extended=_extended(figures),
+            splits=self._splits(source, simulated),
             day=_day(figures),
             year=None if isinstance(figures.year, str) else RangeView(high=figures.year.high, low=figures.year.low),
             market_cap=figures.market_cap,
             next_close=self._next_close(source, figures),
         )
+
+    def _splits(self, source: str, simulated: bool) -> list[SplitView]:
+        """What any source has told of, for few do: a share is split for all of them. Of a day the one that is shown."""
+        known: dict[date, Split] = {}
+        for _, state in sorted(self._sources.items(), key=lambda item: item[0] == source):
+            days = {split.ts.astimezone(self._zone).date(): split for split in state.splits.values()}
+            known |= {day: split for day, split in days.items() if split.simulated == simulated}
+        return [_told(known[day]) for day in sorted(known)]
 
     def _next_close(self, source: str, figures: Figures) -> NextCloseView | None:
         """Of the longest interval of which something is said that is of lately."""
@@ -346,9 +364,10 @@ def _extended(figures: Figures) -> ExtendedView | None:
 
 
 def _split(state: SourceState | None) -> SplitView | None:
-    split = state.split if state else None
-    if split is None:
-        return None
+    return _told(state.splits[max(state.splits)]) if state and state.splits else None
+
+
+def _told(split: Split) -> SplitView:
     return SplitView(ts=split.ts.timestamp(), numerator=split.numerator, denominator=split.denominator)
 
 

@@ -113,7 +113,7 @@ class SourceState:
         self._extended_quote: Quote | None = None
         self._currency: tuple[datetime, str] | None = None
         """What the latest message that names one says, and its time."""
-        self.split: Split | None = None
+        self.splits: dict[datetime, Split] = {}
         self.dividend: Dividend | None = None
         self._series: dict[Interval, _Series] = {}
         self._rows: dict[Interval, IndicatorRow] = {}
@@ -146,7 +146,7 @@ class SourceState:
                 self._ranges.put_quote(message)
                 self._regular_quote = _newer(message, self._regular_quote)
             case Split():
-                self.split = _newer(message, self.split)
+                self.splits[message.ts] = _newer(message, self.splits.get(message.ts))
             case Dividend():
                 self.dividend = _newer(message, self.dividend)
             case Forecast():

@@ -35,6 +35,7 @@ from pipeline.config.sources import (
     check_sources,
 )
 from pipeline.model.alert_rules import parse_rule
+from pipeline.model.currencies import check_currency, minor_unit
 from pipeline.model.namespace import check_namespace
 from pipeline.model.tickers import parse_tickers
 
@@ -48,6 +49,7 @@ Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 _GREATEST: Final = (1 << 63) - 1
 """That Kafka takes."""
 _LOGS: Final = "logs"
+POSITIONS_NAME: Final = "positions.toml"
 _GROUP_NAME: Final = re.compile(r"[\w-]{1,16}")
 ENV_PREFIX: Final = "FINTRENDS_"
 KNOWN_ENV: Final[dict[str, tuple[str, str]]] = {
@@ -184,6 +186,19 @@ class AlertSettings(_Section, frozen=True):
             parse_rule(rule)
 
 
+class PositionSettings(_Section, frozen=True):
+    """Where the user's lots are; `currency` is that of the account."""
+
+    file: FilePath = ""
+    currency: str = "USD"
+
+    def __post_init__(self) -> None:
+        currency = check_currency(self.currency)
+        if (minor := minor_unit(currency)) is not None:
+            raise ValueError(f"currency {currency} is a part of {minor.major}; write {minor.major}")
+        msgspec.structs.force_setattr(self, "currency", currency)
+
+
 class MetricsSettings(_Section, frozen=True):
     """For Prometheus; port 0 serves none."""
 
@@ -247,6 +262,7 @@ class Settings(_Section, frozen=True):
     screen: ScreenSettings = ScreenSettings()
     logging: LogSettings = LogSettings()
     alerts: AlertSettings = AlertSettings()
+    positions: PositionSettings = PositionSettings()
     metrics: MetricsSettings = MetricsSettings()
     kafka: KafkaSettings = KafkaSettings()
     mongodb: MongoSettings = MongoSettings()
@@ -281,6 +297,14 @@ class Loaded(Struct, frozen=True):
     data_dir: Path
     log_dir: Path
     namespace: str | None = None
+
+    @property
+    def positions(self) -> Path | None:
+        """The file of positions, whether there is one or not; None where there is no place for it."""
+        if self.settings.positions.file:
+            return Path(self.settings.positions.file)
+        users = settings_file.user_directory(platformdirs.user_config_dir)
+        return users / POSITIONS_NAME if users else None
 
     @property
     def secrets(self) -> list[str]:

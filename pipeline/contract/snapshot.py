@@ -116,6 +116,14 @@ class ExtendedView(Struct, kw_only=True, frozen=True):
     as_of: Time
 
 
+class SplitView(Struct, kw_only=True, frozen=True):
+    """`denominator` shares have become `numerator` shares; `ts` is the day's beginning."""
+
+    ts: Time
+    numerator: float
+    denominator: float
+
+
 class DayView(Struct, kw_only=True, frozen=True):
     """A day's regular trading so far; its opening price may be unknown."""
 
@@ -153,7 +161,8 @@ class TickerView(Struct, kw_only=True, frozen=True):
     data that another source gives meanwhile. `trading` is None where the hours are not known.
 
     `day` is that of `price`, `year` the 52 weeks up to it; each is None where it is not known in full. `next_close` is
-    of the longest interval that is forecast. `market_cap` is in units of the currency.
+    of the longest interval that is forecast. `market_cap` is in units of the currency. `splits` are those that any
+    source has told of, oldest first.
     """
 
     ticker: str
@@ -179,6 +188,7 @@ class TickerView(Struct, kw_only=True, frozen=True):
     state: FeedState = ""
     trading: TradingView | None = None
     trouble: TroubleView | None = None
+    splits: list[SplitView] = []
 
 
 class ServiceView(Struct, kw_only=True, frozen=True):
@@ -397,14 +407,6 @@ class HeadlineView(Struct, kw_only=True, frozen=True):
     words: list[tuple[str, float]] = []
     tag: Literal["bullish", "bearish"] | None = None
     url: str = ""
-
-
-class SplitView(Struct, kw_only=True, frozen=True):
-    """`denominator` shares have become `numerator` shares; `ts` is the day's beginning."""
-
-    ts: Time
-    numerator: float
-    denominator: float
 
 
 class DividendView(Struct, kw_only=True, frozen=True):

@@ -207,6 +207,7 @@ PATHS = (
     ("kafka", "ssl_cafile"),
     ("kafka", "ssl_certfile"),
     ("kafka", "ssl_keyfile"),
+    ("positions", "file"),
 )
 
 
@@ -421,3 +422,29 @@ def test_settings_show_no_secret_in_logs_and_tracebacks(section: str, key: str) 
     assert getattr(getattr(loaded.settings, section), key) == value
     assert "S3CR3T" not in repr(loaded)
     assert f"{key}=***" in repr(loaded)
+
+
+def test_positions_are_in_the_users_directory_unless_a_setting_names_their_file(
+    config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "mine"))
+    usual = load(config(""), None, {}).positions
+    assert usual is not None
+    assert usual.name == "positions.toml"
+    assert tmp_path in usual.parents
+    assert load(config('[positions]\nfile = "lots.toml"'), None, {}).positions == tmp_path / "lots.toml"
+
+
+@pytest.mark.parametrize(("code", "kept"), [("eur", "EUR"), ("USD", "USD")])
+def test_the_account_has_a_currency(config, code: str, kept: str) -> None:
+    assert load(config(f'[positions]\ncurrency = "{code}"'), None, {}).settings.positions.currency == kept
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [("GBp", "is a part of GBP; write GBP"), ("dollars", "is not a currency"), ("", "is not a currency")],
+)
+def test_it_is_a_whole_one(config, code: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        load(config(f'[positions]\ncurrency = "{code}"'), None, {})

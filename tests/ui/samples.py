@@ -185,6 +185,40 @@ def pipeline(**changes: object) -> PipelineView:
     return replace(view, **changes)
 
 
+LOTS = """\
+# mine
+[[lot]]
+ticker = "AAPL"
+quantity = 10
+price = 150.00
+date = 2024-03-01
+fees = 4
+
+[[lot]]
+ticker = "VOD.L"
+quantity = 1000
+price = 90
+date = 2024-03-01
+
+[[lot]]
+ticker = "MSFT"
+quantity = -5
+price = 120
+"""
+
+
+def in_two_currencies(rate: float | None = 1.25, **changes: object) -> Snapshot:
+    """What `LOTS` hold, in dollars and pence, and TSLA; `rate` is that of the pound, None without one."""
+    tickers = [
+        ticker("AAPL", change=2.0),
+        ticker("MSFT", change=-1.0),
+        ticker("TSLA"),
+        ticker("VOD.L", price=115.75, change=-0.25, currency="GBp"),
+    ]
+    tickers += [ticker("GBPUSD=X", price=rate, change=None)] if rate is not None else []
+    return snapshot(tickers=tickers, **changes)
+
+
 def of_all_worths() -> Snapshot:
     """Tickers in every state of their feeds, in several currencies; AAPL, selected, is traded after the close."""
     post = TradingView(phase="post", until=NOW + 62_700)

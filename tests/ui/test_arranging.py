@@ -169,7 +169,7 @@ class TestColumns:
         async with running(link, SMALL, memory=memory) as dash:
             await dash.press("C", "space", "J", "J", "u", "j", *["x", "j"] * 9, "x")
             assert marked(dash) == ["Price"]
-            await dash.press("end", "k", "space", *["K"] * 20)
+            await dash.press("end", *["k"] * 6, "space", *["K"] * 20)
             assert marked(dash) == ["State", "Price"]
             await dash.press("enter")
             assert dash.line("State").split()[1:5] == ["Ticker", "State", "Price", "│"]

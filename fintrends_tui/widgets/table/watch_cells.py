@@ -18,7 +18,8 @@ _INTERVALS: Final = {"daily": "d", "60min": "1h"}
 
 class WatchLine(NamedTuple):
     """What a line is painted from. `now` is the time of what is shown, `trend` the width of the sparkline, `flash` 1
-    or -1 for a price that has just risen or fallen; of a `stale` ticker all is dim."""
+    or -1 for a price that has just risen or fallen; of a `stale` ticker all is dim. `hidden` hides the amounts of
+    what is held."""
 
     ticker: TickerView
     now: int
@@ -27,6 +28,7 @@ class WatchLine(NamedTuple):
     flash: int = 0
     alerted: bool = False
     noted: bool = False
+    hidden: bool = False
 
     def live(self, words: str, tone: str = "") -> Cell:
         """A value that is as old as its ticker."""

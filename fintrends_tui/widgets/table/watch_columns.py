@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from fintrends_tui.widgets.table import watch_cells as cells
 from fintrends_tui.widgets.table.cells import Cell, Column
+from fintrends_tui.widgets.table.position_columns import POSITION_COLUMNS
 from fintrends_tui.widgets.table.watch_cells import CHANGE, PRICE, RANGE, WatchLine
 
 
@@ -40,6 +41,7 @@ OTHERS: Final = (
     WatchColumn(Column("Fcst.", 10, right=True), cells.next_close, "by how much the next close may differ, 80 %"),
     WatchColumn(Column("State", 7), cells.state, "what the price is worth: live, delayed, stale …"),
     WatchColumn(Column("Cur.", 4), cells.currency, "the currency of prices"),
+    *(WatchColumn(*of) for of in POSITION_COLUMNS),
 )
 CATALOGUE: Final = {of.column.title: of for of in (*USUAL, *OTHERS)}
 """All columns that there are, by their titles."""
