@@ -298,7 +298,7 @@ class FintrendsApp(App[ExitReason]):
         self.refresh(layout=True)
 
     def _is_shown(self, view: View) -> bool:
-        return self._painted is not None and self._painted[0] == view and self._painted[1] is self.screen
+        return self._painted is not None and self._painted[1] is self.screen and view.looks_like(self._painted[0])
 
     def _tick(self) -> None:
         self._fit()

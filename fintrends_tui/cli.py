@@ -12,14 +12,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from cyclopts import App, Parameter
 
-from fintrends_tui import __version__, admin
+from fintrends_tui import __version__, admin, stored
 from fintrends_tui.link.client import NotRunningError, connect
 from fintrends_tui.link.port import LinkError
 from fintrends_tui.link.process import PIPELINE, PipelineLink, become_pipeline
 from fintrends_tui.web.command import EPILOGUE as WEB_EPILOGUE
 from fintrends_tui.web.command import web
-from pipeline.config.cli_options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where, hand_over, read_speed
+from pipeline.config.cli_options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, read_speed
 from pipeline.config.settings import SettingsError, load
+from pipeline.config.where import Where, hand_over
 from pipeline.contract.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
 from pipeline.contract.snapshot import Snapshot
 from pipeline.model.tickers import InvalidTickerError, parse_tickers
@@ -144,10 +145,7 @@ def status(
     try:
         snapshot: Snapshot = asyncio.run(_ask(where, GetSnapshot()))
     except NotRunningError:
-        if not json:
-            print("no pipeline is running", flush=True)
-        hand_over(where)
-        become_pipeline(["stored", *(["--json"] if json else []), *where.arguments()])
+        return stored.tell(where.load(), json=json)
     from fintrends_tui.status import describe, is_healthy
 
     as_json = streams.json_for(msgspec.json.encode(snapshot).decode(), sys.stdout)
@@ -343,15 +341,8 @@ def _mistyped_command(words: Sequence[str]) -> str | None:
     return None
 
 
-def main() -> None:
+def command() -> int | None:
     """Run a command line; turn errors that are the user's to fix into one sentence and a status."""
-    if sys.platform == "win32":
-        sys.exit("fintrends-tui runs on Linux and macOS; on Windows use it inside WSL")
-    streams.settle()
-    streams.leave(_command)
-
-
-def _command() -> int | None:
     try:
         return app(result_action="return_value")  # type: ignore[no-any-return]
     except (SettingsError, InvalidTickerError) as error:

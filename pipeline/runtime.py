@@ -51,6 +51,7 @@ from pipeline.stages.monitor import Monitor
 from pipeline.stages.ownership import TopicOwnership
 from pipeline.stages.position_metrics import PositionMetrics
 from pipeline.stages.producer import Producer
+from pipeline.stages.quote_pacer import QuotePacer
 from pipeline.stages.sentiment import SentimentProcessor
 from pipeline.stages.sink import Sink
 from pipeline.stages.ticker_views import TickerViews
@@ -120,6 +121,7 @@ class Pipeline:
 
         zone = settings.indicators.zone
         source = self._choice.source
+        self._routing = source if isinstance(source, Routing) else None
         roles = settings.pipeline.roles
         self._supervisor = Supervisor(settings.supervisor, self._clock, secrets=self._secrets)
         # Recorded and simulated data keep no exchange's hours.
@@ -150,7 +152,10 @@ class Pipeline:
         )
         self._producers = {
             feed.name: Producer(
-                feed, self._bus, self._ownership.economic if kind_of(feed) == "economic" else self._ownership.tickers
+                feed,
+                self._bus,
+                self._ownership.economic if kind_of(feed) == "economic" else self._ownership.tickers,
+                QuotePacer(self._clock, settings.pipeline.quote_rate),
             )
             for feed in feeds
         }
@@ -443,8 +448,7 @@ class Pipeline:
 
     def _services(self) -> list[ServiceView]:
         """Those of the supervisor, with what feeds share."""
-        source = self._choice.source
-        shares = source.shares() if isinstance(source, Routing) else {}
+        shares = self._routing.shares() if self._routing is not None else {}
         return [
             replace(view, entries=share.entries, stand_ins=list(share.stand_ins))
             if (share := shares.get(view.name)) is not None
@@ -458,10 +462,9 @@ class Pipeline:
 
     def _published_from(self, ticker: str) -> Sequence[str]:
         """The sources that this pipeline itself publishes a ticker's market data from, that which serves it first."""
-        source = self._choice.source
         if "producer" not in self._settings.pipeline.roles:
             return ()
-        return source.serving(ticker) if isinstance(source, Routing) else (source.name,)
+        return self._routing.serving(ticker) if self._routing is not None else (self._choice.source.name,)
 
     def _market_time(self) -> datetime:
         """Now; in a replay, its own now, so that what it says is as old as it was then."""

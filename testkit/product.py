@@ -20,8 +20,9 @@ from cyclopts import App
 
 from fintrends_tui.link.client import connect
 from fintrends_tui.link.port import LinkError
-from pipeline.config.cli_options import WHERE_DEFAULTS, Where
+from pipeline.config.cli_options import WHERE_DEFAULTS
 from pipeline.config.settings import Loaded
+from pipeline.config.where import Where
 from pipeline.contract.protocol import Command, GetSnapshot, Stop
 from pipeline.engines import open_store_to_read
 from pipeline.ops import query as queries

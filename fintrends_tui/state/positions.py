@@ -43,15 +43,16 @@ class PositionKeeper:
         self._zone = zone or ZoneInfo("America/New_York")
         self._asked: set[str] = set()
         self._told: tuple[str, ...] = ()
-        self._basis: tuple[Snapshot | None, PositionBook, bool] | None = None
+        self._basis: tuple[Sequence[TickerView] | None, PositionBook, bool] | None = None
         self._now = self._looked = NO_HOLDINGS
 
     def now(self, snapshot: Snapshot | None, *, hidden: bool) -> Holdings:
         """The same object for as long as nothing has changed."""
-        basis = snapshot, self.file.current() if self.file is not None else _EMPTY, hidden
+        tickers = snapshot.tickers if snapshot is not None else None
+        basis = tickers, self.file.current() if self.file is not None else _EMPTY, hidden
         if self._basis is None or any(old is not new for old, new in zip(self._basis, basis, strict=True)):
             self._basis = basis
-            known = markets(snapshot.tickers, self._zone) if snapshot is not None and basis[1].lots else {}
+            known = markets(tickers, self._zone) if tickers is not None and basis[1].lots else {}
             lots = [written.lot for written in basis[1].lots]
             self._now = Holdings(basis[1], known, portfolio(lots, known, self._currency), hidden)
         return self._now

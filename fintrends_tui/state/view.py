@@ -1,10 +1,11 @@
 """What one repaint shows: a snapshot and the few things that only the screen knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fintrends_tui.link.port import LinkStatus
 from fintrends_tui.state.positions import NO_HOLDINGS, Holdings
 from pipeline.contract.snapshot import ReplayView, Snapshot, TickerDetail
+from pipeline.contract.updates import differ
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class View:
     def stale(self) -> bool:
         """The snapshot is one from before the connection was lost."""
         return self.snapshot is not None and self.status.state != "connected"
+
+    def looks_like(self, other: "View") -> bool:
+        """Whether there is nothing to be painted after the other: only its snapshot is a later one, if that."""
+        if self.snapshot is None or other.snapshot is None:
+            return self == other
+        return replace(self, snapshot=other.snapshot) == other and not differ(other.snapshot, self.snapshot)
 
     def waiting(self, sentence: str) -> str:
         """What an empty panel says: `sentence` while snapshots arrive, else why none do."""

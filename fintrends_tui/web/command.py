@@ -8,8 +8,9 @@ from cyclopts import Group, Parameter, validators
 
 from fintrends_tui.link.process import PipelineLink
 from fintrends_tui.web import admission
-from pipeline.config.cli_options import RUN_DEFAULTS, RunFlags, Where, hand_over
+from pipeline.config.cli_options import RUN_DEFAULTS, RunFlags
 from pipeline.config.settings import load
+from pipeline.config.where import Where, hand_over
 from pipeline.model.tickers import parse_tickers
 from pipeline.storage.datadir import DataDir
 from pipeline.system import streams

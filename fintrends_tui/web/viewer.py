@@ -11,7 +11,8 @@ from fintrends_tui.link.process import PipelineLink
 from fintrends_tui.link.reading import ReadingLink
 from fintrends_tui.run import dashboard_app, run_app
 from fintrends_tui.state.access import READER, WRITER
-from pipeline.config.cli_options import WHERE_DEFAULTS, Where
+from pipeline.config.cli_options import WHERE_DEFAULTS
+from pipeline.config.where import Where
 from pipeline.storage.datadir import DataDir
 from pipeline.system import streams
 

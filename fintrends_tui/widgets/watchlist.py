@@ -20,7 +20,7 @@ from fintrends_tui.widgets.table.cells import Cell, Column, text
 from fintrends_tui.widgets.table.cursor_table import CursorTable
 from fintrends_tui.widgets.table.watch_cells import WatchLine
 from fintrends_tui.widgets.table.watch_columns import chosen_columns
-from fintrends_tui.widgets.table.watch_rows import Flashes, row
+from fintrends_tui.widgets.table.watch_rows import Flashes, WatchRows
 from pipeline.contract.snapshot import TickerView
 
 _RESORT: Final = 2
@@ -53,6 +53,8 @@ class WatchlistTable(CursorTable):
         self._order: tuple[object, list[str]] = (None, [])
         self._awaited = ""
         self._view: View | None = None
+        self._shown_of: object = None
+        self._rows_of = WatchRows()
 
     @property
     def group(self) -> str:
@@ -61,38 +63,47 @@ class WatchlistTable(CursorTable):
 
     def update_view(self, view: View) -> None:
         self._view = view
+        basis = self._basis(view)
+        if basis == self._shown_of:
+            return
+        self._shown_of = basis
         known = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
         if view.replay is not None:
             known = [aged(ticker) for ticker in known]
         tickers = with_positions(known, view.holdings.portfolio)
         self.shown = self._in_order(tickers, view.now)
-        trend = self.width_of("Trend")
         alerted = fired_tickers(view.snapshot) if view.snapshot else ()
         if self._flashes is not None:
             self._flashes.see(tickers, view.now)
         self._show_titles(tickers)
-        titles = [column.title for column in self._columns]
+        clock, trend, stale = view.clock, self.width_of("Trend"), view.stale
+        lines = (
+            WatchLine(
+                ticker,
+                clock,
+                trend,
+                stale=stale or self._is_stale(ticker, clock),
+                flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
+                alerted=ticker.ticker in alerted,
+                noted=ticker.ticker in self.notes,
+                hidden=view.holdings.hidden,
+            )
+            for ticker in self.shown
+        )
         self.show(
-            [
-                row(
-                    WatchLine(
-                        ticker,
-                        view.clock,
-                        trend,
-                        stale=self._is_stale(ticker, view),
-                        flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
-                        alerted=ticker.ticker in alerted,
-                        noted=ticker.ticker in self.notes,
-                        hidden=view.holdings.hidden,
-                    ),
-                    titles,
-                )
-                for ticker in self.shown
-            ],
+            self._rows_of.of(lines, [column.title for column in self._columns]),
             view.waiting(self._why_empty(tickers)),
         )
         if any(ticker.ticker == self._awaited for ticker in tickers):
             self._select_awaited()
+
+    def _basis(self, view: View) -> object:
+        """All that is shown follows from it; a list of tickers that has not changed is the same object."""
+        snapshot = view.snapshot
+        told = None if snapshot is None else (snapshot.tickers, snapshot.rules, snapshot.pipeline.paused)
+        around = view.requested, view.status, view.now, view.clock, view.replay is None, view.holdings, self._awaited
+        shape = self._columns, self.size, self.width_of("Trend")
+        return told, around, self.arrangement, self.groups, self.notes, shape
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
@@ -173,12 +184,12 @@ class WatchlistTable(CursorTable):
         by_name = {ticker.ticker: ticker for ticker in tickers}
         return [by_name[name] for name in self._order[1]]
 
-    def _is_stale(self, ticker: TickerView, view: View) -> bool:
-        if view.stale or ticker.state in ("stale", "away"):
+    def _is_stale(self, ticker: TickerView, clock: int) -> bool:
+        if ticker.state in ("stale", "away"):
             return True
         if ticker.state == "closed":
             return False
-        return bool(self._stale_after and ticker.updated_at and view.clock - ticker.updated_at >= self._stale_after)
+        return bool(self._stale_after and ticker.updated_at and clock - ticker.updated_at >= self._stale_after)
 
     def _show_titles(self, tickers: Sequence[TickerView]) -> None:
         count = f"{len(self.shown)} of {len(tickers)}" if len(self.shown) < len(tickers) else f"{len(tickers) or ''}"

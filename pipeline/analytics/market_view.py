@@ -83,7 +83,9 @@ class TickerState:
         self._preferring: Sequence[str] = ()
         """What was preferred when those two were made."""
         self._shown: tuple[int, str, TickerView] | None = None
-        """The view since the last message, its minute and note: each screen asks four times a second."""
+        """The view since the last message, its minute and note."""
+        self.changes = 0
+        """How often something has come."""
 
     def put(self, message: AnyMessage, heard_at: float | None) -> None:
         """Take a message; `heard_at` is the time it came, None for what was stored before."""
@@ -104,6 +106,7 @@ class TickerState:
         else:
             return
         self._shown = None
+        self.changes += 1
 
     def _new_source(self, name: str) -> SourceState:
         source = self._sources[name] = SourceState(name, self._zone, self._hours)

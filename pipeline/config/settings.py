@@ -3,6 +3,7 @@
 Imports nothing heavy: the screen reads settings before its first paint.
 """
 
+import math
 import os
 import re
 import tomllib
@@ -41,6 +42,7 @@ from pipeline.model.tickers import parse_tickers
 Role = Literal["producer", "processor", "sink"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Speed = Annotated[float, Meta(gt=0, le=1_000_000)] | Literal["max"]
+QuoteRate = Annotated[float, Meta(gt=0, le=1000)] | Literal["all"]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 """At most a year, so that each can be added to a date; no number is infinite."""
 
@@ -77,6 +79,7 @@ class PipelineSettings(_Section, frozen=True):
     roles: tuple[Role, ...] = ("producer", "processor", "sink")
     data_dir: FilePath = ""
     namespace: str = ""
+    quotes_per_second: QuoteRate = 1.0
     stop_timeout: Annotated[float, Meta(gt=0, le=600)] = 20.0
 
     def __post_init__(self) -> None:
@@ -89,6 +92,11 @@ class PipelineSettings(_Section, frozen=True):
     def pace(self) -> float | None:
         """Times real time; None is as fast as possible."""
         return None if self.speed == "max" else self.speed
+
+    @property
+    def quote_rate(self) -> float:
+        """Quotes of each ticker a second; infinite for all."""
+        return math.inf if self.quotes_per_second == "all" else self.quotes_per_second
 
 
 class BusSettings(_Section, frozen=True):

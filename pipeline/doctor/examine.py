@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TextIO
 
 from pipeline.clock import SystemClock
-from pipeline.config.cli_options import Where
 from pipeline.config.settings import ENV_PREFIX, KNOWN_ENV, Loaded, SettingsError
+from pipeline.config.where import Where
 from pipeline.doctor import engines, machine, namespaces
 from pipeline.doctor.alpha_vantage import alpha_vantage
 from pipeline.doctor.finding import Finding, fault, ok, written

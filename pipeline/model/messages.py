@@ -8,6 +8,7 @@ import math
 import re
 import struct
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec import Meta
 from pipeline.model import topics
 from pipeline.model.skill import Skill
 from pipeline.model.text import clean
-from pipeline.model.tickers import can_be_negative, parse_ticker
+from pipeline.model.tickers import MAX_LENGTH, can_be_negative, is_ticker, parse_ticker
 
 Interval = Literal["1min", "5min", "15min", "30min", "60min", "daily"]
 INTERVALS: Final[tuple[Interval, ...]] = ("1min", "5min", "15min", "30min", "60min", "daily")
@@ -49,6 +50,12 @@ NOWHERE: Final = -1
 """Partition and offset in the dead letter of a record that its topic did not take."""
 
 
+_KEPT: Final = 1 << 12
+"""Tickers, and names of sources, that are looked at once: each message has one of a few."""
+_is_written_so: Final = lru_cache(_KEPT)(is_ticker)
+_clean_short: Final = lru_cache(_KEPT)(partial(clean, limit=256))
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=False):
     """What every message has. `ts` is the event's time, not that of its arrival."""
 
@@ -71,7 +78,8 @@ class TickerMessage(Message, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if parse_ticker(self.ticker) != self.ticker:
+        known = len(self.ticker) <= MAX_LENGTH and _is_written_so(self.ticker)
+        if not known and parse_ticker(self.ticker) != self.ticker:
             raise ValueError(f"ticker {self.ticker!r} is not in its upper-case form")
 
 
@@ -95,7 +103,7 @@ class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
         _check_currency(self)
         if not math.isfinite(self.open + self.high + self.low + self.close + (self.volume or 0.0)):
             raise ValueError("a value is not finite")
@@ -135,7 +143,7 @@ class Quote(TickerMessage, frozen=True, kw_only=True, tag="quote"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
         _check_currency(self)
         _check_price(self.ticker, self.price)
         for name in ("previous_close", "open", "high", "low", "year_high", "year_low"):
@@ -158,7 +166,7 @@ class Split(TickerMessage, frozen=True, kw_only=True, tag="split"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
 
 
 class Dividend(TickerMessage, frozen=True, kw_only=True, tag="dividend"):
@@ -171,7 +179,7 @@ class Dividend(TickerMessage, frozen=True, kw_only=True, tag="dividend"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
         _check_currency(self)
 
 
@@ -209,7 +217,7 @@ class IndicatorRow(TickerMessage, frozen=True, kw_only=True, tag="indicators"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
 
 
 class DueBands(msgspec.Struct, frozen=True, kw_only=True):
@@ -284,7 +292,7 @@ class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
 
 
 INDICATOR_FIELDS: Final = IndicatorRow.__struct_fields__[IndicatorRow.__struct_fields__.index("sma_20") :]
@@ -501,6 +509,11 @@ def _check_price(ticker: str, price: float) -> None:
 def _check_currency(message: "Bar | Quote | Dividend") -> None:
     if message.currency is not None and _CURRENCY.fullmatch(message.currency) is None:
         msgspec.structs.force_setattr(message, "currency", None)
+
+
+def _clean_source(message: "Bar | Quote | Split | Dividend | IndicatorRow | Forecast") -> None:
+    if (cleaned := _clean_short(message.source)) != message.source:
+        msgspec.structs.force_setattr(message, "source", cleaned)
 
 
 def _clean_fields(message: Message, **limits: int) -> None:

@@ -14,7 +14,6 @@ from pipeline.model import times
 from pipeline.model.documents import COLLECTIONS, OTHER_THAN_BARS, stamp
 from pipeline.model.instruments import zone_of
 from pipeline.model.messages import INTERVALS
-from pipeline.model.namespace import described, is_simulated, own_part
 from pipeline.model.numbers import plain
 from pipeline.model.text import spreadsheet_cell
 from pipeline.ops.lines import lines_of
@@ -58,14 +57,6 @@ def check(collection: str, interval: str | None) -> None:
     if interval is not None and interval not in (*INTERVALS, *others):
         names = ", ".join((*INTERVALS, *others))
         raise QueryError(f"there is no interval {interval!r}; the intervals are {names}")
-
-
-def origin(namespace: str) -> str:
-    """What is to be said of where documents come from; "" for real data of the default namespace."""
-    if is_simulated(namespace):
-        real = "" if own_part(namespace) else '; for real ones: --namespace ""'
-        return f"SIMULATED data ({described(namespace)}){real}"
-    return f"of {described(namespace)}" if namespace else ""
 
 
 async def find(store: Store, wanted: Query, format_: Format) -> list[dict[str, Any]]:

@@ -72,6 +72,8 @@ def test_keys_of_streams_and_of_the_economy_are_secrets_under_the_names_of_their
         ("[pipline]\nspeed = 1", ["unknown key pipline", "allowed here", "pipeline"]),
         ('[pipeline]\nspeed = "fast"', ["pipeline.speed", "a number", "'max'"]),
         ("[pipeline]\nspeed = -1", ["pipeline.speed", "> 0"]),
+        ("[pipeline]\nquotes_per_second = 0", ["pipeline.quotes_per_second", "> 0"]),
+        ('[pipeline]\nquotes_per_second = "none"', ["pipeline.quotes_per_second", "a number", "'all'"]),
         ("[pipeline]\ntickers = [3]", ["pipeline.tickers", "str", "int"]),
         ('[pipeline]\ntickers = ["NOT A TICKER!"]', ["pipeline", "not a ticker symbol"]),
         ('[pipeline]\nroles = ["cook"]', ["pipeline.roles", "'producer', 'processor', 'sink'"]),
@@ -169,6 +171,7 @@ def test_the_logs_of_another_data_directory_than_the_configured_one_are_in_it(co
     "key",
     [
         "pipeline.speed",
+        "pipeline.quotes_per_second",
         "pipeline.stop_timeout",
         "bus.retention_days",
         "supervisor.backoff_initial",

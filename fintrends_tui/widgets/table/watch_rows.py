@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from fintrends_tui.widgets.table.cells import Row, outside, text
-from fintrends_tui.widgets.table.watch_cells import WatchLine
+from fintrends_tui.widgets.table.watch_cells import WatchLine, age
 from fintrends_tui.widgets.table.watch_columns import CATALOGUE, DEFAULT
 from pipeline.contract.snapshot import TickerView
 
@@ -30,6 +30,29 @@ class Flashes:
     def of(self, ticker: str) -> int:
         """1 for one that has just risen, -1 for one that has fallen, else 0."""
         return self._seen[ticker][0] if ticker in self._seen else 0
+
+
+class WatchRows:
+    """Rows that are made anew only where they are another: of a thousand tickers few change at a time."""
+
+    def __init__(self) -> None:
+        self._titles: Sequence[str] = ()
+        self._made: dict[str, tuple[object, Row]] = {}
+        """What each was made from, and the row."""
+
+    def of(self, lines: Iterable[WatchLine], titles: Sequence[str]) -> list[Row]:
+        """See `row`. Of the time only the age of a line is made."""
+        before = self._made if titles == self._titles else {}
+        self._titles, self._made = titles, {}
+        rows = []
+        for line in lines:
+            basis = line._replace(now=0), age(line)
+            made = before.get(line.ticker.ticker)
+            if made is None or made[0] != basis:
+                made = basis, row(line, titles)
+            self._made[line.ticker.ticker] = made
+            rows.append(made[1])
+        return rows
 
 
 def row(line: WatchLine, titles: Sequence[str] = DEFAULT) -> Row:
