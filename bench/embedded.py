@@ -36,7 +36,7 @@ def bars() -> list[Bar]:
             interval="1min",
             ts=start + timedelta(minutes=i // len(TICKERS)),
             open=187.25,
-            high=188.5,
+            high=188.5 + i % 7,
             low=186.75,
             close=187.5 + i % 7,
             volume=123_456.0,

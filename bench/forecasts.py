@@ -25,7 +25,7 @@ from pipeline.analytics.forecasts.model import HORIZONS, ClosedBar, ForecastMode
 from pipeline.analytics.forecasts.scores import COIN, SCORED, interval_score
 from pipeline.analytics.forecasts.series import ForecastSeries
 from pipeline.analytics.indicators import session_of
-from pipeline.model.messages import Bar, Forecast, Interval
+from pipeline.model.messages import Bar, DueBands, Forecast, Interval, encode
 from pipeline.sources.replay.csv_files import BarFile
 from testkit.data import BARS, NEW_YORK
 
@@ -45,14 +45,22 @@ _EWMA: Final = attrgetter("ewma")
 _ROLLING: Final = attrgetter("rolling")
 
 
+class Cost(NamedTuple):
+    """Of a bar: microseconds of CPU of the models alone and until its row is made, live; messages and their bytes."""
+
+    models: float
+    row: float
+    messages: float
+    size: float
+
+
 class Judged(NamedTuple):
-    """`last` is the last row of one bar ahead, which has the record of the direction; `cost` are microseconds of CPU a
-    bar, of the models alone."""
+    """`last` is the last row, which has the records."""
 
     ticker: str
     scored: dict[int, list[Scored]]
     last: Forecast
-    cost: float
+    cost: Cost
 
     def held(self, horizon: int, level: int) -> float:
         return mean(one.inside[level] for one in self.scored[horizon])
@@ -70,33 +78,34 @@ def bars_of(path: Path, ticker: str, interval: Interval) -> list[Bar]:
 
 def judge(ticker: str, interval: Interval, bars: Sequence[Bar]) -> Judged:
     rows = ForecastSeries(ticker, interval, NEW_YORK, bars[0].source).merge(bars)
-    scored = {horizon: _scored(horizon, interval, bars, rows) for horizon in HORIZONS}
-    return Judged(ticker, scored, [row for row in rows if row.horizon == 1][-1], _cost(interval, bars))
+    scored = {horizon: _scored(place, interval, bars, rows) for place, horizon in enumerate(HORIZONS)}
+    return Judged(ticker, scored, rows[-1], _cost(interval, bars))
 
 
-def _scored(horizon: int, interval: Interval, bars: Sequence[Bar], rows: Sequence[Forecast]) -> list[Scored]:
-    said = {row.ts: row for row in rows if row.horizon == horizon}
+def _scored(place: int, interval: Interval, bars: Sequence[Bar], rows: Sequence[Forecast]) -> list[Scored]:
+    """What was due at each bar, beside what the baselines had said of it."""
+    horizon = HORIZONS[place]
     ewma, rolling = EwmaVariance(), RollingQuantiles()
-    due: list[tuple[float, tuple[float, float] | None]] = []
+    before: list[tuple[float, tuple[float, float] | None]] = []
     scored = []
-    for position, bar in enumerate(bars):
+    for position, (bar, row) in enumerate(zip(bars, rows, strict=True)):
         if position and not _over_night(interval, bars[position - 1], bar):
             ewma.learn(math.log(bar.close / bars[position - 1].close))
         if position >= horizon:
-            made = bars[position - horizon]
-            row, change = said[made.ts], math.log(bar.close / made.close)
-            half, band = due[position - horizon]
+            made, due = bars[position - horizon], row.horizons[place].due
+            half, band = before[position - horizon]
             if not _over_night(interval, made, bar):
-                rolling.learn(change)
-                if row.came is not None and row.low_80 is not None and band is not None:
-                    scored.append(_score(row, change, half, band))
-        due.append((ewma.half_width(horizon), rolling.band()))
+                rolling.learn(math.log(bar.close / made.close))
+                if due is not None and band is not None:
+                    scored.append(_score(due, bar.close, half, band))
+        before.append((math.sqrt(horizon) * ewma.half_width(), rolling.band()))
     return scored
 
 
-def _score(row: Forecast, change: float, half: float, band: tuple[float, float]) -> Scored:
-    bands = ((row.low_50, row.high_50), (row.low_80, row.high_80), (row.low_95, row.high_95))
-    logs = [(math.log(low / row.close), math.log(high / row.close)) for low, high in bands if low and high]
+def _score(due: DueBands, close: float, half: float, band: tuple[float, float]) -> Scored:
+    bands = ((due.low_50, due.high_50), (due.low_80, due.high_80), (due.low_95, due.high_95))
+    logs = [(math.log(low / due.close), math.log(high / due.close)) for low, high in bands]
+    change = math.log(close / due.close)
     within, inside, nearly = (low <= change <= high for low, high in logs)
     return Scored(
         (within, inside, nearly),
@@ -110,18 +119,23 @@ def _over_night(interval: Interval, one: Bar, other: Bar) -> bool:
     return interval != "daily" and session_of(one.ts, NEW_YORK) != session_of(other.ts, NEW_YORK)
 
 
-def _cost(interval: Interval, bars: Sequence[Bar]) -> float:
+def _cost(interval: Interval, bars: Sequence[Bar]) -> Cost:
     columns = [
         ClosedBar(microseconds(b.ts), b.high, b.low, b.close, b.volume or 0.0, session_of(b.ts, NEW_YORK)) for b in bars
     ]
-    costs = []
-    for _ in range(3):
+    models, rows = [], []
+    for _ in range(5):
         model = ForecastModel(MICROSECONDS[interval])
         began = process_time()
-        for bar in columns:
-            model.update(bar)
-        costs.append(1e6 * (process_time() - began) / len(bars))
-    return min(costs)
+        for column in columns:
+            model.update(column)
+        models.append(1e6 * (process_time() - began) / len(bars))
+        series = ForecastSeries(bars[0].ticker, interval, NEW_YORK, bars[0].source)
+        began = process_time()
+        published = [row for bar in bars for row in series.merge([bar])]
+        rows.append(1e6 * (process_time() - began) / len(bars))
+    size = sum(len(encode(row)) for row in published)
+    return Cost(min(models), min(rows), len(published) / len(bars), size / len(bars))
 
 
 def show(interval: Interval, judged: Sequence[Judged]) -> None:
@@ -133,13 +147,16 @@ def show(interval: Interval, judged: Sequence[Judged]) -> None:
         held = "".join(f"{one.held(1, level):>8.3f}" for level in range(3))
         score, ewma, rolling = mean(s.ours for s in scored), one.ratio(1, _EWMA), one.ratio(1, _ROLLING)
         print(f"{one.ticker:<8}{len(scored):>5}{held}{score:>7.3f}{ewma:>9.3f}{rolling:>10.3f}", end="")
-        print(f"{last.up_loss or 0:>12.4f}{last.up_loss_base or 0:>8.4f}{COIN:>8.4f}  {last.skill}, {last.up_skill}")
+        print(f"{last.up_loss or 0:>12.4f}{last.up_loss_base or 0:>8.4f}{COIN:>8.4f}", end="")
+        print(f"  {last.horizons[0].skill}, {last.up_skill}")
     for horizon in HORIZONS:
         held = "".join(f"{mean(one.held(horizon, level) for one in judged):>8.3f}" for level in range(3))
         ewma = mean(one.ratio(horizon, _EWMA) for one in judged)
         rolling = mean(one.ratio(horizon, _ROLLING) for one in judged)
         print(f"mean, {horizon:>2} ahead{held}{'':>7}{ewma:>9.3f}{rolling:>10.3f}")
-    print(f"a bar: {mean(one.cost for one in judged):.0f} µs of CPU, for the models of all horizons")
+    models, row, messages, size = (mean(figures) for figures in zip(*(one.cost for one in judged), strict=True))
+    print(f"a bar: {models:.0f} µs of CPU for the models, {row:.0f} until its row is made, ", end="")
+    print(f"{messages:.2f} messages, {size:,.0f} bytes")
 
 
 def main() -> None:

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.contract.protocol import Command, GetHistory, GetLog, History
-from pipeline.contract.snapshot import PipelineView, Snapshot, TickerView
+from pipeline.contract.snapshot import DayView, NextCloseView, PipelineView, RangeView, Snapshot, TickerView
 from pipeline.control import server as control
 from pipeline.storage.datadir import DataDir
 
 SPARK = [1.0, 2.0] * 16
+RANGES: Any = {
+    "day": DayView(open=99.0, high=110.0, low=90.0),
+    "year": RangeView(high=130.0, low=70.0),
+    "next_close": NextCloseView(interval="daily", percent=1.5),
+}
 
 
 class Market:
@@ -30,7 +35,7 @@ class Market:
         now = time.time()
         self._views = {
             t: TickerView(ticker=t, price=100.0, change=1.0, change_percent=1.0, volume=1e6, spark=SPARK,
-                          rsi=50.0, macd_hist=0.1, sentiment=0.1, updated_at=now)
+                          rsi=50.0, macd_hist=0.1, sentiment=0.1, updated_at=now, **RANGES)
             for t in self._tickers
         }  # fmt: skip
         self._pipeline = PipelineView(
@@ -51,7 +56,7 @@ class Market:
         return TickerView(
             ticker=view.ticker, price=price, change=price - 99, change_percent=price - 99, volume=view.volume,
             spark=[*view.spark[1:], price], rsi=self._rng.uniform(20, 80), macd_hist=price - 100,
-            sentiment=view.sentiment, updated_at=now,
+            sentiment=view.sentiment, updated_at=now, **RANGES,
         )  # fmt: skip
 
     async def execute(self, command: Command) -> object:

@@ -1,10 +1,11 @@
 """Quotes by the thousand from one stream: what the pipeline and a screen beside it cost, and whether they keep up.
 
-    uv run python -m bench.quotes [QUOTES A SECOND] [TICKERS] [SECONDS]
+    uv run python -m bench.quotes [QUOTES A SECOND] [TICKERS] [SECONDS] [stream|own]
 
 A server in a process of its own speaks as Yahoo does: charts by HTTP, and a websocket that sends so many quotes a
 second, evenly over the tickers. The real pipeline and a real screen of 140x45 listen. By default 5,000 a second over
-500 tickers for a minute. Linux only.
+500 tickers for a minute. With `own` they are made by a source in the pipeline's process (bench.quote_source), which
+shows what they cost from there on. Linux only.
 """
 
 import asyncio
@@ -20,11 +21,12 @@ from time import monotonic
 from time import time as now_in_seconds
 from typing import Any
 
+from bench import quote_source
 from bench.screen import process_figures, read_for
 from pipeline.clock import SystemClock
 from testkit.fake_yahoo import FakeYahoo, Instrument
 from testkit.http_server import serve
-from testkit.product import Product, documents
+from testkit.product import ROOT, Product, documents
 from testkit.terminal import Terminal
 from testkit.websocket_server import Behaviour, Client, serve_websocket
 from testkit.yahoo_frames import frame
@@ -76,39 +78,59 @@ def _serve(a_second: int, tickers: list[str], urls: Any, sent: Any) -> None:
 
 
 @contextmanager
-def provider(a_second: int, tickers: list[str]) -> Iterator[tuple[str, str, Any]]:
-    """The addresses of charts and stream, and the count of quotes sent, as `value`."""
+def provider(a_second: int, tickers: list[str]) -> Iterator[tuple[dict[str, str], Any]]:
+    """The environment of a pipeline that listens to it, and the count of quotes sent, as `value`."""
     context = multiprocessing.get_context("spawn")
     urls, sent = context.Queue(), context.Value("q", 0)
     process = context.Process(target=_serve, args=(a_second, tickers, urls, sent), daemon=True)
     process.start()
     try:
         http, websocket = urls.get(timeout=60)
-        yield http, websocket, sent
+        addresses = {"BASE_URL": http, "FALLBACK_URL": http, "STREAM_URL": websocket}
+        variables = {f"FINTRENDS_YAHOO__{key}": url for key, url in addresses.items()}
+        yield variables | {"FINTRENDS_PIPELINE__SOURCE": "yahoo", "FINTRENDS_STOCKTWITS__ENABLED": "false"}, sent
     finally:
         process.kill()
         process.join()
 
 
-def main(a_second: int = 5_000, count: int = 500, seconds: int = 60) -> None:
+@contextmanager
+def own(a_second: int, tickers: list[str]) -> Iterator[tuple[dict[str, str], Any]]:
+    """The environment of a pipeline that makes them itself; what it has made is not known."""
+    del tickers
+    yield (
+        {
+            "FINTRENDS_PIPELINE__SOURCE": quote_source.NAME,
+            "FINTRENDS_SOURCES__BENCH": f"{quote_source.__name__}:create",
+            quote_source.RATE: str(a_second),
+            "PYTHONPATH": str(ROOT),
+        },
+        None,
+    )
+
+
+def main(a_second: int = 5_000, count: int = 500, seconds: int = 60, source: str = "stream") -> None:
     tickers = symbols(count)
     print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(f"{a_second:,} quotes a second over {count} tickers\n")
-    print("s     sent/s   taken in/s   published/s   lag   CPU %  screen %   MiB  KiB/s to the terminal")
-    with tempfile.TemporaryDirectory() as name, provider(a_second, tickers) as (http, websocket, sent):
-        urls = {"BASE_URL": http, "FALLBACK_URL": http, "STREAM_URL": websocket}
-        variables = {f"FINTRENDS_YAHOO__{key}": url for key, url in urls.items()}
-        variables |= {"FINTRENDS_PIPELINE__SOURCE": "yahoo", "FINTRENDS_STOCKTWITS__ENABLED": "false"}
+    print(f"{a_second:,} quotes a second over {count} tickers, by {source}\n")
+    print("s     sent/s   taken in/s   published/s   lag   CPU %  screen %   MiB  GiB/h  KiB/s to the terminal")
+    quotes = own if source == "own" else provider
+    with tempfile.TemporaryDirectory() as name, quotes(a_second, tickers) as (variables, sent):
         product = Product(Path(name), **variables)
         terminal = Terminal(Path(name), *tickers, "--data-dir", product.data_dir, **variables)  # type: ignore[arg-type]
         try:
-            status = product.wait_for(lambda s: _priced(s) == count and _lag(s) < count, patience=WARM_UP)
+            status = product.wait_for(lambda s: _priced(s) == count and _lag(s) < 2 * count, patience=WARM_UP)
             pid = status["pipeline"]["pid"]
             for passed in range(0, seconds, int(WINDOW)):
                 _report(passed, product, terminal, pid, sent)
         finally:
             terminal.close()
             product.run("stop")
+
+
+def _size(directory: Path) -> int:
+    """Bytes of all files."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
 def _lag(status: dict[str, Any]) -> int:
@@ -122,11 +144,13 @@ def _priced(status: dict[str, Any]) -> int:
 def _report(passed: int, product: Product, terminal: Terminal, pid: int, sent: Any) -> None:
     """One line, of the next few seconds."""
 
-    def figures() -> tuple[float, int, int, float, float, int]:
+    def figures() -> tuple[float, int, int, float, float, int, int]:
         status = product.status()
         assert status is not None
         cpu, screen = process_figures(pid)[0], process_figures(terminal.process.pid)[0]
-        return monotonic(), sent.value, documents(status, "stock_data"), cpu, screen, len(terminal.output)
+        made = 0 if sent is None else sent.value
+        size = _size(product.data_dir)
+        return monotonic(), made, documents(status, "stock_data"), cpu, screen, size, len(terminal.output)
 
     before = figures()
     read_for(WINDOW, terminal)
@@ -140,9 +164,10 @@ def _report(passed: int, product: Product, terminal: Terminal, pid: int, sent: A
     resident = process_figures(pid)[1]
     print(
         f"{passed:<4} {rates[0]:>7,.0f} {market['rate']:>12,.0f} {rates[1]:>13,.0f} {lag:>5,} {100 * rates[2]:>7.1f} "
-        f"{100 * rates[3]:>9.1f} {resident:>5.0f} {rates[4] / 1024:>6.1f}"
+        f"{100 * rates[3]:>9.1f} {resident:>5.0f} {rates[4] * 3600 / 2**30:>6.2f} {rates[5] / 1024:>6.1f}",
+        flush=True,
     )
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:4]), *sys.argv[4:])

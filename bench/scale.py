@@ -23,7 +23,8 @@ STEADY_BARS = 25
 FAST_BARS = 40_000
 """Of all tickers together."""
 IDLE_SECONDS = 15.0
-SETTLE_SECONDS = 3.0
+SETTLE_SECONDS = 10.0
+"""Until all rates are zero, which the monitor waits for before it takes anything to be at rest."""
 
 
 def names(tickers: int) -> list[str]:

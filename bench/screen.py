@@ -27,7 +27,7 @@ SIZES = ((80, 24), (140, 45))
 STARTS = 5
 PRICE = re.compile(r"AAPL~? +([\d,]+\.\d+)")
 
-LOADS = ((30, 0), (30, 10), (200, 50), (250, 250))
+LOADS = ((30, 0), (1000, 0), (30, 10), (200, 50), (250, 250))
 """Tickers, and how many of them change in a snapshot."""
 WINDOWS = 3
 WINDOW_SECONDS = 5.0

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from fintrends_tui.link.client import NotRunningError, connect
 from fintrends_tui.link.process import become_pipeline
-from pipeline.config.cli_options import WHERE_DEFAULTS, Where, hand_over
+from pipeline.config.cli_options import WHERE_DEFAULTS
+from pipeline.config.where import Where, hand_over
 from pipeline.contract.plans import Operation, Purge, Replay, ResetOffsets, Retry, described, question
 from pipeline.contract.protocol import CarryOut, Done, MakePlan, Planned
 from pipeline.storage.datadir import DataDir

@@ -18,10 +18,12 @@ from fintrends_tui.charting.candles import ASCII, BLOCKS, SHADES, Glyphs
 from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import EVERYWHERE, KeyCommand, bindings
 from fintrends_tui.link.port import Link, LinkError, LinkStatus
+from fintrends_tui.state.access import OWNER, Access
 from fintrends_tui.state.alerts import NewAlerts
 from fintrends_tui.state.arrangement import Groups
 from fintrends_tui.state.log_feed import LogFeed
 from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.state.positions import PositionKeeper
 from fintrends_tui.state.view import View
 from fintrends_tui.terminal.charset import AsciiFilter, ColourlessFilter
 from fintrends_tui.terminal.pace import FramePacer
@@ -75,13 +77,16 @@ class FintrendsApp(App[ExitReason]):
         settings: ScreenSettings | None = None,
         keymap: Mapping[str, str] | None = None,
         memory: ScreenMemory | None = None,
+        positions: PositionKeeper | None = None,
         ascii_only: bool = False,
+        access: Access = OWNER,
         writable: Callable[[], bool] = lambda: True,
         terminal_size: Callable[[], tuple[int, int]] | None = None,
+        browse: Callable[[str], bool] = lambda _: False,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`keymap` is from `keys.keymap`; `writable` says whether the terminal accepts output without waiting, and
-        `terminal_size` its columns and lines.
+        `terminal_size` its columns and lines; `browse` opens an address in a browser, or returns False without one.
 
         Raises:
             SettingsError: if there is no such theme.
@@ -89,7 +94,9 @@ class FintrendsApp(App[ExitReason]):
         super().__init__()
         self.settings = settings or ScreenSettings()
         self.memory = memory or ScreenMemory()
+        self.positions = positions or PositionKeeper()
         self.link = link
+        self.access = access
         self.log_feed = LogFeed(link.ask)
         self.selected: str | None = None
         self.chart_look = Look(style="candles", volume=True, extended=self.settings.extended_hours)
@@ -105,6 +112,7 @@ class FintrendsApp(App[ExitReason]):
         self._pace = FramePacer(self._interval)
         self._writable = writable
         self._terminal_size = terminal_size
+        self._browse = browse
         self._now = now
         self._painted: tuple[View, Screen[Any]] | None = None
         self._type_ahead = TypeAhead(self, super().on_event)
@@ -123,8 +131,12 @@ class FintrendsApp(App[ExitReason]):
     @property
     def current_view(self) -> View:
         """What there is to show now."""
-        is_slow = self._pace.is_slow
-        return View(self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow)
+        is_slow, badge = self._pace.is_slow, self.access.badge
+        hidden = self.memory.now.hide_amounts or not self.access.shows_positions
+        held = self.positions.now(self._snapshot, hidden=hidden)
+        return View(
+            self._status, self._snapshot, self.selected, int(self._now()), self._requested, is_slow, badge, held
+        )
 
     @property
     def failure(self) -> str:
@@ -140,6 +152,11 @@ class FintrendsApp(App[ExitReason]):
     def groups(self) -> Groups:
         """Named parts of the watchlist: those of the settings, then those made on the screen."""
         return self.settings.groups | self.memory.now.groups
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """The user's own words on tickers; whoever only looks in does not see them."""
+        return {} if self.access.reads_only else self.memory.now.notes
 
     @property
     def glyphs(self) -> Glyphs:
@@ -173,7 +190,7 @@ class FintrendsApp(App[ExitReason]):
         self.run_worker(self.link.run(self._on_status, self._on_snapshot), group="link", name="link")
         self.set_interval(self._interval, self._tick)
         driver = self._driver
-        if driver is not None and driver.can_suspend and not self.is_headless:
+        if driver is not None and driver.can_suspend and not self.is_headless and not self.access.elsewhere:
             loop = asyncio.get_running_loop()
             self._suspension = Suspension(driver, lambda: loop.call_soon_threadsafe(self.call_later, self._resumed))
             self._suspension.install()
@@ -217,7 +234,7 @@ class FintrendsApp(App[ExitReason]):
             return
         self._painted = (view, self.screen)
         if view.snapshot is not None:
-            self._tell_alerts(view.snapshot)
+            self._tell_alerts(view.snapshot, private=view.holdings.hidden)
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Repaintable):
                 screen.update_view(view)
@@ -231,14 +248,36 @@ class FintrendsApp(App[ExitReason]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         own = screen.KEYS if isinstance(screen, Commanded) else ()
         for command in (*own, *EVERYWHERE):
+            if command.action_name in self.access.without:
+                continue
             title = command.label or command.name.replace("-", " ").capitalize()
             yield SystemCommand(title, command.help, self._runner(command.action, screen))
-        yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys"))
+        yield from (c for c in super().get_system_commands(screen) if self._offers(c.title))
+
+    def _offers(self, title: str) -> bool:
+        """Whether the palette has Textual's own command."""
+        return title not in ("Quit", "Keys") and title.lower() not in self.access.without
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action not in self.access.without and super().check_action(action, parameters)
+
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Open it in the browser; where that is another machine's, as over ssh, show it and copy it."""
+        del new_tab
+        if self.access.elsewhere or not self._browse(url):
+            self.copy_to_clipboard(url)
+            told = f"{url}\nNo browser here. Copied, if the terminal allows it."
+            self.notify(told, title="Link", markup=False, timeout=_TOAST_SECONDS)
 
     def action_help(self) -> None:
         from fintrends_tui.screens.dialogs.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen.KEYS if isinstance(self.screen, Commanded) else ()))
+
+    def action_hide_amounts(self) -> None:
+        """Hide what the user holds from those who look on, or show it again."""
+        self.remember(hide_amounts=not self.memory.now.hide_amounts)
+        self.repaint()
 
     def action_detach(self) -> None:
         self.exit("detach")
@@ -259,7 +298,7 @@ class FintrendsApp(App[ExitReason]):
         self.refresh(layout=True)
 
     def _is_shown(self, view: View) -> bool:
-        return self._painted is not None and self._painted[0] == view and self._painted[1] is self.screen
+        return self._painted is not None and self._painted[1] is self.screen and view.looks_like(self._painted[0])
 
     def _tick(self) -> None:
         self._fit()
@@ -296,6 +335,9 @@ class FintrendsApp(App[ExitReason]):
         """Send what the pipeline has to know of this screen: its selection, and the tickers it was started with."""
         if view.status.state != "connected" or view.snapshot is None:
             return
+        # A recording has what it has.
+        if needed := self.positions.to_watch() if view.replay is None else []:
+            self.command(Add(needed))
         if self._to_add:
             there = {ticker.ticker for ticker in view.snapshot.tickers}
             missing = [ticker for ticker in self._to_add if ticker not in there]
@@ -304,18 +346,21 @@ class FintrendsApp(App[ExitReason]):
                 self.command(Add(missing))
         elif not self._asked_for_tickers:
             self._asked_for_tickers = True
-            if not view.snapshot.tickers:
+            if not view.snapshot.tickers and not needed and "add" not in self.access.without:
                 self._greet()
+        for problem in self.positions.news()[:_TOASTS]:
+            self.notify(drawn(problem), title="Positions", severity="warning", markup=False, timeout=_TOAST_SECONDS)
         if view.selected != self._focused_ticker:
             self._focused_ticker = view.selected
             self.run_worker(self._focus(view.selected), group="focus", exclusive=True)
 
-    def _tell_alerts(self, snapshot: Snapshot) -> None:
-        """Show and sound what has fired since the last paint: one bell, and a few toasts at most."""
+    def _tell_alerts(self, snapshot: Snapshot, *, private: bool) -> None:
+        """Show and sound what has fired since the last paint: one bell, and a few toasts at most. `private` keeps
+        back the amounts of positions."""
         new, more = self._new_alerts.take(snapshot)
         if not new:
             return
-        sentences = [drawn(sentence_of(alert)) for alert in new[-_TOASTS:]]
+        sentences = [drawn(sentence_of(alert, private=private)) for alert in new[-_TOASTS:]]
         if more := more + len(new[:-_TOASTS]):
             sentences.append(f"and {more} more; the alerts screen lists them")
         for sentence in sentences:

@@ -7,17 +7,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import App, Parameter
 
-from fintrends_tui import __version__, admin
+from fintrends_tui import __version__, admin, stored
 from fintrends_tui.link.client import NotRunningError, connect
 from fintrends_tui.link.port import LinkError
 from fintrends_tui.link.process import PIPELINE, PipelineLink, become_pipeline
-from pipeline.config.cli_options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where, hand_over
+from fintrends_tui.web.command import EPILOGUE as WEB_EPILOGUE
+from fintrends_tui.web.command import web
+from pipeline.config.cli_options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, read_speed
 from pipeline.config.settings import SettingsError, load
+from pipeline.config.where import Where, hand_over
 from pipeline.contract.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
 from pipeline.contract.snapshot import Snapshot
 from pipeline.model.tickers import InvalidTickerError, parse_tickers
@@ -32,10 +35,19 @@ Examples:
   fintrends-tui schema --all        of every message, in one document
 """
 
+_DEMO_EPILOGUE = """
+Examples:
+
+  fintrends-tui demo                an hour in six minutes
+  fintrends-tui demo --speed 1      an hour in an hour
+"""
+
 _EPILOGUE = """
 Examples:
 
   fintrends-tui AAPL MSFT TSLA          the dashboard; press ? for its keys
+  fintrends-tui demo                    look at it: a recorded hour, without a network
+  fintrends-tui web AAPL MSFT           the same in a browser
   fintrends-tui AAPL MSFT --no-ui       the pipeline alone, in the foreground
   fintrends-tui --source simulator      the same with made-up data
   fintrends-tui doctor                  what serves what, and what is wrong
@@ -76,11 +88,8 @@ def dashboard(
     hand_over(flags)
     if no_ui:
         become_pipeline([*symbols, *flags.arguments()])
-    # The screen is drawn on stderr, so that one that is redirected would leave the terminal blank.
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        return _fail("the dashboard needs a terminal (stdin, stdout, stderr); run the pipeline alone with --no-ui", 2)
-    if (term := os.environ.get("TERM") or "dumb") in ("dumb", "unknown"):
-        return _fail(f"this terminal cannot show a screen (TERM={term}); run the pipeline alone with --no-ui", 2)
+    if why := _no_terminal():
+        return _fail(f"{why}; run the pipeline alone with --no-ui", 2)
     loaded = load(flags.config, flags.with_tickers(tickers))
     where = Where.arguments(flags)
     link = PipelineLink(DataDir(loaded.data_dir), where, symbols, flags.run_arguments())
@@ -88,6 +97,27 @@ def dashboard(
     from fintrends_tui.run import dashboard_app, run_app
 
     return run_app(dashboard_app(link, loaded, symbols), where)
+
+
+@app.command(help_epilogue=_DEMO_EPILOGUE)
+def demo(
+    *,
+    speed: Annotated[float | Literal["max"], Parameter(converter=read_speed)] = 10.0,
+) -> int:
+    """Show the dashboard on a recorded hour of simulated markets: no network, no configuration, nothing left behind.
+
+    The companies do not exist. It runs in a data directory of its own, which is removed when you quit (q, Ctrl+C).
+
+    Parameters
+    ----------
+    speed
+        A multiple of real time, or max. On the screen + and - change it, p pauses.
+    """
+    if why := _no_terminal():
+        return _fail(why, 2)
+    from fintrends_tui.demo import play
+
+    return play(speed)
 
 
 @app.command
@@ -116,10 +146,7 @@ def status(
     try:
         snapshot: Snapshot = asyncio.run(_ask(where, GetSnapshot()))
     except NotRunningError:
-        if not json:
-            print("no pipeline is running", flush=True)
-        hand_over(where)
-        become_pipeline(["stored", *(["--json"] if json else []), *where.arguments()])
+        return stored.tell(where.load(), json=json)
     from fintrends_tui.status import describe, is_healthy
 
     as_json = streams.json_for(msgspec.json.encode(snapshot).decode(), sys.stdout)
@@ -266,6 +293,7 @@ def doctor(*, where: Where = WHERE_DEFAULTS) -> int:
 
 for _hand in (admin.offsets, admin.replay, admin.purge, admin.dead_letters):
     app.command(_hand)
+app.command(web, usage="Usage: fintrends-tui web [TICKERS...] [OPTIONS]", help_epilogue=WEB_EPILOGUE)
 for _name in ("query", "export", "topics", "separate"):  # they answer --help themselves
     app[_name].help_flags = ()
     app[_name].version_flags = ()
@@ -295,6 +323,15 @@ async def _stop(where: Where, patience: float = 60.0) -> int:
     return pid
 
 
+def _no_terminal() -> str:
+    """Why no screen can be shown here; empty if one can."""
+    # The screen is drawn on stderr, so that one that is redirected would leave the terminal blank.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        return "the dashboard needs a terminal (stdin, stdout, stderr)"
+    term = os.environ.get("TERM") or "dumb"
+    return f"this terminal cannot show a screen (TERM={term})" if term in ("dumb", "unknown") else ""
+
+
 def _mistyped_command(words: Sequence[str]) -> str | None:
     """The message about a word that is probably a mistyped command: lower case, and close to a command's name."""
     commands = [name for name in app if not name.startswith("-")]
@@ -305,15 +342,8 @@ def _mistyped_command(words: Sequence[str]) -> str | None:
     return None
 
 
-def main() -> None:
+def command() -> int | None:
     """Run a command line; turn errors that are the user's to fix into one sentence and a status."""
-    if sys.platform == "win32":
-        sys.exit("fintrends-tui runs on Linux and macOS; on Windows use it inside WSL")
-    streams.settle()
-    streams.leave(_command)
-
-
-def _command() -> int | None:
     try:
         return app(result_action="return_value")  # type: ignore[no-any-return]
     except (SettingsError, InvalidTickerError) as error:

@@ -22,6 +22,11 @@ class KeyCommand(NamedTuple):
         """What the settings call it."""
         return self.id or self.action.removeprefix("app.").replace("_", "-")
 
+    @property
+    def action_name(self) -> str:
+        """The action without its parameters and whose it is."""
+        return self.action.removeprefix("app.").partition("(")[0]
+
 
 EVERYWHERE: Final = (
     KeyCommand("question_mark", "?", "app.help", "Help", "Show all keys"),
@@ -47,6 +52,8 @@ DASHBOARD: Final = (
     KeyCommand("s", "s", "services", "Services", "Open the services and the writes to the store"),
     KeyCommand("l", "l", "log", "Log", "Open the log"),
     KeyCommand("e", "e", "dead_letters", "Dead letters", "Open the records that could not be processed"),
+    KeyCommand("b", "b", "positions", "Positions", "Open your positions: value, gain, lots"),
+    KeyCommand("dollar_sign", "$", "app.hide_amounts", "", "Hide or show the amounts of your positions; remembered"),
     KeyCommand("A", "A", "alerts", "Alerts", "Open the alerts: rules and history"),
     KeyCommand("i", "i", "load", "Load", "Load the history of the selected ticker, or of all"),
     KeyCommand("p", "p", "pause", "Pause", "Pause the producers or a replay, or resume them"),
@@ -55,6 +62,7 @@ DASHBOARD: Final = (
     KeyCommand("full_stop", ".", "replay_step", "Step", "Go on to the next bar of a replay that is paused"),
     KeyCommand("r", "r", "restart", "Restart", "Restart a service, or all of them"),
     KeyCommand("m", "m", "groups", "Groups", "Set the groups of the selected ticker"),
+    KeyCommand("N", "N", "note", "", "Write a note on the selected ticker"),
     KeyCommand("y", "y", "copy", "Copy", "Copy the selected ticker's line to the clipboard (OSC 52)"),
     KeyCommand("w", "w", "write", "Write", "Write the watchlist as shown to a CSV or JSON file"),
 )
@@ -92,6 +100,10 @@ RANGES: Final = tuple(
     )
 )
 DETAIL: Final = (
+    KeyCommand("n", "n", "ticker(1)", "Next", "Show the next ticker of the watchlist", "next-ticker"),
+    KeyCommand("p", "p", "ticker(-1)", "Previous", "Show the ticker before", "previous-ticker"),
+    KeyCommand("o", "o", "open", "Open", "Open the selected headline in the browser", "open-headline"),
+    KeyCommand("N", "N", "note", "", "Write a note on the ticker"),
     KeyCommand("c", "c", "candles", "Candles", "Switch between candles and a line"),
     KeyCommand("v", "v", "volume", "Volume", "Show or hide the volume"),
     KeyCommand("m", "m", "study('sma')", "SMA", "Show or hide the simple moving averages", "sma"),
@@ -176,6 +188,14 @@ ALERTS: Final = (
     KeyCommand("escape,A", "Esc", "back", "Back", "Go back"),
 )
 
+POSITIONS: Final = (
+    KeyCommand("a", "a", "add_lot", "Add", "Add a lot: what was bought or sold"),
+    KeyCommand("x", "x", "remove_lot", "Remove", "Remove the selected lot"),
+    KeyCommand("dollar_sign", "$", "app.hide_amounts", "Hide amounts", "Hide or show all amounts; remembered"),
+    KeyCommand("tab,shift+tab", "Tab", "app.focus_next", "Pane", "Switch between positions and lots"),
+    KeyCommand("escape,b", "Esc", "back", "Back", "Go back"),
+)
+
 SECTIONS: Final = (
     ("Dashboard", (*DASHBOARD, *WATCHLIST, *MOVING)),
     ("Lists", LISTS),
@@ -189,6 +209,7 @@ SECTIONS: Final = (
     ("Services", SERVICES),
     ("Log", LOG),
     ("Alerts", ALERTS),
+    ("Positions", POSITIONS),
     ("Everywhere", EVERYWHERE),
 )
 TOGETHER: Final = (
@@ -202,6 +223,7 @@ TOGETHER: Final = (
     (*LISTS, *SERVICES, *EVERYWHERE),
     (*LISTS, *LOG, *EVERYWHERE),
     (*LISTS, *ALERTS, *EVERYWHERE),
+    (*LISTS, *POSITIONS, *EVERYWHERE),
 )
 """The commands that are bound at the same time, one tuple a screen. Those of one name on several screens are remapped
 together."""

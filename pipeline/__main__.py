@@ -13,8 +13,10 @@ import msgspec
 from cyclopts import App, Parameter
 
 from pipeline import __version__
-from pipeline.config.cli_options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, Where
+from pipeline.config.cli_options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags
 from pipeline.config.settings import Loaded, SettingsError
+from pipeline.config.where import Where
+from pipeline.model.namespace import origin
 from pipeline.model.tickers import InvalidTickerError, parse_ticker, parse_tickers
 from pipeline.ops.query import Format, QueryError
 from pipeline.storage.datadir import DataDir, DataDirError
@@ -172,7 +174,7 @@ def query(
             return await queries.find(store, wanted, format)
 
     documents = asyncio.run(look())
-    if told := queries.origin(namespace_to_read(loaded)):
+    if told := origin(namespace_to_read(loaded)):
         streams.remark(told)
     queries.write(documents, format, loaded.settings.indicators.zone)
     if last and len(documents) == last:
@@ -246,16 +248,16 @@ def export(
     exports.check_query(wanted)
     target = exports.check_target(to, force=force)
     loaded = where.load()
-    origin = queries.origin(namespace_to_read(loaded))
+    told = origin(namespace_to_read(loaded))
 
     async def write() -> exports.Exported:
         async with open_store_to_read(loaded) as store:
             zone = loaded.settings.indicators.zone
-            return await exports.export(store, wanted, target, zone, origin=origin, force=force)
+            return await exports.export(store, wanted, target, zone, origin=told, force=force)
 
     with exports.stoppable():
         exported = asyncio.run(write())
-    for sentence in exports.remarks(exported, target, origin):
+    for sentence in exports.remarks(exported, target, told):
         streams.remark(sentence)
     return 0
 
@@ -333,17 +335,6 @@ def maintain(
     from pipeline.ops.maintenance import maintain as do
 
     return asyncio.run(do(where.load(), msgspec.json.decode(operation, type=Operation), dry_run=dry_run, yes=yes))
-
-
-@app.command(show=False)
-def stored(
-    *, json: Annotated[bool, Parameter(negative="", show_default=False)] = False, where: Where = WHERE_DEFAULTS
-) -> int:
-    """What is stored, for `fintrends-tui status` when no pipeline runs; exits with 3."""
-    from pipeline.ops.stored_report import describe
-
-    asyncio.run(describe(where.load(), json))
-    return 3
 
 
 def main() -> None:

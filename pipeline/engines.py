@@ -1,4 +1,7 @@
-"""Which bus, store and source the settings ask for, and the namespace in which they are used."""
+"""Which bus, store and source the settings ask for, and the namespace in which they are used.
+
+Each is imported once it is chosen: where nothing is stored yet, a look-up needs none.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -7,30 +10,27 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.bus.base import Bus
-from pipeline.bus.embedded.bus import EmbeddedBus
-from pipeline.bus.named import NamedBus, Names
 from pipeline.config.settings import KafkaSettings, Loaded, Settings, SettingsError
 from pipeline.model.namespace import is_simulated, namespace_for, own_part
-from pipeline.sources import choice
-from pipeline.sources.choice import SourceChoice, choose_source
+from pipeline.sources.asked import is_simulated as is_simulated_run
 from pipeline.storage.datadir import DataDir
 from pipeline.storage.layout import Layout
-from pipeline.store.base import Store
-from pipeline.store.embedded.store import EmbeddedStore
-from pipeline.system.tls import check_files
 
 if TYPE_CHECKING:
+    from pipeline.bus.base import Bus
     from pipeline.bus.kafka.bus import KafkaBus
+    from pipeline.bus.named import Names
+    from pipeline.sources.choice import SourceChoice
+    from pipeline.store.base import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
     """What a pipeline runs on, and in which namespace."""
 
-    bus: Bus
-    store: Store
-    source: SourceChoice
+    bus: "Bus"
+    store: "Store"
+    source: "SourceChoice"
     namespace: str = ""
 
 
@@ -41,6 +41,8 @@ def choose_engines(loaded: Loaded, data_dir: DataDir) -> Engines:
         SettingsError: see `check_engines`.
         SourceError: if the source cannot be used as configured.
     """
+    from pipeline.sources.choice import choose_source
+
     settings = loaded.settings
     check_engines(settings)
     source = choose_source(loaded)
@@ -65,11 +67,13 @@ def namespace_to_read(loaded: Loaded) -> str:
     last = Layout.of(loaded.data_dir).namespace
     if last is not None and own_part(last) == own:
         return last
-    return namespace_for(own, simulated=choice.is_simulated(loaded))
+    return namespace_for(own, simulated=is_simulated_run(loaded))
 
 
-def names_of(settings: Settings, data_dir: DataDir, *, read_only: bool = False) -> Names:
+def names_of(settings: Settings, data_dir: DataDir, *, read_only: bool = False) -> "Names":
     """What topics and groups are called on Kafka; the embedded bus is of one namespace anyway."""
+    from pipeline.bus.named import Names
+
     if not settings.kafka.bootstrap_servers:
         return Names()
     shared = bool(settings.mongodb.uri)
@@ -107,32 +111,40 @@ def check_kafka(kafka: KafkaSettings) -> None:
                 where = f"kafka.security_protocol is {kafka.security_protocol}, but kafka.{key} is not set"
                 raise ValueError(f"{where}; set it, or FINTRENDS_KAFKA__{key.upper()} in the environment")
     if kafka.security_protocol.endswith("SSL"):
+        from pipeline.system.tls import check_files
+
         names = ("kafka.ssl_cafile", "kafka.ssl_certfile", "kafka.ssl_keyfile")
         check_files(kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile, names)
 
 
-def choose_bus(settings: Settings, data_dir: DataDir, *, read_only: bool = False) -> Bus:
+def choose_bus(settings: Settings, data_dir: DataDir, *, read_only: bool = False) -> "Bus":
     """Kafka where it is configured, the embedded bus otherwise; in the namespace of the data directory.
 
     To write, the caller owns the directory.
     """
     if not settings.kafka.bootstrap_servers:
+        from pipeline.bus.embedded.bus import EmbeddedBus
+
         path = where_it_is(data_dir, data_dir.bus) if read_only else data_dir.bus
         return EmbeddedBus(path, retention=timedelta(days=settings.bus.retention_days), read_only=read_only)
+    from pipeline.bus.named import NamedBus
+
     return NamedBus(choose_kafka(settings), names_of(settings, data_dir, read_only=read_only))
 
 
 def choose_kafka(settings: Settings) -> "KafkaBus":
-    """Kafka as it is, with the topics of everybody. The client is slow to import, so only now."""
+    """Kafka as it is, with the topics of everybody."""
     from pipeline.bus.kafka.bus import KafkaBus
 
     return KafkaBus(settings.kafka, timeout=settings.kafka.request_timeout)
 
 
-def choose_store(settings: Settings, data_dir: DataDir, *, read_only: bool = False) -> Store:
+def choose_store(settings: Settings, data_dir: DataDir, *, read_only: bool = False) -> "Store":
     """MongoDB where it is configured, the embedded store otherwise."""
     simulated = is_simulated(data_dir.namespace)
     if not settings.mongodb.uri:
+        from pipeline.store.embedded.store import EmbeddedStore
+
         path = where_it_is(data_dir, data_dir.store) if read_only else data_dir.store
         return EmbeddedStore(path, read_only=read_only)
     from pipeline.store.mongo.store import MongoStore
@@ -154,7 +166,7 @@ def where_it_is(data_dir: DataDir, path: Path) -> Path:
     return data_dir.within(own_part(data_dir.namespace)).space / path.name
 
 
-def open_store_to_read(loaded: Loaded) -> AbstractAsyncContextManager[Store]:
+def open_store_to_read(loaded: Loaded) -> AbstractAsyncContextManager["Store"]:
     """The store of a data directory, for look-ups beside a running pipeline or without one.
 
     Raises:
@@ -165,7 +177,7 @@ def open_store_to_read(loaded: Loaded) -> AbstractAsyncContextManager[Store]:
     return _opened(choose_store(loaded.settings, space_to_read(loaded), read_only=True))
 
 
-def open_bus_to_read(loaded: Loaded) -> AbstractAsyncContextManager[Bus]:
+def open_bus_to_read(loaded: Loaded) -> AbstractAsyncContextManager["Bus"]:
     """The bus of a data directory, for look-ups.
 
     Raises:

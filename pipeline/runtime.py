@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
@@ -48,12 +49,15 @@ from pipeline.stages.indicators import IndicatorProcessor
 from pipeline.stages.loader import Loader, Pending
 from pipeline.stages.monitor import Monitor
 from pipeline.stages.ownership import TopicOwnership
+from pipeline.stages.position_metrics import PositionMetrics
 from pipeline.stages.producer import Producer
+from pipeline.stages.quote_pacer import QuotePacer
 from pipeline.stages.sentiment import SentimentProcessor
 from pipeline.stages.sink import Sink
 from pipeline.stages.ticker_views import TickerViews
 from pipeline.stages.view import ViewStage
 from pipeline.storage.datadir import DataDir
+from pipeline.storage.positions_file import PositionsFile
 from pipeline.storage.statefile import StateFile, problems
 from pipeline.store.base import Store, StoreError
 from pipeline.supervision.outage import Outage
@@ -117,6 +121,7 @@ class Pipeline:
 
         zone = settings.indicators.zone
         source = self._choice.source
+        self._routing = source if isinstance(source, Routing) else None
         roles = settings.pipeline.roles
         self._supervisor = Supervisor(settings.supervisor, self._clock, secrets=self._secrets)
         # Recorded and simulated data keep no exchange's hours.
@@ -147,7 +152,10 @@ class Pipeline:
         )
         self._producers = {
             feed.name: Producer(
-                feed, self._bus, self._ownership.economic if kind_of(feed) == "economic" else self._ownership.tickers
+                feed,
+                self._bus,
+                self._ownership.economic if kind_of(feed) == "economic" else self._ownership.tickers,
+                QuotePacer(self._clock, settings.pipeline.quote_rate),
             )
             for feed in feeds
         }
@@ -165,6 +173,8 @@ class Pipeline:
             self._bus, self._store, self.watchlist, zone, enabled=settings.forecasts.enabled, simulated=simulated
         )
         self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer(), simulated=simulated)
+        lots = PositionsFile(loaded.positions) if loaded.positions is not None else None
+        self._position_metrics = PositionMetrics(lots, settings.positions.currency, zone)
         self._alerts = AlertStage(
             settings.alerts,
             self._values,
@@ -185,7 +195,7 @@ class Pipeline:
             tail=tail,
             snapshot=self.snapshot,
             topics=self._monitor.details,
-            shown=lambda ticker: self._view.of(ticker).shown(self._clock.now()) if ticker in self.watchlist else None,
+            shown=lambda ticker: self._view.of(ticker).shown(self._market_time()) if ticker in self.watchlist else None,
             ahead=self._ahead,
             stop=self.request_stop,
             zone=zone,
@@ -383,7 +393,7 @@ class Pipeline:
 
     def snapshot(self, focus: str | None = None) -> Snapshot:
         """The state of everything now; `focus` is the ticker whose detail is wanted."""
-        now = self._clock.now()
+        now, at = self._clock.now(), self._market_time()
         self._seq += 1
         if focus is not None:
             self._ownership.tickers.focus = focus  # where the feeds look
@@ -423,7 +433,7 @@ class Pipeline:
             at=now.timestamp(),
             pipeline=pipeline,
             outages=[*self._unopened.values(), *outages(services, budgets, names)],
-            tickers=self._rows.of(self.watchlist, now, services),
+            tickers=self._rows.of(self.watchlist, now, services, at=at),
             services=services,
             topics=self._monitor.topics,
             topics_total=self._monitor.topics_total,
@@ -433,13 +443,12 @@ class Pipeline:
             rules=self._alerts.rules(),
             alerts=self._alerts.latest(),
             budgets=budgets,
-            detail=self._view.of(focus).detail(now) if focus is not None and focus in self.watchlist else None,
+            detail=self._view.of(focus).detail(at) if focus is not None and focus in self.watchlist else None,
         )
 
     def _services(self) -> list[ServiceView]:
         """Those of the supervisor, with what feeds share."""
-        source = self._choice.source
-        shares = source.shares() if isinstance(source, Routing) else {}
+        shares = self._routing.shares() if self._routing is not None else {}
         return [
             replace(view, entries=share.entries, stand_ins=list(share.stand_ins))
             if (share := shares.get(view.name)) is not None
@@ -453,21 +462,31 @@ class Pipeline:
 
     def _published_from(self, ticker: str) -> Sequence[str]:
         """The sources that this pipeline itself publishes a ticker's market data from, that which serves it first."""
-        source = self._choice.source
         if "producer" not in self._settings.pipeline.roles:
             return ()
-        return source.serving(ticker) if isinstance(source, Routing) else (source.name,)
+        return self._routing.serving(ticker) if self._routing is not None else (self._choice.source.name,)
+
+    def _market_time(self) -> datetime:
+        """Now; in a replay, its own now, so that what it says is as old as it was then."""
+        source = self._choice.source
+        at = source.replay().at if isinstance(source, Replaying) else None
+        return self._clock.now() if at is None else datetime.fromtimestamp(at, UTC)
 
     def _source_of(self, ticker: str) -> str | None:
-        return self._view.of(ticker).heard_source(self._clock.now())
+        return self._view.of(ticker).heard_source(self._market_time())
 
     def _values(self) -> Mapping[str | None, Mapping[str, float | None]]:
         """What alerts are about."""
-        now = self._clock.now()
+        now = self._market_time()
         dead_letters = self._monitor.documents.get("dead_letter")
+        states = {ticker: self._view.of(ticker) for ticker in self.watchlist}
+        held = self._position_metrics.of(state.view(now) for state in states.values())
         return {
             None: {"lag": greatest_lag(self._monitor.topics), "dead_letters": dead_letters},
-            **{ticker: self._view.of(ticker).values(now) for ticker in self.watchlist},
+            **{
+                ticker: {**(held.get(ticker, {}) if state.heard_source(now) else {}), **state.values(now)}
+                for ticker, state in states.items()
+            },
         }
 
     def _catch_signals(self) -> None:

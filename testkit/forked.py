@@ -92,7 +92,7 @@ class ForkedProduct(Product):
 
 
 def _run(arguments: Sequence[str], directory: Path, environ: Mapping[str, str], streams: Sequence[str]) -> None:
-    from fintrends_tui import cli
+    from fintrends_tui.__main__ import main
 
     for number, path in enumerate([os.devnull, *streams]):
         opened = os.open(path, os.O_WRONLY | os.O_APPEND if number else os.O_RDONLY)
@@ -103,7 +103,7 @@ def _run(arguments: Sequence[str], directory: Path, environ: Mapping[str, str], 
     os.environ.update(environ)
     os.execv = _go_on  # type: ignore[assignment]
     sys.argv = ["fintrends-tui", *arguments]
-    cli.main()
+    main()
 
 
 def _go_on(_: str, command: Sequence[str]) -> NoReturn:

@@ -10,11 +10,13 @@ import httpx  # noqa: F401
 import pandas  # noqa: F401
 import talib.stream  # noqa: F401
 
+import fintrends_tui.__main__
 import fintrends_tui.cli
 import fintrends_tui.status  # noqa: F401
 import pipeline.__main__
 import pipeline.bus.kafka.bus
 import pipeline.doctor.examine
+import pipeline.ops.stored_report
 import pipeline.runtime
 import pipeline.sources.registry
 import pipeline.store.mongo  # noqa: F401

@@ -20,8 +20,9 @@ from cyclopts import App
 
 from fintrends_tui.link.client import connect
 from fintrends_tui.link.port import LinkError
-from pipeline.config.cli_options import WHERE_DEFAULTS, Where
+from pipeline.config.cli_options import WHERE_DEFAULTS
 from pipeline.config.settings import Loaded
+from pipeline.config.where import Where
 from pipeline.contract.protocol import Command, GetSnapshot, Stop
 from pipeline.engines import open_store_to_read
 from pipeline.ops import query as queries
@@ -36,8 +37,8 @@ _PAUSE: Final = 0.05
 
 def environment(**more: str) -> dict[str, str]:
     """The test's environment without what would change the product's settings. The source is the simulator, or that of
-    the key among `more`, unless a test says otherwise: no provider can be reached from a test. Forecasts are off, of
-    which every bar makes several."""
+    the key among `more`, unless a test says otherwise: no provider can be reached from a test. Forecasts are off,
+    which few tests are about."""
     changing = (
         "FINTRENDS_",
         "ALPHA_VANTAGE_",

@@ -26,10 +26,12 @@ from pipeline.contract.protocol import (
     Reply,
     Request,
     ServerFrame,
+    Update,
     Welcome,
     encode_frame,
 )
 from pipeline.contract.snapshot import Snapshot
+from pipeline.contract.updates import updated
 from pipeline.system import trust
 
 _ANSWER_SECONDS = 30.0
@@ -57,6 +59,7 @@ class ControlConnection:
         self._reader = reader
         self._writer = writer
         self._on_snapshot = on_snapshot
+        self._heard: Snapshot | None = None
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._listener = asyncio.create_task(self._listen())
@@ -95,12 +98,18 @@ class ControlConnection:
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 
+    def _hear(self, snapshot: Snapshot) -> None:
+        self._heard = snapshot
+        self._on_snapshot(snapshot)
+
     async def _listen(self) -> None:
         try:
             while line := await self._reader.readline():
                 match _decoder.decode(line):
                     case Push(snapshot):
-                        self._on_snapshot(snapshot)
+                        self._hear(snapshot)
+                    case Update() as update if self._heard is not None:
+                        self._hear(updated(self._heard, update))
                     case Reply(id=number) as reply if number in self._waiting:
                         if not self._waiting[number].done():
                             self._waiting[number].set_result(reply)
@@ -132,7 +141,8 @@ async def connect(
     except OSError as error:
         raise NotRunningError(f"no pipeline listens on {path}") from error
     try:
-        hello = Hello(PROTOCOL_VERSION, f"fintrends-tui {__version__}", snapshots=on_snapshot is not None)
+        pushes = on_snapshot is not None
+        hello = Hello(PROTOCOL_VERSION, f"fintrends-tui {__version__}", snapshots=pushes, updates=pushes)
         welcome = await _greet(reader, writer, hello)
     except BaseException:
         writer.close()

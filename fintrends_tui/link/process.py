@@ -37,10 +37,17 @@ class PipelineLink:
 
     `arguments`, `settings` and `tickers` are for a pipeline that it starts; a warning says that a running one ignores
     the `settings`. A pipeline that dies is started again; one that cannot start at all, or that was stopped, is not.
+    A link that `starts` none waits until there is one.
     """
 
     def __init__(
-        self, data_dir: DataDir, arguments: Sequence[str], tickers: Sequence[str], settings: Sequence[str] = ()
+        self,
+        data_dir: DataDir,
+        arguments: Sequence[str],
+        tickers: Sequence[str],
+        settings: Sequence[str] = (),
+        *,
+        starts: bool = True,
     ) -> None:
         self.started_here = False
         self._data_dir = data_dir
@@ -48,6 +55,7 @@ class PipelineLink:
         self._unheeded = shlex.join(settings)
         self._tickers = list(tickers)
         # Not asyncio's: that one kills the child when the event loop ends, and a detached pipeline has to live on.
+        self._starts = starts
         self._child: subprocess.Popen[bytes] | None = None
         self._connection: ControlConnection | None = None
         self._closed = asyncio.Event()
@@ -96,6 +104,17 @@ class PipelineLink:
                 raise LinkError(f"the pipeline (pid {self._child.pid}) is still running after a minute") from None
         await self.close()
 
+    def end_process(self, patience: float) -> None:
+        """End the process that this link has started, if it still runs, by force after `patience` seconds. Blocks: it
+        is for when the event loop is no more."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.terminate()
+            try:
+                self._child.wait(patience)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+
     async def close(self) -> None:
         self._closed.set()
 
@@ -125,6 +144,10 @@ class PipelineLink:
         child = self._child
         if self._stopping:
             await self._pause(_RETRY_SECONDS)
+        elif not self._starts:
+            if not self._attached:
+                on_status(LinkStatus("connecting", "no pipeline runs here yet; waiting for one…"))
+            await self._pause(_RETRY_SECONDS * 10)
         elif child is None and not self._attached:
             self._start(on_status)
         elif child is not None and (status := child.poll()) is not None:

@@ -1,5 +1,6 @@
 """What every screen may ask of the application, so that no screen has to know it."""
 
+from collections.abc import Mapping
 from typing import Protocol, cast
 
 from textual.screen import Screen
@@ -8,9 +9,11 @@ from fintrends_tui.charting.candles import Glyphs
 from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import KeyCommand
 from fintrends_tui.link.port import Link
+from fintrends_tui.state.access import Access
 from fintrends_tui.state.arrangement import Groups
 from fintrends_tui.state.log_feed import LogFeed
 from fintrends_tui.state.memory import ScreenMemory
+from fintrends_tui.state.positions import PositionKeeper
 from fintrends_tui.state.view import View
 from pipeline.config.settings import ScreenSettings
 from pipeline.contract.protocol import Command
@@ -20,9 +23,11 @@ class Application(Protocol):
     """The application, as far as screens need it. `selected` is the ticker that the watchlist is at."""
 
     link: Link
+    access: Access
     log_feed: LogFeed
     settings: ScreenSettings
     memory: ScreenMemory
+    positions: PositionKeeper
     selected: str | None
     chart_look: Look
 
@@ -34,6 +39,9 @@ class Application(Protocol):
 
     @property
     def groups(self) -> Groups: ...
+
+    @property
+    def notes(self) -> Mapping[str, str]: ...
 
     def command(self, command: Command) -> None:
         """Send it to the pipeline, and report the result."""
@@ -54,3 +62,7 @@ class BaseScreen[Result](Screen[Result]):
     @property
     def fintrends(self) -> Application:
         return cast("Application", self.app)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether the action is there at all."""
+        return action not in self.fintrends.access.without and super().check_action(action, parameters)

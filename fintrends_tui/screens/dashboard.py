@@ -122,6 +122,7 @@ class Dashboard(BaseScreen[None]):
         self.query_one(MarketStrip).update_view(view)
         watchlist = self.query_one(WatchlistTable)
         watchlist.groups = self.fintrends.groups
+        watchlist.notes = self.fintrends.notes
         self.query_one(GroupStrip).show((ALL, *watchlist.groups), watchlist.group)
         compact = self._is_grid and self._market_first
         for panel in self.query(".panel").results(Widget):
@@ -170,7 +171,7 @@ class Dashboard(BaseScreen[None]):
 
         if self.selected is not None:
             self.fintrends.selected = self.selected
-            self.app.push_screen(DetailScreen())
+            self.app.push_screen(DetailScreen(self.query_one(WatchlistTable).step))
 
     @on(Tabs.TabActivated)
     def _tab_activated(self, event: Tabs.TabActivated) -> None:
@@ -356,8 +357,8 @@ class Dashboard(BaseScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only a replay has a speed."""
-        if action in ("replay_speed", "replay_step"):
-            return self.fintrends.current_view.replay is not None
+        if action in ("replay_speed", "replay_step") and self.fintrends.current_view.replay is None:
+            return False
         return super().check_action(action, parameters)
 
     def action_restart(self) -> None:
@@ -413,6 +414,11 @@ class Dashboard(BaseScreen[None]):
 
         self.app.push_screen(AlertsScreen())
 
+    def action_positions(self) -> None:
+        from fintrends_tui.screens.positions import PositionsScreen
+
+        self.app.push_screen(PositionsScreen())
+
     def action_groups(self) -> None:
         from fintrends_tui.screens.dialogs.groups import GroupsScreen
 
@@ -424,6 +430,12 @@ class Dashboard(BaseScreen[None]):
         if self.selected is not None:
             made, fixed = self.fintrends.memory.now.groups, self.fintrends.settings.groups
             self.app.push_screen(GroupsScreen(self.selected, made, fixed), changed)
+
+    def action_note(self) -> None:
+        from fintrends_tui.screens.dialogs.note import ask_for_note
+
+        if self.selected is not None:
+            ask_for_note(self, self.selected, self._update_now)
 
     def action_copy(self) -> None:
         from fintrends_tui.state import export

@@ -1,26 +1,32 @@
 """One ticker, as large as the terminal."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 
 from fintrends_tui.charting.buckets import step_named
+from fintrends_tui.charting.candles import ASCII
 from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import DETAIL, bindings
 from fintrends_tui.link.port import LinkError
 from fintrends_tui.screens.base import BaseScreen
 from fintrends_tui.screens.breakpoints import WIDTHS
 from fintrends_tui.state.view import View
+from fintrends_tui.terminal.browser import web_address
 from fintrends_tui.widgets.chart import Chart
 from fintrends_tui.widgets.forecast import ForecastWords
 from fintrends_tui.widgets.header import Header
-from fintrends_tui.widgets.headlines import Headlines
+from fintrends_tui.widgets.headlines import HeadlineList
 from fintrends_tui.widgets.indicators import IndicatorTable
 from fintrends_tui.widgets.key_bar import KeyBar
-from fintrends_tui.widgets.ticker_facts import TickerFacts
+from fintrends_tui.widgets.ticker_summary import TickerSummary
 from pipeline.contract.protocol import GetSeries, ValueSeries
+
+HEIGHTS: Final = [(0, "-low"), (30, "-high")]
+"""From which size on, in lines, there is room for large digits."""
 
 
 class DetailScreen(BaseScreen[None]):
@@ -30,16 +36,22 @@ class DetailScreen(BaseScreen[None]):
     KEYS = DETAIL
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(DETAIL)]
     HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
     AUTO_FOCUS = "#indicator-table"
+
+    def __init__(self, step: Callable[[int], None]) -> None:
+        """`step` selects the ticker so many on in the watchlist."""
+        super().__init__()
+        self._step = step
 
     def compose(self) -> ComposeResult:
         yield Header()
-        yield TickerFacts()
+        yield TickerSummary(large=self.fintrends.glyphs is not ASCII)
         yield Chart(self.fintrends.link.ask, self.fintrends.chart_look, self.fintrends.glyphs)
         yield ForecastWords()
         with Horizontal(id="below"):
             yield IndicatorTable()
-            yield Headlines(reasons=True)
+            yield HeadlineList()
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -47,11 +59,33 @@ class DetailScreen(BaseScreen[None]):
 
     def update_view(self, view: View) -> None:
         self.query_one(Header).update_view(view)
-        self.query_one(TickerFacts).update_view(view)
+        self.query_one(TickerSummary).update_view(view, self.fintrends.notes.get(view.selected or "", ""))
         self.query_one(Chart).update_view(view)
         self.query_one(ForecastWords).update_view(view)
         self.query_one(IndicatorTable).update_view(view)
-        self.query_one(Headlines).update_view(view)
+        self.query_one(HeadlineList).update_view(view)
+
+    def action_ticker(self, by: int) -> None:
+        """Show the next ticker of the watchlist (1), or the one before (-1)."""
+        self._chart.look = self.fintrends.chart_look
+        self._step(by)
+
+    def action_open(self) -> None:
+        """Open the selected headline."""
+        headline = self.query_one(HeadlineList).chosen
+        if headline is None:
+            self.notify(f"There is no headline of {self.fintrends.selected} to open.", markup=False)
+        elif (address := web_address(headline.url)) is None:
+            self.notify(f"{headline.source} gave no web address with it.", markup=False)
+        else:
+            self.app.open_url(address)
+
+    def action_note(self) -> None:
+        """Ask for a note on the ticker."""
+        from fintrends_tui.screens.dialogs.note import ask_for_note
+
+        if self.fintrends.selected is not None:
+            ask_for_note(self, self.fintrends.selected, lambda: self.update_view(self.fintrends.current_view))
 
     def action_interval(self, step: int) -> None:
         """Show the next longer bars, or the next shorter ones, that can be made of those stored."""

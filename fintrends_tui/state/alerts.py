@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from fintrends_tui.state import format as fmt
+from fintrends_tui.state.positions import MASK
 from pipeline.contract.snapshot import AlertView, Snapshot, greatest_lag
 from pipeline.model.alert_rules import Rule
+from pipeline.model.positions import AMOUNTS, POSITION_METRICS, Portfolio
 
 _TICKER_FIELDS: Final = {
     "price": "price",
@@ -44,31 +46,38 @@ def fired_tickers(snapshot: Snapshot) -> set[str]:
     return {ticker for rule in snapshot.rules for ticker in rule.fired}
 
 
-def present(rule: Rule, snapshot: Snapshot) -> tuple[str, float] | None:
+def present(rule: Rule, snapshot: Snapshot, held: Portfolio | None = None) -> tuple[str, float] | None:
     """What the rule's value is now, and whose ("" is the pipeline's), where the snapshot has it.
 
     Of a rule for any ticker it is the value nearest to firing. Most indicators are known of the selected ticker only.
+    `held` are the user's positions.
     """
     values = [
         (ticker, value)
-        for ticker, value in _values(rule.metric, snapshot)
+        for ticker, value in _values(rule.metric, snapshot, held)
         if value is not None and rule.ticker in (None, ticker)
     ]
     nearest = max if rule.operator in (">", ">=") else min
     return nearest(values, key=lambda item: item[1], default=None)
 
 
-def value_text(metric: str, value: float) -> str:
-    """The value as the watchlist writes its like."""
+def value_text(metric: str, value: float, *, hidden: bool = False) -> str:
+    """The value as the watchlist writes its like; `hidden` are amounts of what the user holds."""
+    if hidden and metric in AMOUNTS:
+        return MASK
     return fmt.human(value) if metric in _COUNTS else fmt.price(value, _WIDEST)
 
 
-def _values(metric: str, snapshot: Snapshot) -> Iterable[tuple[str, float | None]]:
+def _values(metric: str, snapshot: Snapshot, held: Portfolio | None) -> Iterable[tuple[str, float | None]]:
     if metric == "lag":
         return [("", greatest_lag(snapshot.topics) or 0)]
     if metric == "dead_letters":
         return [("", snapshot.pipeline.dead_letters)]
     if metric in _TICKER_FIELDS:
         return [(ticker.ticker, getattr(ticker, _TICKER_FIELDS[metric])) for ticker in snapshot.tickers]
+    if metric in POSITION_METRICS:
+        return [
+            (position.ticker, position.metrics[metric]) for position in (held.positions if held is not None else ())
+        ]
     detail = snapshot.detail
     return [(detail.ticker, detail.indicators[0].values.get(metric))] if detail and detail.indicators else []

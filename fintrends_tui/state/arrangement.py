@@ -8,6 +8,8 @@ from typing import Final
 
 from fintrends_tui.state.expression import Condition, ExpressionError, is_expression, parse
 from fintrends_tui.state.expression import Groups as Groups  # which all others take from here
+from fintrends_tui.state.positions import POSITION_ORDERS
+from fintrends_tui.state.spans import day_place, year_place
 from pipeline.contract.snapshot import TickerView
 
 ALL: Final = "all"
@@ -24,15 +26,23 @@ ORDERS: Final[Mapping[str, Callable[[TickerView], float | str | None]]] = {
     "Price": lambda ticker: ticker.price,
     "Change": lambda ticker: ticker.change,
     "%": lambda ticker: ticker.change_percent,
+    "Range": day_place,
     "Volume": lambda ticker: ticker.volume,
     "Trend": _trend,
     "RSI": lambda ticker: ticker.rsi,
     "MACD": lambda ticker: ticker.macd_hist,
     "Sent.": lambda ticker: ticker.sentiment,
     "Src": lambda ticker: ticker.source or None,
+    "Open": lambda ticker: ticker.day.open if ticker.day is not None else None,
+    "High": lambda ticker: ticker.day.high if ticker.day is not None else None,
+    "Low": lambda ticker: ticker.day.low if ticker.day is not None else None,
+    "52w": year_place,
+    "Cap": lambda ticker: ticker.market_cap,
+    "Fcst.": lambda ticker: ticker.next_close.percent if ticker.next_close is not None else None,
     "Ext.": lambda ticker: ticker.extended.change_percent if ticker.extended is not None else None,
     "State": lambda ticker: ticker.state or None,
     "Cur.": lambda ticker: ticker.currency or None,
+    **POSITION_ORDERS,
     "Age": lambda ticker: -ticker.updated_at if ticker.updated_at is not None else None,
 }
 """By the title of its column, what a ticker is sorted by; None is unknown."""

@@ -34,9 +34,10 @@ def digest(value: str) -> str:
             names = ("close", "rsi_14", "macd_hist", "sma_20", "vwap")
             return f"{fields.get('interval')} " + " ".join(f"{n} {_number(fields.get(n))}" for n in names)
         case "forecast":
-            ends = f"{_price(fields.get('low_80'))} to {_price(fields.get('high_80'))}"
-            came = f" came {_price(fields.get('came'))}" if fields.get("came") is not None else ""
-            return f"{fields.get('interval')} {fields.get('horizon')} ahead, 80 % {ends}{came}"
+            horizons = fields.get("horizons")
+            known = [said for said in horizons if isinstance(said, dict)] if isinstance(horizons, list) else []
+            said = (f"{said.get('horizon')} ahead {_band(said)}" for said in known)
+            return f"{fields.get('interval')} close {_price(fields.get('close'))}, 80 % {', '.join(said)}"
         case "article":
             return str(fields.get("title"))
         case "post":
@@ -86,6 +87,10 @@ def _price(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return fmt.UNKNOWN if value is None else str(value)
     return fmt.price(value, _WIDEST)
+
+
+def _band(said: Mapping[str, Any]) -> str:
+    return f"{_price(said.get('low_80'))} to {_price(said.get('high_80'))}"
 
 
 def _plain(value: object) -> str:

@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from fintrends_tui.state.positions import POSITION_NUMBERS
+from fintrends_tui.state.spans import percent_from
 from pipeline.contract.snapshot import TickerView
 
 Groups = Mapping[str, Sequence[str]]
@@ -24,9 +26,19 @@ NUMBERS: Final[Mapping[str, Callable[[TickerView], float | None]]] = {
     "change": lambda ticker: ticker.change,
     "change%": lambda ticker: ticker.change_percent,
     "volume": lambda ticker: ticker.volume,
+    "open": lambda ticker: ticker.day.open if ticker.day is not None else None,
+    "high": lambda ticker: ticker.day.high if ticker.day is not None else None,
+    "low": lambda ticker: ticker.day.low if ticker.day is not None else None,
+    "from_open%": lambda ticker: percent_from(ticker.price, ticker.day.open) if ticker.day is not None else None,
+    "from_high%": lambda ticker: percent_from(ticker.price, ticker.year.high) if ticker.year is not None else None,
+    "from_low%": lambda ticker: percent_from(ticker.price, ticker.year.low) if ticker.year is not None else None,
+    "extended%": lambda ticker: ticker.extended.change_percent if ticker.extended is not None else None,
+    "forecast%": lambda ticker: ticker.next_close.percent if ticker.next_close is not None else None,
+    "cap": lambda ticker: ticker.market_cap,
     "rsi": lambda ticker: ticker.rsi,
     "macd": lambda ticker: ticker.macd_hist,
     "sentiment": lambda ticker: ticker.sentiment,
+    **POSITION_NUMBERS,
 }
 TEXTS: Final[Mapping[str, Callable[[TickerView], str]]] = {
     "ticker": lambda ticker: ticker.ticker,
@@ -42,8 +54,8 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "=": operator.eq,
     "!=": operator.ne,
 }
-_UNITS: Final = {"k": 1e3, "m": 1e6, "b": 1e9}
-_NUMBER: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))([kmb%]?)", re.IGNORECASE)
+_UNITS: Final = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+_NUMBER: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))([kmbt%]?)", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"\s*([<>!]=|[<>=()]|[^\s<>!=()]+|!)")
 _MARKS: Final = frozenset("<>=!():")
 _DEEPEST: Final = 50
@@ -136,13 +148,15 @@ def _comparison(field: str, sign: str, value: str) -> Condition:
         text = TEXTS[field]
         return lambda ticker, _: (text(ticker).lower() == value.lower()) is (sign == "=") if text(ticker) else None
     number = _NUMBER.fullmatch(value)
+    if field not in NUMBERS and f"{field}%" in NUMBERS:
+        field = f"{field}%"  # which is all there is of it
     if field not in NUMBERS:
         raise ExpressionError(f"{field!r} is not known; known are {', '.join((*NUMBERS, *TEXTS))} and group:NAME")
     if number is None:
         raise ExpressionError(f"{value!r} is not a number")
     unit = number[2].lower()
     threshold = float(number[1]) * _UNITS.get(unit, 1)
-    get = NUMBERS["change%" if (field, unit) == ("change", "%") else field]
+    get = NUMBERS[f"{field}%" if unit == "%" and f"{field}%" in NUMBERS else field]
 
     def holds(ticker: TickerView, _: Groups) -> bool | None:
         known = get(ticker)

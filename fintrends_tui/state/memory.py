@@ -1,13 +1,17 @@
 """What the screen remembers from one run to the next."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from pipeline.model.text import clean
 from pipeline.model.tickers import InvalidTickerError, parse_tickers
 from pipeline.storage.statefile import StateFile
+
+NOTE: Final = 280
+"""Characters of a note at most."""
 
 
 class SavedView(Struct, kw_only=True, frozen=True):
@@ -23,7 +27,8 @@ class SavedView(Struct, kw_only=True, frozen=True):
 
 class Remembered(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The choices made on the screen. `groups` are those made there, not those of the settings; `layout` says what
-    comes first on a large terminal."""
+    comes first on a large terminal, `hide_amounts` that nobody is to see what the user holds; `notes` are the user's
+    own words on tickers."""
 
     theme: str = ""
     sort: str = ""
@@ -33,8 +38,10 @@ class Remembered(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     group: str = ""
     layout: Literal["market", "pipeline"] = "market"
     columns: list[str] = []
+    hide_amounts: bool = False
     groups: dict[str, list[str]] = {}
     views: dict[str, SavedView] = {}
+    notes: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         try:
@@ -42,14 +49,17 @@ class Remembered(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         except InvalidTickerError as error:
             raise ValueError(f"groups: {error}") from None
         msgspec.structs.force_setattr(self, "groups", groups)
+        notes = {ticker: clean(note, NOTE) for ticker, note in self.notes.items()}
+        msgspec.structs.force_setattr(self, "notes", notes)
 
 
 class ScreenMemory:
-    """A small JSON file. Without a path, as in tests, nothing outlives the process."""
+    """A small JSON file. Without a path, as in tests, nothing outlives the process; nor where it is not to be kept."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, keeps: bool = True) -> None:
         # Not logged: this process has no log, and its user is present.
         self._file = None if path is None else StateFile(path, Remembered, tell=lambda _: None)
+        self._keeps = keeps
         self.now = (self._file and self._file.load()) or Remembered()
 
     @property
@@ -67,5 +77,5 @@ class ScreenMemory:
         if changed == self.now:
             return
         self.now = changed
-        if self._file is not None:
+        if self._file is not None and self._keeps:
             self._file.write(changed)

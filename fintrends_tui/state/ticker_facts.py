@@ -6,11 +6,15 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from fintrends_tui.state import format as fmt
+from fintrends_tui.state.flowing import FAST
+from fintrends_tui.state.spans import marker, place
 from pipeline.contract.snapshot import TickerDetail, TickerView, TradingView
 from pipeline.model.currencies import in_major, minor_unit
 
 _PARTS: Final = {"pre": "before the open", "post": "after the close"}
 _COUNT: Final = 6
+_SPAN: Final = 10
+"""Cells of a line between two prices."""
 
 
 def amount(value: float | None, currency: str, width: int = 1 << 16, ticker: str = "") -> str:
@@ -26,25 +30,67 @@ def amount(value: float | None, currency: str, width: int = 1 << 16, ticker: str
     return plain + code if currency not in ("", "USD") and len(plain) + len(code) <= width else plain
 
 
-def facts(ticker: TickerView, detail: TickerDetail | None, now: float) -> list[tuple[str, str]]:
-    """Tone (of `widgets.table.cells.TONES`) and text of each."""
-    return [("strong", _price(ticker)), feed_told(ticker, now), *_extended(ticker), *_events(detail)]
+def facts(
+    ticker: TickerView, detail: TickerDetail | None, now: float, note: str = "", *, priced: bool = False
+) -> list[tuple[str, str]]:
+    """Tone (of `widgets.table.cells.TONES`, or "note") and text of each, the most important first. `priced` says that
+    the price itself stands beside them."""
+    return [
+        ("strong", _price(ticker, priced=priced)),
+        *_extended(ticker),
+        feed_told(ticker, now),
+        *([("note", f"* {note}")] if note else []),
+        *_day(ticker, detail),
+        *_year(ticker, detail),
+        *([("dim", f"market cap {fmt.human(ticker.market_cap)}")] if ticker.market_cap is not None else []),
+        *_events(detail),
+    ]
 
 
-def _price(ticker: TickerView) -> str:
+def _price(ticker: TickerView, *, priced: bool) -> str:
     if ticker.price is None:
-        return f"{ticker.ticker} {fmt.UNKNOWN}"
+        return ticker.ticker if priced else f"{ticker.ticker} {fmt.UNKNOWN}"
     decimals = fmt.change_decimals(ticker.price, ticker.change, ticker.ticker)
     moved = ""
     if ticker.change is not None:
-        moved = f" {fmt.arrow(ticker.change, decimals)} {fmt.percent(ticker.change_percent)}"
-    told = amount(ticker.price, ticker.currency, ticker=ticker.ticker)
+        by = f" {fmt.number(abs(ticker.change), decimals)}" if priced else ""
+        moved = f" {fmt.arrow(ticker.change, decimals)}{by} {fmt.percent(ticker.change_percent)}"
+    if priced:
+        told = ticker.currency
+    else:
+        told = amount(ticker.price, ticker.currency, ticker=ticker.ticker)
+        told += " USD" if ticker.currency == "USD" else ""
     if minor_unit(ticker.currency) is not None:
         major, code = in_major(ticker.price, ticker.currency)
         told += f" ({fmt.price(major)} {code})"
-    elif ticker.currency == "USD":
-        told += " USD"
-    return f"{ticker.ticker} {told}{moved}"
+    return f"{ticker.ticker} {told}".rstrip() + moved
+
+
+def _day(ticker: TickerView, detail: TickerDetail | None) -> Iterator[tuple[str, str]]:
+    """The day's range with the price's place in it, its opening price, and what its change is counted from."""
+    day = ticker.day
+    if day is not None:
+        yield "", f"day{FAST}{_span(ticker, day.low, day.high)}"
+        if day.open is not None:
+            yield "", f"open{FAST}{fmt.price(day.open, ticker=ticker.ticker)}"
+    if detail is not None and detail.previous_close is not None:
+        yield "", f"previous close {fmt.price(detail.previous_close, ticker=ticker.ticker)}"
+    if day is None and ticker.price is not None:
+        yield "dim", "the day's range is not known: no bar reaches back to its opening"
+
+
+def _year(ticker: TickerView, detail: TickerDetail | None) -> Iterator[tuple[str, str]]:
+    if ticker.year is not None:
+        yield "", f"52{FAST}weeks{FAST}{_span(ticker, ticker.year.low, ticker.year.high)}"
+    elif detail is not None and detail.year_note:
+        yield "dim", f"52 weeks not known: {detail.year_note}"
+
+
+def _span(ticker: TickerView, low: float, high: float) -> str:
+    """``168.58├───●────┤178.20``, which no line breaks."""
+    ends = [fmt.price(end, ticker=ticker.ticker) for end in (low, high)]
+    at = place(ticker.price, low, high)
+    return f"{ends[0]}├{''.join(marker(at, _SPAN)) if at is not None else '─' * _SPAN}┤{ends[1]}"
 
 
 def feed_told(ticker: TickerView, now: float) -> tuple[str, str]:

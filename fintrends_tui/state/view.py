@@ -1,16 +1,19 @@
 """What one repaint shows: a snapshot and the few things that only the screen knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fintrends_tui.link.port import LinkStatus
+from fintrends_tui.state.positions import NO_HOLDINGS, Holdings
 from pipeline.contract.snapshot import ReplayView, Snapshot, TickerDetail
+from pipeline.contract.updates import differ
 
 
 @dataclass(frozen=True)
 class View:
     """The input of every panel. `now` is in whole seconds since the epoch, so that ages change once a second at most;
     `requested` are the tickers to show before the first snapshot comes; `is_slow` says that the terminal
-    does not keep up."""
+    does not keep up; `badge` is what may be done from this screen, where that is not all; `holdings` is what the user
+    holds."""
 
     status: LinkStatus
     snapshot: Snapshot | None = None
@@ -18,6 +21,8 @@ class View:
     now: int = 0
     requested: tuple[str, ...] = ()
     is_slow: bool = False
+    badge: str = ""
+    holdings: Holdings = NO_HOLDINGS
 
     @property
     def detail(self) -> TickerDetail | None:
@@ -40,6 +45,12 @@ class View:
     def stale(self) -> bool:
         """The snapshot is one from before the connection was lost."""
         return self.snapshot is not None and self.status.state != "connected"
+
+    def looks_like(self, other: "View") -> bool:
+        """Whether there is nothing to be painted after the other: only its snapshot is a later one, if that."""
+        if self.snapshot is None or other.snapshot is None:
+            return self == other
+        return replace(self, snapshot=other.snapshot) == other and not differ(other.snapshot, self.snapshot)
 
     def waiting(self, sentence: str) -> str:
         """What an empty panel says: `sentence` while snapshots arrive, else why none do."""

@@ -52,16 +52,16 @@ class AlertHistory(Panel):
         alerts = self._alerts or []
         self.set_titles(f"Alerts {len(alerts) or ''}".rstrip(), "newest first" if alerts else "")
         empty = "…" if self._alerts is None else "Nothing has fired yet."
-        self.show([_row(alert) for alert in reversed(alerts)], view.waiting(empty))
+        self.show([_row(alert, hidden=view.holdings.hidden) for alert in reversed(alerts)], view.waiting(empty))
 
 
-def _row(alert: AlertView) -> Row:
+def _row(alert: AlertView, *, hidden: bool) -> Row:
     return Row(
         str(alert.seq),
         (
             text(fmt.moment_seconds(alert.at), "dim"),
             outside(alert.ticker or "pipeline", "strong"),
-            text(value_text(alert.metric, alert.value), "warn"),
+            text(value_text(alert.metric, alert.value, hidden=hidden), "warn"),
             outside(alert.rule),
         ),
     )

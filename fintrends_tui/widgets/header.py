@@ -41,11 +41,10 @@ def _state(view: View, pipeline: PipelineView | None) -> Cell:
     if pipeline is None or view.stale:
         stale = f" (shown: {fmt.clock(view.snapshot.at)} UTC)" if view.snapshot else ""
         tone = _TONE_OF_LINK.get(view.status.state, "dim")
-        badge = _badge(pipeline) if pipeline else ()
-        return (*badge, *outside(f"{view.status.note}{stale}", tone))
+        return (*_badges(view, pipeline), *outside(f"{view.status.note}{stale}", tone))
     if pipeline.preview:
         why = Span("no provider answers; goes live by itself once one does: ", "warn")
-        return (*_badge(pipeline), why, *outside(pipeline.preview))
+        return (*_badges(view, pipeline), why, *outside(pipeline.preview))
     if pipeline.state != "running":
         state = Span(f"◌ {pipeline.state}", "warn")
     elif (progress := pipeline.restoring) is not None:
@@ -60,12 +59,15 @@ def _state(view: View, pipeline: PipelineView | None) -> Cell:
         state = Span("● running", "up")
     letters = (Span(f"  ✗ {pipeline.dead_letters:,} dead letters", "error"),) if pipeline.dead_letters else ()
     aside = (Span(f"  {pipeline.set_aside:,} set aside", "warn"),) if pipeline.set_aside else ()
-    return (*_badge(pipeline), state, *letters, *aside)
+    return (*_badges(view, pipeline), state, *letters, *aside)
 
 
-def _badge(pipeline: PipelineView) -> Cell:
-    words = " SIMULATED " if pipeline.simulated else " REPLAY " if pipeline.replay is not None else ""
-    return (Span(words, "badge"), Span(" ")) if words else ()
+def _badges(view: View, pipeline: PipelineView | None) -> Cell:
+    if pipeline is None:
+        origin = ""
+    else:
+        origin = " SIMULATED " if pipeline.simulated else " REPLAY " if pipeline.replay is not None else ""
+    return tuple(span for words in (view.badge, origin) if words for span in (Span(words, "badge"), Span(" ")))
 
 
 def _where(view: View, pipeline: PipelineView | None) -> Cell:

@@ -1,11 +1,13 @@
 """Sentiment of the selected ticker: the rolling score and the headlines and posts behind it."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from fintrends_tui.state import format as fmt
 from fintrends_tui.state.view import View
 from fintrends_tui.widgets.panel import Panel
 from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from fintrends_tui.widgets.table.cursor_table import CursorTable
 from pipeline.contract.snapshot import HeadlineView
 
 _TONES: Final = {"positive": "up", "negative": "down", "neutral": "dim"}
@@ -21,29 +23,52 @@ _INDENT: Final = 5
 
 
 class Headlines(Panel):
-    """The latest scored headlines and posts, newest first; with `reasons`, below each what made its score."""
+    """The latest scored headlines and posts, newest first."""
 
     LABEL = "Sentiment"
 
-    def __init__(self, *, reasons: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__(_COLUMNS, id="headlines", classes="panel")
-        self._reasons = reasons
 
     def update_view(self, view: View) -> None:
-        headlines = view.detail.headlines if view.detail else []
-        score = (
-            next((t.sentiment for t in view.snapshot.tickers if t.ticker == view.selected), None)
-            if (view.snapshot)
-            else None
-        )
-        rolling = "" if score is None else f"rolling {fmt.arrow(score)} {fmt.signed(score)}"
-        self.set_titles(f"Sentiment {view.selected or ''}".rstrip(), rolling)
+        self.set_titles(*_titles(view))
+        self.show([_row(headline, view.clock) for headline in _headlines(view)], _empty(view))
+
+
+class HeadlineList(CursorTable):
+    """The same, to choose one from, and below each what made its score. `chosen` is the one at the cursor."""
+
+    def __init__(self) -> None:
+        super().__init__(_COLUMNS, id="headlines", classes="panel")
+        self._by_key: dict[str, HeadlineView] = {}
+
+    @property
+    def chosen(self) -> HeadlineView | None:
+        return self._by_key.get(self.selected or "")
+
+    def update_view(self, view: View) -> None:
+        self.set_titles(*_titles(view))
         rows = []
-        for headline in headlines:
-            rows.append(_row(headline, view.clock))
-            if self._reasons and (reason := _reason(headline)):
-                rows.append(Row(f"{rows[-1].key}|reason", (text(" " * _INDENT) + outside(reason, "dim"),)))
+        self._by_key = {}
+        for headline in _headlines(view):
+            row = _row(headline, view.clock)
+            of_it = [row]
+            if reason := _reason(headline):
+                of_it.append(Row(f"{row.key}|reason", (text(" " * _INDENT) + outside(reason, "dim"),)))
+            self._by_key |= dict.fromkeys((row.key for row in of_it), headline)
+            rows += of_it
         self.show(rows, _empty(view))
+
+
+def _headlines(view: View) -> Sequence[HeadlineView]:
+    return view.detail.headlines if view.detail else []
+
+
+def _titles(view: View) -> tuple[str, str]:
+    tickers = view.snapshot.tickers if view.snapshot else []
+    score = next((ticker.sentiment for ticker in tickers if ticker.ticker == view.selected), None)
+    rolling = "" if score is None else f"rolling {fmt.arrow(score)} {fmt.signed(score)}"
+    return f"Sentiment {view.selected or ''}".rstrip(), rolling
 
 
 def _empty(view: View) -> str:

@@ -4,6 +4,7 @@ from typing import Final
 
 from fintrends_tui.state import format as fmt
 from fintrends_tui.state.alerts import present, value_text
+from fintrends_tui.state.positions import Holdings
 from fintrends_tui.state.view import View
 from fintrends_tui.widgets.table.cells import Column, Row, outside, text
 from fintrends_tui.widgets.table.cursor_table import CursorTable
@@ -29,7 +30,7 @@ class Rules(CursorTable):
         fired = sum(bool(rule.fired) for rule in rules)
         self.set_titles(f"Alert rules {len(rules) or ''}".rstrip(), f"{fired} fired" if fired else "")
         self.show(
-            [_row(rule, view.snapshot) for rule in rules] if view.snapshot else [],
+            [_row(rule, view.snapshot, view.holdings) for rule in rules] if view.snapshot else [],
             view.waiting(
                 "No rules yet. Press a to add one, such as AAPL price > 250, rsi_14 < 30 (of any watched ticker) or "
                 "lag > 1000 (of the pipeline)."
@@ -37,10 +38,11 @@ class Rules(CursorTable):
         )
 
 
-def _row(rule: RuleView, snapshot: Snapshot) -> Row:
+def _row(rule: RuleView, snapshot: Snapshot, holdings: Holdings) -> Row:
     parsed = parse_rule(rule.rule)
-    now = present(parsed, snapshot)
+    now = present(parsed, snapshot, holdings.portfolio)
     whose = f"{now[0]} " if now is not None and parsed.ticker is None else ""
+    value = value_text(parsed.metric, now[1], hidden=holdings.hidden) if now is not None else ""
     fired = ", ".join(ticker or "the pipeline" for ticker in rule.fired)
     return Row(
         rule.rule,
@@ -48,6 +50,6 @@ def _row(rule: RuleView, snapshot: Snapshot) -> Row:
             outside(rule.rule, "strong"),
             text(rule.origin, "dim"),
             outside(f"! {fired}", "warn") if fired else text(fmt.UNKNOWN, "dim"),
-            outside(f"{whose}{value_text(parsed.metric, now[1])}".lstrip()) if now else text(fmt.UNKNOWN, "dim"),
+            outside(f"{whose}{value}".lstrip()) if now else text(fmt.UNKNOWN, "dim"),
         ),
     )

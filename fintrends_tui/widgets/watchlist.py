@@ -1,6 +1,6 @@
 """The watchlist: one line a ticker."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Final
 
@@ -13,11 +13,14 @@ from fintrends_tui.state import format as fmt
 from fintrends_tui.state.alerts import fired_tickers
 from fintrends_tui.state.arrangement import ALL, ORDERS, Arrangement, Groups, pick
 from fintrends_tui.state.expression import is_expression
+from fintrends_tui.state.positions import with_positions
 from fintrends_tui.state.replay import aged
 from fintrends_tui.state.view import View
 from fintrends_tui.widgets.table.cells import Cell, Column, text
 from fintrends_tui.widgets.table.cursor_table import CursorTable
-from fintrends_tui.widgets.table.watch_rows import Flashes, chosen_columns, row
+from fintrends_tui.widgets.table.watch_cells import WatchLine
+from fintrends_tui.widgets.table.watch_columns import chosen_columns
+from fintrends_tui.widgets.table.watch_rows import Flashes, WatchRows
 from pipeline.contract.snapshot import TickerView
 
 _RESORT: Final = 2
@@ -27,7 +30,8 @@ _RESORT: Final = 2
 class WatchlistTable(CursorTable):
     """What every ticker of the group does now, in the order that was asked for.
 
-    `arrangement` is how it is shown; `groups` are set from outside; `shown` are the tickers there are.
+    `arrangement` is how it is shown; `groups` and `notes`, by ticker, are set from outside; `shown` are the tickers
+    there are.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(WATCHLIST)]
@@ -42,12 +46,15 @@ class WatchlistTable(CursorTable):
         super().__init__(chosen_columns(columns), id="watchlist", classes="panel")
         self.arrangement = arrangement
         self.groups: Groups = {}
+        self.notes: Mapping[str, str] = {}
         self.shown: list[TickerView] = []
         self._flashes = Flashes() if flash else None
         self._stale_after = stale_after
         self._order: tuple[object, list[str]] = (None, [])
         self._awaited = ""
         self._view: View | None = None
+        self._shown_of: object = None
+        self._rows_of = WatchRows()
 
     @property
     def group(self) -> str:
@@ -56,33 +63,47 @@ class WatchlistTable(CursorTable):
 
     def update_view(self, view: View) -> None:
         self._view = view
-        tickers = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
+        basis = self._basis(view)
+        if basis == self._shown_of:
+            return
+        self._shown_of = basis
+        known = view.snapshot.tickers if view.snapshot else [TickerView(ticker=t) for t in view.requested]
         if view.replay is not None:
-            tickers = [aged(ticker) for ticker in tickers]
+            known = [aged(ticker) for ticker in known]
+        tickers = with_positions(known, view.holdings.portfolio)
         self.shown = self._in_order(tickers, view.now)
-        trend = self.width_of("Trend")
         alerted = fired_tickers(view.snapshot) if view.snapshot else ()
         if self._flashes is not None:
             self._flashes.see(tickers, view.now)
         self._show_titles(tickers)
-        titles = [column.title for column in self._columns]
+        clock, trend, stale = view.clock, self.width_of("Trend"), view.stale
+        lines = (
+            WatchLine(
+                ticker,
+                clock,
+                trend,
+                stale=stale or self._is_stale(ticker, clock),
+                flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
+                alerted=ticker.ticker in alerted,
+                noted=ticker.ticker in self.notes,
+                hidden=view.holdings.hidden,
+            )
+            for ticker in self.shown
+        )
         self.show(
-            [
-                row(
-                    ticker,
-                    view.clock,
-                    trend,
-                    stale=self._is_stale(ticker, view),
-                    alerted=ticker.ticker in alerted,
-                    titles=titles,
-                    flash=self._flashes.of(ticker.ticker) if self._flashes else 0,
-                )
-                for ticker in self.shown
-            ],
+            self._rows_of.of(lines, [column.title for column in self._columns]),
             view.waiting(self._why_empty(tickers)),
         )
         if any(ticker.ticker == self._awaited for ticker in tickers):
             self._select_awaited()
+
+    def _basis(self, view: View) -> object:
+        """All that is shown follows from it; a list of tickers that has not changed is the same object."""
+        snapshot = view.snapshot
+        told = None if snapshot is None else (snapshot.tickers, snapshot.rules, snapshot.pipeline.paused)
+        around = view.requested, view.status, view.now, view.clock, view.replay is None, view.holdings, self._awaited
+        shape = self._columns, self.size, self.width_of("Trend")
+        return told, around, self.arrangement, self.groups, self.notes, shape
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
@@ -92,6 +113,12 @@ class WatchlistTable(CursorTable):
     def await_ticker(self, ticker: str) -> None:
         """Select the ticker once it is watched."""
         self._awaited = ticker
+
+    def step(self, by: int) -> None:
+        """Select the ticker so many lines on; after the last comes the first."""
+        names = [row.key for row in self.rows]
+        if self.selected in names:
+            self.move_to((names.index(self.selected) + by) % len(names))
 
     def _select_awaited(self) -> None:
         names = [row.key for row in self.rows]
@@ -157,12 +184,12 @@ class WatchlistTable(CursorTable):
         by_name = {ticker.ticker: ticker for ticker in tickers}
         return [by_name[name] for name in self._order[1]]
 
-    def _is_stale(self, ticker: TickerView, view: View) -> bool:
-        if view.stale or ticker.state in ("stale", "away"):
+    def _is_stale(self, ticker: TickerView, clock: int) -> bool:
+        if ticker.state in ("stale", "away"):
             return True
         if ticker.state == "closed":
             return False
-        return bool(self._stale_after and ticker.updated_at and view.clock - ticker.updated_at >= self._stale_after)
+        return bool(self._stale_after and ticker.updated_at and clock - ticker.updated_at >= self._stale_after)
 
     def _show_titles(self, tickers: Sequence[TickerView]) -> None:
         count = f"{len(self.shown)} of {len(tickers)}" if len(self.shown) < len(tickers) else f"{len(tickers) or ''}"

@@ -176,9 +176,14 @@ class BarColumns:
         counted = [volume for volume in volumes if not math.isnan(volume)]
         return math.fsum(counted) if counted else None
 
-    def days(self) -> Iterator[tuple[datetime, float, float]]:
-        """Time, open and close of each. Of bars that are not ranked."""
-        return ((self.time(index), self._digest_or_open[index], self.close[index]) for index in range(len(self)))
+    def opening(self, index: int) -> float:
+        """The price that the bar opened with. Of bars that are not ranked."""
+        return float(self._digest_or_open[index])
+
+    def days(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[datetime, float, float]]:
+        """Time, open and close of each of these. Of bars that are not ranked."""
+        indices = range(*slice(start, stop).indices(len(self)))
+        return ((self.time(index), self._digest_or_open[index], self.close[index]) for index in indices)
 
     def newest(self, count: int, ticker: str, interval: Interval, source: str) -> list[Bar]:
         """The last `count` bars, oldest first, with the name of what they are of. Of bars that are not ranked."""

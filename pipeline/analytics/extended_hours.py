@@ -25,13 +25,13 @@ class RegularHours:
     """The regular sessions of one ticker, by the days of its exchange. A bar is labelled with its beginning."""
 
     def __init__(self, session_of: SessionOf) -> None:
-        self._session_of = session_of
+        self.session_of = session_of
 
     def until_last(self, bars: BarColumns, stop: int) -> int:
         """How many of the first `stop` bars there are up to the last that is of a regular session."""
         while stop > 0:
             day = bars.session[stop - 1]
-            session = self._session_of(date.fromordinal(day))
+            session = self.session_of(date.fromordinal(day))
             if session is not None:
                 begin = bars.before(day)
                 end = bisect_left(bars.ts, microseconds(session.close), begin, stop)
@@ -42,6 +42,6 @@ class RegularHours:
 
     def extended(self, bars: BarColumns, index: int) -> Extended:
         """The bar, which is not of a regular session, as a price."""
-        session = self._session_of(date.fromordinal(bars.session[index]))
+        session = self.session_of(date.fromordinal(bars.session[index]))
         is_early = session is not None and bars.ts[index] < microseconds(session.open)
         return Extended(bars.observed(index), bars.close[index], "pre" if is_early else "post")

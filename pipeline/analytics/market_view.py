@@ -1,26 +1,39 @@
 """The latest of everything, by ticker: what snapshots show. Pure; fed by the view stage."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from pipeline.analytics.extended_hours import RegularHours
 from pipeline.analytics.indicators import session_of
 from pipeline.analytics.sentiment import Opinion, rolling_score
-from pipeline.analytics.source_state import Figures, OfSeries, SourceState
+from pipeline.analytics.source_state import LATELY, Figures, OfSeries, SourceState
 from pipeline.contract.snapshot import (
+    DayView,
     DividendView,
     ExtendedView,
+    ForecastView,
     HeadlineView,
     IndicatorsView,
+    NextCloseView,
+    RangeView,
     SplitView,
     TickerDetail,
     TickerView,
 )
 from pipeline.model.documents import version_of
 from pipeline.model.instruments import zone_of
-from pipeline.model.messages import INDICATOR_FIELDS, AnyMessage, Bar, IndicatorRow, Interval, ScoredItem, TickerMessage
+from pipeline.model.messages import (
+    INDICATOR_FIELDS,
+    AnyMessage,
+    Bar,
+    IndicatorRow,
+    Interval,
+    ScoredItem,
+    Split,
+    TickerMessage,
+)
 from pipeline.model.returns import return_of
 from pipeline.model.sessions import Session, has_extended_hours, usual_session
 
@@ -70,7 +83,9 @@ class TickerState:
         self._preferring: Sequence[str] = ()
         """What was preferred when those two were made."""
         self._shown: tuple[int, str, TickerView] | None = None
-        """The view since the last message, its minute and note: each screen asks four times a second."""
+        """The view since the last message, its minute and note."""
+        self.changes = 0
+        """How often something has come."""
 
     def put(self, message: AnyMessage, heard_at: float | None) -> None:
         """Take a message; `heard_at` is the time it came, None for what was stored before."""
@@ -91,6 +106,7 @@ class TickerState:
         else:
             return
         self._shown = None
+        self.changes += 1
 
     def _new_source(self, name: str) -> SourceState:
         source = self._sources[name] = SourceState(name, self._zone, self._hours)
@@ -162,7 +178,28 @@ class TickerState:
             note="; ".join(filter(None, (note, figures.split))),
             currency=figures.currency,
             extended=_extended(figures),
+            splits=self._splits(source, simulated),
+            day=_day(figures),
+            year=None if isinstance(figures.year, str) else RangeView(high=figures.year.high, low=figures.year.low),
+            market_cap=figures.market_cap,
+            next_close=self._next_close(source, figures),
         )
+
+    def _splits(self, source: str, simulated: bool) -> list[SplitView]:
+        """What any source has told of, for few do: a share is split for all of them. Of a day the one that is shown."""
+        known: dict[date, Split] = {}
+        for _, state in sorted(self._sources.items(), key=lambda item: item[0] == source):
+            days = {split.ts.astimezone(self._zone).date(): split for split in state.splits.values()}
+            known |= {day: split for day, split in days.items() if split.simulated == simulated}
+        return [_told(known[day]) for day in sorted(known)]
+
+    def _next_close(self, source: str, figures: Figures) -> NextCloseView | None:
+        """Of the longest interval of which something is said that is of lately."""
+        for view in reversed(self._sources[source].forecast_views if source else ()):
+            day = session_of(datetime.fromtimestamp(view.ts, UTC), self._zone)
+            if figures.day is not None and 0 <= figures.day - day <= LATELY and (band := next_close(view)) is not None:
+                return band
+        return None
 
     def values(self, now: datetime) -> dict[str, float | None]:
         """The ticker's metrics, by the names of `pipeline.model.alert_rules`: what is so now.
@@ -193,10 +230,12 @@ class TickerState:
             source=source,
             interval=figures.row.interval if figures.row else None,
             zone=self._zone.key,
+            previous_close=figures.previous,
+            year_note=figures.year if isinstance(figures.year, str) else "",
             split=_split(state),
             dividend=_dividend(state),
             indicators=[_indicators(row) for row in state.rows] if state else [],
-            forecasts=state.forecasts.views() if state else [],
+            forecasts=state.forecast_views if state else [],
             headlines=[
                 HeadlineView(
                     ts=item.ts.timestamp(),
@@ -207,6 +246,7 @@ class TickerState:
                     label=item.label,
                     words=item.words,
                     tag=item.tag,
+                    url=item.url,
                 )
                 for item in items[:_HEADLINES]
             ],
@@ -293,6 +333,20 @@ class LiveView:
             self._tickers.pop(ticker, None)
 
 
+def next_close(view: ForecastView) -> NextCloseView | None:
+    """The 80 % band of the bar after the last, around whose close it lies; None while there is none."""
+    band = next((horizon.bands.get("80") for horizon in view.horizons if horizon.bars == 1), None)
+    if band is None or view.close <= 0:
+        return None
+    low, high = band
+    return NextCloseView(interval=view.interval, percent=100 * max(high - view.close, view.close - low) / view.close)
+
+
+def _day(figures: Figures) -> DayView | None:
+    day = figures.regular
+    return None if day is None else DayView(open=day.open, high=day.extremes.high, low=day.extremes.low)
+
+
 def _extended(figures: Figures) -> ExtendedView | None:
     """Its change is from the price of regular trading."""
     extended, close = figures.extended, figures.price
@@ -310,9 +364,10 @@ def _extended(figures: Figures) -> ExtendedView | None:
 
 
 def _split(state: SourceState | None) -> SplitView | None:
-    split = state.split if state else None
-    if split is None:
-        return None
+    return _told(state.splits[max(state.splits)]) if state and state.splits else None
+
+
+def _told(split: Split) -> SplitView:
     return SplitView(ts=split.ts.timestamp(), numerator=split.numerator, denominator=split.denominator)
 
 
@@ -327,11 +382,7 @@ def _forecast_values(state: SourceState, row: IndicatorRow | None) -> dict[str, 
     """Of the interval of the row, which is of the price's day."""
     if row is None:
         return {}
-    said = state.forecasts.of_next(row.interval)
-    return {
-        "forecast_up": None if said is None else said.up,
-        "outside_band": state.forecasts.outside(row.interval),
-    }
+    return {"forecast_up": state.forecasts.up(row.interval), "outside_band": state.forecasts.outside(row.interval)}
 
 
 def _indicators(row: IndicatorRow) -> IndicatorsView:

@@ -9,6 +9,8 @@ from pipeline.analytics.columns import BarColumns, microseconds
 from pipeline.analytics.extended_hours import Extended, RegularHours
 from pipeline.analytics.forecasts.latest import LatestForecasts
 from pipeline.analytics.indicators import session_of
+from pipeline.analytics.ranges import YEAR_SESSIONS, DayRange, Extremes, PriceRanges
+from pipeline.contract.snapshot import ForecastView
 from pipeline.model.documents import version_of
 from pipeline.model.messages import INTERVALS, Bar, Dividend, Forecast, IndicatorRow, Interval, Quote, Split
 from pipeline.model.returns import return_of
@@ -19,10 +21,11 @@ RECORDINGS: Final = frozenset({"replay"})
 """Sources that play back recordings: their daily history reaches beyond the present of the replay."""
 # Sessions that are kept of an interval; a daily bar is one of its own, and history may hold days to come.
 _SESSIONS: Final = 4
-_DAILY_SESSIONS: Final = 60
+_SPLITS: Final = 60
+"""Daily bars in which a split is looked for: those that indicators look back on."""
 _NEWEST: Final = 5
 """Bars that the store may not have yet."""
-_LATELY: Final = 7
+LATELY: Final = 7
 """Days. No exchange of note has been closed for longer: what is older says nothing of the day before, or of now."""
 
 OfSeries = Bar | Quote | Split | Dividend | IndicatorRow | Forecast
@@ -32,7 +35,8 @@ class Figures(NamedTuple):
     """What one source says of a ticker now. Times are microseconds since the epoch, days proleptic ordinals.
 
     `price` is that of regular trading, `extended` a later one of before the open or after the close. `row` is the
-    latest row of indicators, `interval` and `spark` are of the bars that show the price's course.
+    latest row of indicators, `interval` and `spark` are of the bars that show the price's course. `regular` is the
+    trading of the price's day, `year` the 52 weeks up to it, or why they are not known.
     """
 
     price: float | None = None
@@ -47,6 +51,9 @@ class Figures(NamedTuple):
     split: str = ""
     currency: str = ""
     extended: Extended | None = None
+    regular: DayRange | None = None
+    year: Extremes | str = ""
+    market_cap: float | None = None
 
     @property
     def change(self) -> float | None:
@@ -106,13 +113,15 @@ class SourceState:
         self._extended_quote: Quote | None = None
         self._currency: tuple[datetime, str] | None = None
         """What the latest message that names one says, and its time."""
-        self.split: Split | None = None
+        self.splits: dict[datetime, Split] = {}
         self.dividend: Dividend | None = None
         self._series: dict[Interval, _Series] = {}
         self._rows: dict[Interval, IndicatorRow] = {}
         self.forecasts = LatestForecasts()
+        self._forecast_views: list[ForecastView] | None = None
         self._split: str | None = ""
         """The note about a split; None if it has yet to be looked for."""
+        self._ranges = PriceRanges(zone, hours, whole=self._is_recording)
 
     def put(self, message: OfSeries) -> bool:
         """Whether it changes the bars."""
@@ -120,11 +129,12 @@ class SourceState:
             named = message.ts, message.currency
             self._currency = named if self._currency is None else max(self._currency, named)
         if isinstance(message, Bar):
+            self._ranges.put_bar(message)
             if message.interval == "daily":
                 self._split = None
             series = self._series.get(message.interval)
             if series is None:
-                sessions = _DAILY_SESSIONS if message.interval == "daily" else _SESSIONS
+                sessions = YEAR_SESSIONS if message.interval == "daily" else _SESSIONS
                 series = self._series[message.interval] = _Series(self._zone, sessions)
             return series.put(message)
         match message:
@@ -133,13 +143,15 @@ class SourceState:
                 self._extended_quote = _newer(message, self._extended_quote)
             case Quote():
                 self._tells_parts |= message.session is not None
+                self._ranges.put_quote(message)
                 self._regular_quote = _newer(message, self._regular_quote)
             case Split():
-                self.split = _newer(message, self.split)
+                self.splits[message.ts] = _newer(message, self.splits.get(message.ts))
             case Dividend():
                 self.dividend = _newer(message, self.dividend)
             case Forecast():
                 self.forecasts.put(message)
+                self._forecast_views = None
             case IndicatorRow():
                 self.rows_version += 1
                 self._rows[message.interval] = _newer(message, self._rows.get(message.interval))
@@ -149,6 +161,13 @@ class SourceState:
     def _quote(self) -> Quote | None:
         """That of regular trading; of what is only known before the open or after the close, that."""
         return self._extended_quote if self._regular_quote is None and not self._series else self._regular_quote
+
+    @property
+    def forecast_views(self) -> list[ForecastView]:
+        """Of each interval, the finest first."""
+        if self._forecast_views is None:
+            self._forecast_views = self.forecasts.views()
+        return self._forecast_views
 
     @property
     def rows(self) -> list[IndicatorRow]:
@@ -183,6 +202,8 @@ class SourceState:
             extended = None
         row = self._latest_row(limit, day)
         interval, spark = self._course(limit, day)
+        columns = {interval: series.bars for interval, series in self._series.items()}
+        regular, year = self._ranges.until(day, price, columns, apart=self._tells_parts)
         return Figures(
             price=price,
             as_of=as_of,
@@ -196,6 +217,9 @@ class SourceState:
             split=self._split_told(),
             currency=self._currency[1] if self._currency is not None else "",
             extended=extended,
+            regular=regular,
+            year=year,
+            market_cap=self._ranges.market_cap(day),
         )
 
     def _extended(self, limit: int | None) -> Extended | None:
@@ -219,7 +243,7 @@ class SourceState:
         """What looks like a split among the sessions kept, which are those that indicators look back on."""
         if self._split is None:
             daily = self._series.get("daily")
-            self._split = told(jumps(daily.bars.days()), self._zone) if daily is not None else ""
+            self._split = told(jumps(daily.bars.days(-_SPLITS)), self._zone) if daily is not None else ""
         return self._split
 
     def newest_day(self, figures: Figures) -> int:
@@ -283,7 +307,7 @@ class SourceState:
         if not latest:
             return None, []
         interval, bars, index = max(latest, key=lambda bar: bar[1].session[bar[2]])
-        is_old = day is not None and day - bars.session[index] > _LATELY
+        is_old = day is not None and day - bars.session[index] > LATELY
         return interval, [] if is_old else bars.close[max(0, index + 1 - SPARK) : index + 1].tolist()
 
     def _latest_row(self, limit: int | None, day: int | None) -> IndicatorRow | None:
@@ -291,7 +315,7 @@ class SourceState:
         days = [(session_of(row.ts, self._zone), row) for row in self.rows]
         known = [(of, row) for of, row in days if limit is None or of <= limit]
         latest, row = max(known, key=lambda known: known[0], default=(0, None))
-        return row if day is None or day - latest <= _LATELY else None
+        return row if day is None or day - latest <= LATELY else None
 
     def _close_before(self, day: int) -> float | None:
         """The close of the session before that of `day`.
@@ -320,7 +344,7 @@ class SourceState:
         else:
             _, _, _, bars, index = max(of_last, key=lambda bar: bar[1])
             close = bars.close[index]
-        return close if day - last <= _LATELY else None
+        return close if day - last <= LATELY else None
 
     def _follows(self, day: int, last: int) -> bool:
         """Whether no session can have been between the two days: only a weekend is, and none is traded on."""
@@ -328,7 +352,7 @@ class SourceState:
             return True
         if any(_is_weekend(between) is False for between in range(last + 1, day)):
             return False
-        daily = self._series["daily"].bars.session if "daily" in self._series else ()
+        daily = self._series["daily"].bars.session[-_SPLITS:] if "daily" in self._series else ()
         return not any(map(_is_weekend, (last, day, *daily)))
 
 

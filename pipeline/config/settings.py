@@ -3,6 +3,7 @@
 Imports nothing heavy: the screen reads settings before its first paint.
 """
 
+import math
 import os
 import re
 import tomllib
@@ -34,18 +35,21 @@ from pipeline.config.sources import (
     check_sources,
 )
 from pipeline.model.alert_rules import parse_rule
+from pipeline.model.currencies import check_currency, minor_unit
 from pipeline.model.namespace import check_namespace
 from pipeline.model.tickers import parse_tickers
 
 Role = Literal["producer", "processor", "sink"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Speed = Annotated[float, Meta(gt=0, le=1_000_000)] | Literal["max"]
+QuoteRate = Annotated[float, Meta(gt=0, le=1000)] | Literal["all"]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 """At most a year, so that each can be added to a date; no number is infinite."""
 
 _GREATEST: Final = (1 << 63) - 1
 """That Kafka takes."""
 _LOGS: Final = "logs"
+POSITIONS_NAME: Final = "positions.toml"
 _GROUP_NAME: Final = re.compile(r"[\w-]{1,16}")
 ENV_PREFIX: Final = "FINTRENDS_"
 KNOWN_ENV: Final[dict[str, tuple[str, str]]] = {
@@ -75,6 +79,7 @@ class PipelineSettings(_Section, frozen=True):
     roles: tuple[Role, ...] = ("producer", "processor", "sink")
     data_dir: FilePath = ""
     namespace: str = ""
+    quotes_per_second: QuoteRate = 1.0
     stop_timeout: Annotated[float, Meta(gt=0, le=600)] = 20.0
 
     def __post_init__(self) -> None:
@@ -87,6 +92,11 @@ class PipelineSettings(_Section, frozen=True):
     def pace(self) -> float | None:
         """Times real time; None is as fast as possible."""
         return None if self.speed == "max" else self.speed
+
+    @property
+    def quote_rate(self) -> float:
+        """Quotes of each ticker a second; infinite for all."""
+        return math.inf if self.quotes_per_second == "all" else self.quotes_per_second
 
 
 class BusSettings(_Section, frozen=True):
@@ -176,6 +186,19 @@ class AlertSettings(_Section, frozen=True):
             parse_rule(rule)
 
 
+class PositionSettings(_Section, frozen=True):
+    """Where the user's lots are; `currency` is that of the account."""
+
+    file: FilePath = ""
+    currency: str = "USD"
+
+    def __post_init__(self) -> None:
+        currency = check_currency(self.currency)
+        if (minor := minor_unit(currency)) is not None:
+            raise ValueError(f"currency {currency} is a part of {minor.major}; write {minor.major}")
+        msgspec.structs.force_setattr(self, "currency", currency)
+
+
 class MetricsSettings(_Section, frozen=True):
     """For Prometheus; port 0 serves none."""
 
@@ -239,6 +262,7 @@ class Settings(_Section, frozen=True):
     screen: ScreenSettings = ScreenSettings()
     logging: LogSettings = LogSettings()
     alerts: AlertSettings = AlertSettings()
+    positions: PositionSettings = PositionSettings()
     metrics: MetricsSettings = MetricsSettings()
     kafka: KafkaSettings = KafkaSettings()
     mongodb: MongoSettings = MongoSettings()
@@ -273,6 +297,14 @@ class Loaded(Struct, frozen=True):
     data_dir: Path
     log_dir: Path
     namespace: str | None = None
+
+    @property
+    def positions(self) -> Path | None:
+        """The file of positions, whether there is one or not; None where there is no place for it."""
+        if self.settings.positions.file:
+            return Path(self.settings.positions.file)
+        users = settings_file.user_directory(platformdirs.user_config_dir)
+        return users / POSITIONS_NAME if users else None
 
     @property
     def secrets(self) -> list[str]:

@@ -13,6 +13,7 @@ BUILT_IN_SOURCES: Final = (
     "alpaca",
     "alpha_vantage",
     "coinbase",
+    "demo",
     "edgar",
     "finnhub",
     "fred",
@@ -23,7 +24,8 @@ BUILT_IN_SOURCES: Final = (
     "yahoo",
     "yahoo_news",
 )
-_ROUTED: Final = tuple(name for name in BUILT_IN_SOURCES if name != "simulator")
+SIMULATED_SOURCES: Final = ("demo", "simulator")
+_ROUTED: Final = tuple(name for name in BUILT_IN_SOURCES if name not in SIMULATED_SOURCES)
 
 _NAME: Final = re.compile("[a-z][a-z0-9_-]{0,31}")
 _TARGET: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

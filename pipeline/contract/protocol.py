@@ -2,10 +2,11 @@
 
 The client says `Hello`; the server answers `Welcome` or `Refused`. From then on the client sends `Request`s, each
 answered by one `Reply` with the same id, in any order, and the server sends `Push` with a snapshot at most four times
-a second to those who asked for it. Plain data; imports nothing heavy.
+a second to those who asked for it; or, to those who asked for that, `Update`s of the first one. Plain data; imports
+nothing heavy.
 """
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Struct
@@ -18,11 +19,13 @@ MAX_FRAME: Final = 8 * 1024 * 1024
 
 
 class Hello(Struct, frozen=True, tag="hello"):
-    """`snapshots` asks for pushes."""
+    """`snapshots` asks for pushes, `updates` for updates in their place after the first. A server that knows of none
+    sends pushes."""
 
     protocol: int
     client: str
     snapshots: bool = False
+    updates: bool = False
 
 
 class Welcome(Struct, frozen=True, tag="welcome"):
@@ -222,8 +225,38 @@ class Push(Struct, frozen=True, tag="push"):
     snapshot: Snapshot
 
 
+Part = Literal[
+    "outages",
+    "services",
+    "topics",
+    "topics_total",
+    "groups",
+    "collections",
+    "loads",
+    "rules",
+    "alerts",
+    "budgets",
+    "detail",
+]
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
+"""All of a snapshot but its number and time, the pipeline and the tickers."""
+
+
+class Update(Struct, frozen=True, tag="update"):
+    """A snapshot as it differs from the one that was sent before it on this connection, whole or as an update.
+
+    Number, time and pipeline are in `snapshot` in any case; of the other parts those that have `changed`, and of its
+    tickers those that are new or another. `watched` names all tickers in their order, if that is another.
+    `pipeline.contract.updates` puts it together.
+    """
+
+    snapshot: Snapshot
+    changed: list[Part] = []
+    watched: list[str] | None = None
+
+
 ClientFrame = Hello | Request
-ServerFrame = Welcome | Refused | Reply | Push
+ServerFrame = Welcome | Refused | Reply | Push | Update
 
 
 class TickersChanged(Struct, frozen=True):

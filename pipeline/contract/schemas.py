@@ -5,6 +5,7 @@ Imports nothing heavy.
 
 import inspect
 import re
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
@@ -43,7 +44,12 @@ class MessageKind(NamedTuple):
     @property
     def description(self) -> str:
         """What its type says of itself, in the words of JSON."""
-        return _PYTHON_ONLY.sub(lambda match: _IN_JSON[match[0]], inspect.cleandoc(self.type.__doc__ or ""))
+        return in_json(self.type.__doc__ or "")
+
+
+def in_json(docstring: str) -> str:
+    """What it says, in the words of JSON."""
+    return _PYTHON_ONLY.sub(lambda match: _IN_JSON[match[0]], inspect.cleandoc(docstring))
 
 
 def _kind(type_: type[AnyMessage]) -> MessageKind:
@@ -58,8 +64,21 @@ KINDS: Final[dict[str, MessageKind]] = {kind.name: kind for kind in map(_kind, g
 def schema_of_one(kind: MessageKind) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one kind of message: an object that refers to nothing else."""
     _, definitions = msgspec.json.schema_components([kind.type])
-    schema: dict[str, Any] = definitions[kind.type.__name__]
+    schema: dict[str, Any] = _inlined(definitions[kind.type.__name__], definitions)
     return {"$schema": DIALECT, **schema, "title": kind.schema, "description": kind.description}
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """With what it refers to in the places where it does."""
+    match schema:
+        case {"$ref": str(where), **_rest}:
+            nested = _inlined(definitions[where.rpartition("/")[2]], definitions)
+            return nested | {"description": in_json(nested["description"])}
+        case dict():
+            return {name: _inlined(value, definitions) for name, value in schema.items()}
+        case list():
+            return [_inlined(value, definitions) for value in schema]
+    return schema
 
 
 def schema_of_all() -> dict[str, Any]:

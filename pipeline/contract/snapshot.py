@@ -116,6 +116,36 @@ class ExtendedView(Struct, kw_only=True, frozen=True):
     as_of: Time
 
 
+class SplitView(Struct, kw_only=True, frozen=True):
+    """`denominator` shares have become `numerator` shares; `ts` is the day's beginning."""
+
+    ts: Time
+    numerator: float
+    denominator: float
+
+
+class DayView(Struct, kw_only=True, frozen=True):
+    """A day's regular trading so far; its opening price may be unknown."""
+
+    open: float | None = None
+    high: float
+    low: float
+
+
+class RangeView(Struct, kw_only=True, frozen=True):
+    """The highest and the lowest price of a time."""
+
+    high: float
+    low: float
+
+
+class NextCloseView(Struct, kw_only=True, frozen=True):
+    """Where the next close of an interval will be with 80 %: by at most so many `percent` from the last one."""
+
+    interval: str
+    percent: float
+
+
 class TickerView(Struct, kw_only=True, frozen=True):
     """One row of the watchlist; None is "not known yet". `change` is against the previous close.
 
@@ -129,6 +159,10 @@ class TickerView(Struct, kw_only=True, frozen=True):
     ``delayed``, of minutes ago although the source answers; ``stale``, for nothing was heard for long; ``closed``, as
     its exchange is; ``away``, for the reason in `trouble`; empty before anything was heard. `trouble` may stand beside
     data that another source gives meanwhile. `trading` is None where the hours are not known.
+
+    `day` is that of `price`, `year` the 52 weeks up to it; each is None where it is not known in full. `next_close` is
+    of the longest interval that is forecast. `market_cap` is in units of the currency. `splits` are those that any
+    source has told of, oldest first.
     """
 
     ticker: str
@@ -147,9 +181,14 @@ class TickerView(Struct, kw_only=True, frozen=True):
     note: str = ""
     currency: str = ""
     extended: ExtendedView | None = None
+    day: DayView | None = None
+    year: RangeView | None = None
+    market_cap: float | None = None
+    next_close: NextCloseView | None = None
     state: FeedState = ""
     trading: TradingView | None = None
     trouble: TroubleView | None = None
+    splits: list[SplitView] = []
 
 
 class ServiceView(Struct, kw_only=True, frozen=True):
@@ -356,7 +395,8 @@ class ForecastView(Struct, kw_only=True, frozen=True):
 
 
 class HeadlineView(Struct, kw_only=True, frozen=True):
-    """A scored headline or post. `words` and `tag` say what made `compound`, as in the collection `sentiment`."""
+    """A scored headline or post. `words` and `tag` say what made `compound`, as in the collection `sentiment`; `url` is
+    where to read it, as its source says: anything, or empty."""
 
     ts: Time
     kind: Literal["article", "post"]
@@ -366,14 +406,7 @@ class HeadlineView(Struct, kw_only=True, frozen=True):
     label: Literal["positive", "neutral", "negative"]
     words: list[tuple[str, float]] = []
     tag: Literal["bullish", "bearish"] | None = None
-
-
-class SplitView(Struct, kw_only=True, frozen=True):
-    """`denominator` shares have become `numerator` shares; `ts` is the day's beginning."""
-
-    ts: Time
-    numerator: float
-    denominator: float
+    url: str = ""
 
 
 class DividendView(Struct, kw_only=True, frozen=True):
@@ -389,6 +422,7 @@ class TickerDetail(Struct, kw_only=True, frozen=True):
 
     `chart_version` changes when its bars do, and `rows_version` when their indicators do; `interval` is that of the row
     of indicators to be shown where there is room for one only. `forecasts` are of each interval, the finest first.
+    `year_note` says why the row has no 52 weeks, `previous_close` is what its change is counted from.
     `zone` names the time zone of its exchange, in which its daily bars begin at midnight. `split` and `dividend` are
     the latest that its source has told of.
     """
@@ -397,6 +431,8 @@ class TickerDetail(Struct, kw_only=True, frozen=True):
     source: str = ""
     interval: str | None = None
     zone: str = "UTC"
+    previous_close: float | None = None
+    year_note: str = ""
     split: SplitView | None = None
     dividend: DividendView | None = None
     indicators: list[IndicatorsView] = []

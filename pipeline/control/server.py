@@ -26,6 +26,7 @@ from pipeline.contract.protocol import (
     encode_frame,
 )
 from pipeline.contract.snapshot import Snapshot
+from pipeline.contract.updates import update_of
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ class _Client:
                 )
             else:
                 await self._send(Welcome(PROTOCOL_VERSION, __version__, os.getpid()))
-                await self._converse(hello.snapshots)
+                await self._converse(hello)
         except msgspec.MsgspecError as error:
             log.warning("a client sent an invalid request: %s", error)
             with contextlib.suppress(OSError):
@@ -172,10 +173,10 @@ class _Client:
         except (EOFError, OSError, ValueError, TimeoutError):
             pass  # gone, silent, or a line over the limit
 
-    async def _converse(self, snapshots: bool) -> None:
+    async def _converse(self, hello: Hello) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                pusher = tasks.create_task(self._push()) if snapshots else None
+                pusher = tasks.create_task(self._push(hello.updates)) if hello.snapshots else None
                 slots = asyncio.Semaphore(_MAX_PENDING)
                 while True:
                     await slots.acquire()
@@ -210,10 +211,13 @@ class _Client:
             log.exception("the command %r failed", request.command)
             return Reply(request.id, error="the command failed unexpectedly; see the log")
 
-    async def _push(self) -> None:
+    async def _push(self, updates: bool) -> None:
+        sent: Snapshot | None = None
         with self._working():
             while True:
-                await self._send(Push(self._snapshot(self._focus)))
+                snapshot = self._snapshot(self._focus)
+                await self._send(Push(snapshot) if sent is None else update_of(sent, snapshot))
+                sent = snapshot if updates else None
                 await asyncio.sleep(PUSH_PERIOD)
 
     async def _receive(self) -> ClientFrame | None:

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TextIO
 
 from pipeline.clock import SystemClock
-from pipeline.config.cli_options import Where
 from pipeline.config.settings import ENV_PREFIX, KNOWN_ENV, Loaded, SettingsError
+from pipeline.config.where import Where
 from pipeline.doctor import engines, machine, namespaces
 from pipeline.doctor.alpha_vantage import alpha_vantage
 from pipeline.doctor.finding import Finding, fault, ok, written
+from pipeline.doctor.positions import positions
 from pipeline.doctor.sources import reddit, source
 from pipeline.engines import check_engines, space_to_read
 from pipeline.sources.base import SourceError
@@ -60,6 +61,8 @@ async def _of_settings(loaded: Loaded, flags: Sequence[str]) -> AsyncIterator[Fi
     for place in sorted({data_dir.path, data_dir.space}):
         for finding in machine.state_files(place):
             yield finding
+    for finding in positions(loaded.positions):
+        yield finding
     yield machine.running(data_dir)
     yield namespaces.which(data_dir)
     for finding in refused(loaded):

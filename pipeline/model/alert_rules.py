@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from pipeline.model.messages import INDICATOR_FIELDS
 from pipeline.model.numbers import exact
+from pipeline.model.positions import POSITION_METRICS
 from pipeline.model.tickers import InvalidTickerError, parse_ticker
 
 PIPELINE_METRICS: Final = ("lag", "dead_letters")
@@ -19,8 +20,17 @@ PIPELINE_METRICS: Final = ("lag", "dead_letters")
 _FORECASTS: Final = ("forecast_up", "outside_band")
 """The probability that the next return is positive, from 0 to 1; how far the last close lies outside of its 95 % band,
 in halves of its width: below zero inside."""
-TICKER_METRICS: Final = ("price", "change_percent", "volume", "sentiment", *INDICATOR_FIELDS, *_FORECASTS)
-"""As in the watchlist, and the indicators and forecasts of the finest interval that has a row of the price's day."""
+TICKER_METRICS: Final = (
+    "price",
+    "change_percent",
+    "volume",
+    "sentiment",
+    *INDICATOR_FIELDS,
+    *_FORECASTS,
+    *POSITION_METRICS,
+)
+"""As in the watchlist, the indicators and forecasts of the finest interval that has a row of the price's day, and what
+is held of it (`pipeline.model.positions`)."""
 
 _IN_CURRENCY: Final = frozenset(
     name
@@ -29,7 +39,7 @@ _IN_CURRENCY: Final = frozenset(
 )
 """Metrics that are small where the price is."""
 
-_RULE: Final = re.compile(r"(?:(\S+)\s+)?(\w+)\s*([<>]=?)\s*(\S+)")
+_RULE: Final = re.compile(r"(?:(\S+)\s+)?(\w+%?)\s*([<>]=?)\s*(\S+)")
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,

@@ -1,6 +1,9 @@
 """Currencies as providers write them: minor units, in which some exchanges quote. Pure."""
 
+import re
 from typing import Final, NamedTuple
+
+from pipeline.model.instruments import asset_class
 
 
 class MinorUnit(NamedTuple):
@@ -11,6 +14,8 @@ class MinorUnit(NamedTuple):
     sign: str
 
 
+_CODE: Final = re.compile(r"[A-Z]{3,5}")
+"""Coins have up to five letters."""
 _PENCE: Final = MinorUnit("GBP", 100, "p")
 _CENTS: Final = MinorUnit("ZAR", 100, "c")
 _AGOROT: Final = MinorUnit("ILS", 100, "ag")
@@ -35,3 +40,28 @@ def in_major(amount: float, currency: str) -> tuple[float, str]:
     """The amount in the currency's major unit, and its code: 115.75 ``GBp`` are 1.1575 ``GBP``."""
     unit = minor_unit(currency)
     return (amount, currency) if unit is None else (amount / unit.factor, unit.major)
+
+
+def check_currency(code: str) -> str:
+    """The code as it is written here: three capital letters, or a minor unit.
+
+    Raises:
+        ValueError: with what is allowed, if it is none.
+    """
+    if minor_unit(code) is not None:
+        return code
+    if not _CODE.fullmatch(code.upper()):
+        raise ValueError(f"{code!r} is not a currency; write its code, such as USD, EUR or GBP (GBp is pence)")
+    return code.upper()
+
+
+def quoted_in(ticker: str) -> str:
+    """The currency that the symbol tells its price is in; "" where it does not."""
+    match asset_class(ticker):
+        case "us_share":
+            return "USD"
+        case "crypto":
+            return ticker.rpartition("-")[2]
+        case "currency":
+            return ticker.removesuffix("=X")[-3:]
+    return ""

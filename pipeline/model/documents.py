@@ -89,8 +89,9 @@ def document_of(message: AnyMessage) -> Document:
     del body["ts"]
     ticker = body.pop("ticker", None)
     interval = body.pop("interval", None)
-    if isinstance(message, Quote | Split | Dividend):
-        interval = OTHER_THAN_BARS[type(message)]
+    interval = OTHER_THAN_BARS.get(type(message), interval)  # type: ignore[arg-type] # of most there is none
+    if isinstance(message, Forecast):
+        body["horizons"] = msgspec.to_builtins(message.horizons, builtin_types=(datetime,))
     source = body.pop("source", None)
     return Document(
         collection_of(type(message)), _key(message), version_of(message), message.ts, body, ticker, interval, source
@@ -157,10 +158,11 @@ def _key(message: AnyMessage) -> str:
             | Dividend(ticker=ticker, source=source)
         ):
             return series_key(ticker, OTHER_THAN_BARS[type(message)], source, ts)
-        case IndicatorRow(ticker=ticker, interval=interval, source=source):
+        case (
+            IndicatorRow(ticker=ticker, interval=interval, source=source)
+            | Forecast(ticker=ticker, interval=interval, source=source)
+        ):
             return series_key(ticker, interval, source, ts)
-        case Forecast(ticker=ticker, interval=interval, source=source, horizon=horizon):
-            return f"{series_key(ticker, interval, source, ts)}|{horizon}"
         case Article(ticker=ticker) | Post(ticker=ticker):
             return f"{ticker}|{message.source}|{message.id}"
         case ScoredItem(ticker=ticker):
@@ -180,8 +182,8 @@ def series_key(name: str, interval: str, source: str, stamped: str) -> str:
 
 def stamp(ts: datetime) -> str:
     """The instant as text, such as ``2019-02-15T21:00:00Z``; fractions of a second only where there are any."""
-    text = ts.astimezone(UTC).isoformat(timespec="microseconds" if ts.microsecond else "seconds")
-    return text.removesuffix("+00:00") + "Z"
+    utc = ts if ts.tzinfo is UTC else ts.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds" if ts.microsecond else "seconds").removesuffix("+00:00") + "Z"
 
 
 def _revised(message: Quote | Split | Dividend | EconomicPoint) -> str:

@@ -8,6 +8,7 @@ import math
 import re
 import struct
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec import Meta
 from pipeline.model import topics
 from pipeline.model.skill import Skill
 from pipeline.model.text import clean
-from pipeline.model.tickers import can_be_negative, parse_ticker
+from pipeline.model.tickers import MAX_LENGTH, can_be_negative, is_ticker, parse_ticker
 
 Interval = Literal["1min", "5min", "15min", "30min", "60min", "daily"]
 INTERVALS: Final[tuple[Interval, ...]] = ("1min", "5min", "15min", "30min", "60min", "daily")
@@ -24,6 +25,7 @@ INTERVALS: Final[tuple[Interval, ...]] = ("1min", "5min", "15min", "30min", "60m
 Price = float
 """Below zero only where the instrument can be, see `pipeline.model.tickers.can_be_negative`."""
 Volume = Annotated[float, Meta(ge=0)]
+MarketCap = Annotated[float, Meta(gt=0, le=1e18)]
 Ts = Annotated[datetime, Meta(tz=True)]
 Valence = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
 Revision = Annotated[int, Meta(ge=0, lt=1 << 52)]
@@ -40,11 +42,18 @@ Tag = Literal["bullish", "bearish"]
 ItemKind = Literal["article", "post"]
 Weight = Annotated[float, Meta(ge=0, le=1)]
 MAX_WORDS: Final = 8
+MAX_HORIZONS: Final = 16
 _CURRENCY: Final = re.compile("[A-Za-z]{3,5}")
 _ROUNDING: Final = 1e-5
 """By which part of itself a price may lie outside its bar: adjusted prices are rounded one by one."""
 NOWHERE: Final = -1
 """Partition and offset in the dead letter of a record that its topic did not take."""
+
+
+_KEPT: Final = 1 << 12
+"""Tickers, and names of sources, that are looked at once: each message has one of a few."""
+_is_written_so: Final = lru_cache(_KEPT)(is_ticker)
+_clean_short: Final = lru_cache(_KEPT)(partial(clean, limit=256))
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=False):
@@ -69,7 +78,8 @@ class TickerMessage(Message, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if parse_ticker(self.ticker) != self.ticker:
+        known = len(self.ticker) <= MAX_LENGTH and _is_written_so(self.ticker)
+        if not known and parse_ticker(self.ticker) != self.ticker:
             raise ValueError(f"ticker {self.ticker!r} is not in its upper-case form")
 
 
@@ -93,7 +103,7 @@ class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
         _check_currency(self)
         if not math.isfinite(self.open + self.high + self.low + self.close + (self.volume or 0.0)):
             raise ValueError("a value is not finite")
@@ -110,10 +120,11 @@ class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
 
 
 class Quote(TickerMessage, frozen=True, kw_only=True, tag="quote"):
-    """The last trade and the day so far. A `previous_close` that cannot be right is not known.
+    """The last trade and the day so far. What cannot be right of all but the price is not known.
 
     `session` says in which part of the day the price was made, where the provider tells: before the open and after the
-    close it is not what the day's change is counted with.
+    close it is not what the day's change is counted with. `open`, `high` and `low` are those of the day's regular
+    session, `year_high` and `year_low` of the last 52 weeks; `market_cap` is in units of the currency.
     """
 
     price: Price
@@ -121,19 +132,24 @@ class Quote(TickerMessage, frozen=True, kw_only=True, tag="quote"):
     volume: Volume | None = None
     currency: Currency | None = None
     session: MarketSession | None = None
+    open: Price | None = None
+    high: Price | None = None
+    low: Price | None = None
+    year_high: Price | None = None
+    year_low: Price | None = None
+    market_cap: MarketCap | None = None
     revision: Revision = 0
     source: ShortText = "unknown"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
         _check_currency(self)
         _check_price(self.ticker, self.price)
-        if self.previous_close is not None:
-            try:
-                _check_price(self.ticker, self.previous_close)
-            except ValueError:
-                msgspec.structs.force_setattr(self, "previous_close", None)
+        for name in ("previous_close", "open", "high", "low", "year_high", "year_low"):
+            value = getattr(self, name)
+            if value is not None and not _can_be_price(self.ticker, value):
+                msgspec.structs.force_setattr(self, name, None)
 
 
 class Split(TickerMessage, frozen=True, kw_only=True, tag="split"):
@@ -150,7 +166,7 @@ class Split(TickerMessage, frozen=True, kw_only=True, tag="split"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
 
 
 class Dividend(TickerMessage, frozen=True, kw_only=True, tag="dividend"):
@@ -163,7 +179,7 @@ class Dividend(TickerMessage, frozen=True, kw_only=True, tag="dividend"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
         _check_currency(self)
 
 
@@ -201,33 +217,37 @@ class IndicatorRow(TickerMessage, frozen=True, kw_only=True, tag="indicators"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
 
 
-class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
-    """What was said at one closed bar, `ts`, of the close `horizon` bars later, and what came. Models:
-    `pipeline.analytics.forecasts`.
+class DueBands(msgspec.Struct, frozen=True, kw_only=True):
+    """What an earlier bar, `ts` with its `close`, had said of the close of the bar that this stands at: bands as in
+    `HorizonForecast`."""
+
+    ts: Ts
+    close: Price
+    low_50: Price
+    high_50: Price
+    low_80: Price
+    high_80: Price
+    low_95: Price
+    high_95: Price
+
+
+class HorizonForecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of the close `horizon` bars later, and what was said of this one so many bars ago (`due`).
 
     The close will lie between `low_80` and `high_80` with a probability of 80 %, and so for 50 and 95. `volatility` is
-    the expected standard deviation of the return until then, as a fraction; `up` the probability that the next return
-    is positive, which is said of the next bar only. All of these are None while nothing can be said: before a series
-    has 100 bars, or while it does not move. `came` is the close that came and `came_at` its bar; None before, and where
-    none comes that can be compared, as across a split.
+    the expected standard deviation of the return until then, as a fraction. All of these are None while nothing can be
+    said: before a series has 100 bars, or while it does not move. `due` is None where nothing was said, across what
+    looks like a split, and after a long pause.
 
-    The rest is the record so far, of the forecasts for this horizon from the bar `since` on whose bars had come by
-    `ts`: how many (`count`), the part that the bands held, the mean interval scores of the 80 % bands in percent of the
-    price, ours and those of the two baselines, and the mean log-losses of `up` and of the base rate (a coin has 0.693);
-    `skill` and `up_skill` say whether ours was better by more than chance. `drifted` is the last bar at which the
-    returns had ceased to be like those before.
-
-    `lineage` says which bars all this was computed from: of two rows for the same bar the greater one knows more.
+    The rest is the record so far, of the forecasts for this horizon whose bars had come: how many (`count`), the part
+    that the bands held, and the mean interval scores of the 80 % bands in percent of the price, ours and those of the
+    two baselines; `skill` says whether ours was better by more than chance.
     """
 
-    interval: Interval
     horizon: Annotated[int, Meta(ge=1, le=1000)]
-    lineage: Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{32}$")]
-    source: ShortText = "unknown"
-    close: Price
     low_50: Price | None = None
     high_50: Price | None = None
     low_80: Price | None = None
@@ -235,10 +255,6 @@ class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
     low_95: Price | None = None
     high_95: Price | None = None
     volatility: float | None = None
-    up: Annotated[float, Meta(ge=0, le=1)] | None = None
-    came: Price | None = None
-    came_at: Ts | None = None
-    since: Ts | None = None
     count: int = 0
     held_50: float | None = None
     held_80: float | None = None
@@ -247,14 +263,36 @@ class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
     score_ewma: float | None = None
     score_rolling: float | None = None
     skill: Skill = "unknown"
+    due: DueBands | None = None
+
+
+class Forecast(TickerMessage, frozen=True, kw_only=True, tag="forecast"):
+    """What was said at one closed bar, `ts`, of the closes to come, and before of its own `close`. Models:
+    `pipeline.analytics.forecasts`.
+
+    `horizons` are 1, 5 and 15 bars, the nearest first. `up` is the probability that the next return is positive, None
+    while nothing can be said. Records begin with the bar `since`; `up_loss` and `up_loss_base` are the mean log-losses
+    of `up` and of the base rate (a coin has 0.693), and `up_skill` says whether ours was better by more than chance.
+    `drifted` is the last bar at which the returns had ceased to be like those before.
+
+    `lineage` says which bars all this was computed from: of two rows for the same bar the greater one knows more.
+    """
+
+    interval: Interval
+    lineage: Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{32}$")]
+    source: ShortText = "unknown"
+    close: Price
+    horizons: Annotated[tuple[HorizonForecast, ...], Meta(min_length=1, max_length=MAX_HORIZONS)]
+    up: Annotated[float, Meta(ge=0, le=1)] | None = None
     up_loss: float | None = None
     up_loss_base: float | None = None
     up_skill: Skill | None = None
+    since: Ts | None = None
     drifted: Ts | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _clean_fields(self, source=256)
+        _clean_source(self)
 
 
 INDICATOR_FIELDS: Final = IndicatorRow.__struct_fields__[IndicatorRow.__struct_fields__.index("sma_20") :]
@@ -457,16 +495,25 @@ def values_digest(open_: float, high: float, low: float, close: float, volume: f
     return int.from_bytes(hashlib.blake2b(values, digest_size=5).digest())
 
 
+def _can_be_price(ticker: str, price: float) -> bool:
+    return math.isfinite(price) and (price > 0 or can_be_negative(ticker))
+
+
 def _check_price(ticker: str, price: float) -> None:
     if not math.isfinite(price):
         raise ValueError("a price is not finite")
-    if price <= 0 and not can_be_negative(ticker):
+    if not _can_be_price(ticker, price):
         raise ValueError(f"{price:.12g} is not a price of {ticker}: only futures (CL=F), rates and spreads reach zero")
 
 
 def _check_currency(message: "Bar | Quote | Dividend") -> None:
     if message.currency is not None and _CURRENCY.fullmatch(message.currency) is None:
         msgspec.structs.force_setattr(message, "currency", None)
+
+
+def _clean_source(message: "Bar | Quote | Split | Dividend | IndicatorRow | Forecast") -> None:
+    if (cleaned := _clean_short(message.source)) != message.source:
+        msgspec.structs.force_setattr(message, "source", cleaned)
 
 
 def _clean_fields(message: Message, **limits: int) -> None:

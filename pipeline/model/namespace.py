@@ -47,3 +47,11 @@ def own_part(namespace: str) -> str:
 def described(namespace: str) -> str:
     """For people."""
     return f"namespace {namespace}" if namespace else "the default namespace"
+
+
+def origin(namespace: str) -> str:
+    """What is to be said of where documents come from; "" for real data of the default namespace."""
+    if is_simulated(namespace):
+        real = "" if own_part(namespace) else '; for real ones: --namespace ""'
+        return f"SIMULATED data ({described(namespace)}){real}"
+    return f"of {described(namespace)}" if namespace else ""

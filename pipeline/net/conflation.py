@@ -30,18 +30,13 @@ class Conflation:
     def full(self) -> bool:
         return len(self._others) + len(self._forming) >= self._most
 
-    @property
-    def quotes(self) -> int:
-        """How many of them wait."""
-        return len(self._quotes)
-
     async def put(self, messages: Sequence[AnyMessage]) -> None:
         """Add all of them, then wait until there is room for more."""
         for message in messages:
             match message:
                 case Quote():
                     waiting = self._quotes.get(message.ticker)
-                    if waiting is None or _order(message) >= _order(waiting):
+                    if waiting is None or supersedes(message, waiting):
                         self._quotes[message.ticker] = message
                 case Bar(closed=False):
                     self._forming[message.ticker, message.interval, message.ts] = message
@@ -66,5 +61,6 @@ class Conflation:
         return taken
 
 
-def _order(quote: Quote) -> tuple[int, datetime]:
-    return quote.revision, quote.ts
+def supersedes(quote: Quote, other: Quote) -> bool:
+    """Whether it is as late as the other, of the same ticker and source, or later."""
+    return (quote.revision, quote.ts) >= (other.revision, other.ts)

@@ -29,17 +29,14 @@ log = logging.getLogger(__name__)
 class StreamLimits:
     """What a stream may take, in seconds by the clock it is given.
 
-    Batches are handed out every `pace` at most, and less often where that would be more than `quotes_a_second`: with
-    500 tickers that trade all the time, the last price of each second is as good as four of them. A `pace` of 0 hands
-    out everything at once. `waiting` is the number of messages other than quotes from which on nothing more is read. A
-    connection that has lived for `settled` is a good one: only then does the next failure count as the first. Failures
-    are followed by a pause of `first_pause`, doubled each time up to `longest_pause`, and a refusal that is to be
-    waited out by `refused_pause`.
+    Batches are handed out every `pace` at most; a `pace` of 0 hands out everything at once. `waiting` is the number of
+    messages other than quotes from which on nothing more is read. A connection that has lived for `settled` is a good
+    one: only then does the next failure count as the first. Failures are followed by a pause of `first_pause`, doubled
+    each time up to `longest_pause`, and a refusal that is to be waited out by `refused_pause`.
     """
 
     connection: ConnectionLimits = field(default_factory=ConnectionLimits)
     pace: float = 0.25
-    quotes_a_second: float = 500.0
     waiting: int = 10_000
     settled: float = 10.0
     first_pause: float = 1.0
@@ -131,12 +128,11 @@ class MessageStream:
             while True:
                 await _either(waiting, running)
                 handed_out = self._clock.monotonic()
-                pace = self._limits.pace and max(self._limits.pace, waiting.quotes / self._limits.quotes_a_second)
                 if batch := [message for message in waiting.take() if _concerns(message, watchlist)]:
                     yield batch
                 if running.done():
                     running.result()
-                rest = handed_out + pace - self._clock.monotonic()
+                rest = handed_out + self._limits.pace - self._clock.monotonic()
                 if rest > 0:
                     await self._clock.sleep(rest)
         finally:

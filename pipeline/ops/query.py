@@ -14,9 +14,9 @@ from pipeline.model import times
 from pipeline.model.documents import COLLECTIONS, OTHER_THAN_BARS, stamp
 from pipeline.model.instruments import zone_of
 from pipeline.model.messages import INTERVALS
-from pipeline.model.namespace import described, is_simulated, own_part
 from pipeline.model.numbers import plain
 from pipeline.model.text import spreadsheet_cell
+from pipeline.ops.lines import lines_of
 from pipeline.store.base import Query, Store
 from pipeline.system.streams import json_for, remark
 
@@ -59,14 +59,6 @@ def check(collection: str, interval: str | None) -> None:
         raise QueryError(f"there is no interval {interval!r}; the intervals are {names}")
 
 
-def origin(namespace: str) -> str:
-    """What is to be said of where documents come from; "" for real data of the default namespace."""
-    if is_simulated(namespace):
-        real = "" if own_part(namespace) else '; for real ones: --namespace ""'
-        return f"SIMULATED data ({described(namespace)}){real}"
-    return f"of {described(namespace)}" if namespace else ""
-
-
 async def find(store: Store, wanted: Query, format_: Format) -> list[dict[str, Any]]:
     """What is asked for. Bars, quotes, splits and dividends have no columns in common: of all, a table or CSV shows the
     bars, and a sentence on stderr mentions the others.
@@ -90,18 +82,18 @@ def write(documents: list[dict[str, Any]], format_: Format, zone: ZoneInfo, out:
     """Print documents, the newest last: a table, JSON (one document a line) or CSV.
 
     What is of daily bars is of a day of the exchange, of `zone` where the symbol names none: `ts` is its beginning.
-    Tables show the day instead, JSON and CSV beside it.
+    Tables show the day instead, JSON and CSV beside it. Of forecasts, tables and CSV have a line for each horizon.
     """
     if not documents:
         remark("nothing found")
         return
     match format_:
         case "table":
-            _table(documents, zone, out)
+            _table([line for document in documents for line in lines_of(document)], zone, out)
         case "json":
             _json(documents, zone, out)
         case "csv":
-            _csv(documents, zone, out)
+            _csv([line for document in documents for line in lines_of(document)], zone, out)
 
 
 def day_of(document: Mapping[str, Any], zone: ZoneInfo) -> date | None:

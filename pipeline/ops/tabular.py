@@ -11,7 +11,8 @@ from msgspec import inspect
 
 from pipeline.contract.schemas import KINDS, MessageKind
 from pipeline.model.documents import OTHER_THAN_BARS, message_in
-from pipeline.model.messages import INTERVALS, AnyMessage
+from pipeline.model.messages import INTERVALS, AnyMessage, DueBands, Forecast, HorizonForecast
+from pipeline.ops.lines import DUE, NESTED, due_column
 from pipeline.ops.query import FIRST_COLUMNS, day_of
 
 ColumnType = Literal["text", "number", "integer", "flag", "time", "day", "words"]
@@ -49,8 +50,9 @@ class CollectionTable:
     """Intervals of `stock_data` that stand for no bars, and were met among them."""
 
     def rows(self, documents: Iterable[Mapping[str, Any]], zone: ZoneInfo) -> list[Row]:
-        """The documents as rows. Days are those of `zone` where the symbol names no exchange."""
-        getters = [_getter(column.name, zone) for column in self.columns]
+        """The documents as rows, a forecast as one for each horizon. Days are those of `zone` where the symbol names no
+        exchange."""
+        getters = [_getter(column.name, zone, self.kind.type) for column in self.columns]
         integers = [place for place, column in enumerate(self.columns) if column.type == "integer"]
         rows = []
         for document in documents:
@@ -63,9 +65,10 @@ class CollectionTable:
             except ValueError:
                 self.foreign += 1
                 continue
-            row = tuple(get(document, message) for get in getters)
-            if all(-_INTEGERS <= row[place] < _INTEGERS for place in integers):
-                rows.append(row)
+            parts = message.horizons if isinstance(message, Forecast) else (None,)
+            of_it = [tuple(get(document, message, part) for get in getters) for part in parts]
+            if all(-_INTEGERS <= row[place] < _INTEGERS for row in of_it for place in integers):
+                rows += of_it
             else:
                 self.foreign += 1
         return rows
@@ -75,7 +78,9 @@ def table_of(collection: str, interval: str | None) -> CollectionTable:
     """The table of a collection; of `stock_data` that of the bars, or of what the interval names."""
     kinds = [kind for kind in KINDS.values() if kind.collection == collection]
     kind = next((kind for kind in kinds if interval in _NO_BARS and _interval_of(kind) == interval), kinds[0])
-    fields = {field.name: _type_of(field.type) for field in msgspec.structs.fields(kind.type)}
+    fields = _types_of(kind.type)
+    if kind.type is Forecast:
+        fields |= _OF_HORIZON | _DUE
     if "ticker" in fields and (interval == "daily" or (interval is None and "interval" in fields)):
         fields["day"] = "day"
     if _interval_of(kind):
@@ -93,6 +98,12 @@ def _interval_of(kind: MessageKind) -> str | None:
     return cast("Mapping[type, str]", OTHER_THAN_BARS).get(kind.type)
 
 
+def _types_of(type_: type[msgspec.Struct]) -> dict[str, ColumnType]:
+    """Of the fields, but for what is nested."""
+    fields = msgspec.structs.fields(type_)
+    return {field.name: _type_of(field.type) for field in fields if field.name not in (NESTED, DUE)}
+
+
 def _type_of(type_: Any) -> ColumnType:
     info = inspect.type_info(type_)
     if isinstance(info, inspect.UnionType):
@@ -100,11 +111,24 @@ def _type_of(type_: Any) -> ColumnType:
     return _TYPES[type(info.type if isinstance(info, inspect.Metadata) else info)]
 
 
-def _getter(name: str, zone: ZoneInfo) -> Callable[[Mapping[str, Any], AnyMessage], Any]:
+_OF_HORIZON: Final = _types_of(HorizonForecast)
+_DUE: Final = {due_column(name): type_ for name, type_ in _types_of(DueBands).items()}
+
+
+_Get = Callable[[Mapping[str, Any], AnyMessage, HorizonForecast | None], Any]
+"""The value of a column, of a document, its message, and the horizon that the line is of."""
+
+
+def _getter(name: str, zone: ZoneInfo, type_: type[AnyMessage]) -> _Get:
     match name:
         case "day":
-            return lambda document, _: day_of(document, zone)
+            return lambda document, _message, _said: day_of(document, zone)
         case "_id" | "interval":
-            return lambda document, _: document[name]
+            return lambda document, _message, _said: document[name]
+    if type_ is Forecast and name in _DUE:
+        get_due = attrgetter(f"{DUE}.{name.removeprefix(due_column(''))}")
+        return lambda _document, _message, said: get_due(said) if said is not None and said.due is not None else None
     get = attrgetter(name)
-    return lambda _, message: get(message)
+    if type_ is Forecast and name in _OF_HORIZON:
+        return lambda _document, _message, said: get(said)
+    return lambda _document, message, _said: get(message)

@@ -19,7 +19,6 @@ from pipeline.engines import check_engines, choose_bus, open_bus_to_read, space_
 from pipeline.model.topics import GENERAL, READERS, ours, split_topic, topics_of
 from pipeline.storage.datadir import DataDir, DataDirError
 from pipeline.supervision.lag import WINDOW, LagWindow
-from pipeline.upgrade.migration import migrate
 
 MIN_WATCH_SECONDS: Final = 5.0
 """Groups commit about once a second at most; in less time one that works could pass for one that does not."""
@@ -204,6 +203,8 @@ def as_table(report: Report) -> str:
 @asynccontextmanager
 async def _open_to_write(loaded: Loaded) -> AsyncIterator[Bus]:
     """The bus; the embedded one only as the owner of its data directory."""
+    from pipeline.upgrade.migration import migrate  # which only this needs
+
     check_engines(loaded.settings)
     data_dir = space_to_read(loaded)
     embedded = not loaded.settings.kafka.bootstrap_servers

@@ -54,7 +54,8 @@ class Feed(Protocol):
     def stream(self, watchlist: Watchlist) -> AsyncGenerator[Sequence[AnyMessage]]:
         """Batches of messages for the tickers on the watchlist, whose changes it follows while it runs.
 
-        The next batch is asked for when the last one is acknowledged by the bus, so a slow bus slows the source. Ends
+        The next batch is asked for when the last one is acknowledged by the bus, so a slow bus slows the source; quotes
+        may wait for longer, and of a ticker that has many the last are published (`QuotePacer`). Ends
         when the source is exhausted; a live one never does. It is started again when the watchlist changes after that,
         and then streams only what it has not handed out yet. Restarted after a failure, it may repeat itself. What the
         provider sent and does not fit is handed out as a dead letter, so that it spoils nothing else.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, get_args
+from typing import get_args
 
 from msgspec.structs import asdict, replace
 
@@ -14,14 +14,12 @@ from pipeline.config.sources import AUTO, RoutesSettings
 from pipeline.model.instruments import AssetClass, asset_class
 from pipeline.model.namespace import namespace_for
 from pipeline.sources import registry
+from pipeline.sources.asked import NONE, source_name
 from pipeline.sources.base import Feed, NotConfiguredError, Source, SourceContext, SourceError
 from pipeline.sources.combined import CombinedSource
 from pipeline.sources.first_seen import FILE, FirstSeen
 from pipeline.sources.replay.source import ReplaySource
 from pipeline.sources.routed import RoutedSource, Routes
-
-NONE: Final = "none"
-"""The source of a run that only works on what others publish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +49,15 @@ def choose_source(loaded: Loaded, clock: Clock | None = None) -> SourceChoice:
         return _replay(Path(name.removeprefix(REPLAY)).expanduser(), settings)
     if name == "simulator":
         return SourceChoice(registry.make(name, context), f"simulated data, as asked, {_pace(settings)}")
+    if name == "demo":
+        note = f"a recorded hour of companies that do not exist, {_pace(settings)}"
+        return SourceChoice(registry.make(name, context), note)
     if name == NONE:
         note = "what others publish of real data (of simulated data with --source simulator)"
         return SourceChoice(CombinedSource([], context.close), note)
     if name == AUTO:
         return _routed(context)
     return _live(name, context)
-
-
-def source_name(settings: Settings) -> str:
-    """The name of the source; `auto` is what the routes say, and "none" none at all: that of a run which only works on
-    what others publish, which is real data unless the simulator is asked for."""
-    name = settings.pipeline.source
-    return NONE if name == AUTO and "producer" not in settings.pipeline.roles else name
-
-
-def is_simulated(loaded: Loaded) -> bool:
-    """Whether a run with these settings is of simulated data.
-
-    Raises:
-        SourceError: if a plug-in, which would say so, cannot be used.
-    """
-    name = source_name(loaded.settings)
-    if name in loaded.settings.sources:
-        return choose_source(loaded).source.simulated
-    return name == "simulator"
 
 
 def _replay(directory: Path, settings: Settings) -> SourceChoice:

@@ -16,6 +16,7 @@ BUILT_IN: Final = {
     "alpaca": "pipeline.sources.alpaca:create",
     "alpha_vantage": "pipeline.sources.alpha_vantage:create",
     "coinbase": "pipeline.sources.coinbase:create",
+    "demo": "pipeline.sources.demo.source:create",
     "edgar": "pipeline.sources.news.edgar:create",
     "finnhub": "pipeline.sources.finnhub:create",
     "fred": "pipeline.sources.fred:create",

@@ -167,7 +167,7 @@ class AlertStage:
             value=alert.value,
         )
         self.history.append(view)
-        log.warning("alert: %s", sentence_of(view))
+        log.warning("alert: %s", sentence_of(view, private=True))
         if self._settings.command:
             try:
                 self._commands.put_nowait(view)

@@ -46,6 +46,8 @@ class Subscription:
         self._kinds = kinds
         self._version = -1
         self._looked = 0.0
+        self._known: tuple[int, frozenset[str]] | None = None
+        """The version of the watchlist and the topics of the bus that `topics` follow from."""
         self.topics: set[str] = set()
 
     @property
@@ -56,11 +58,14 @@ class Subscription:
 
     async def refresh(self) -> set[str]:
         """Look again; return the topics."""
+        found = frozenset(await self._bus.topics())
+        known, self._known = self._known, (self._watchlist.version, found)
         self._version = self._watchlist.version
         self._looked = time.monotonic()
+        if known == self._known:
+            return self.topics
         # Of every ticker the bus knows: records derived from its topics may still follow.
-        found = (split_topic(topic)[1] for topic in ours(await self._bus.topics()))
-        tickers = {*self._watchlist, *filter(None, found)}
+        tickers = {*self._watchlist, *filter(None, (split_topic(topic)[1] for topic in ours(found)))}
         self.topics |= {kind for kind in self._kinds if kind in GENERAL}
         self.topics |= {topic_for(kind, t) for kind in self._kinds if kind not in GENERAL for t in tickers}
         return self.topics

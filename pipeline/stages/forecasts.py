@@ -1,4 +1,4 @@
-"""The forecast processor: closed bars in, forecasts out, and again when what they are about has come."""
+"""The forecast processor: closed bars in, forecasts out."""
 
 import asyncio
 import logging
@@ -182,7 +182,8 @@ class ForecastProcessor:
             log.info("%s: restored %d bars of %s", ticker, len(found), interval)
         if end is None:
             for source in state.sources:
-                if not await self._store.find(Query("forecasts", ticker, interval, source, last=1)):
+                stored = await self._store.find(Query("forecasts", ticker, interval, source, last=1))
+                if not messages_in(stored, Forecast):  # or others, such as those of an earlier version
                     state.owe(source, since)
 
 

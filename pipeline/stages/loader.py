@@ -27,8 +27,8 @@ from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
-# Seconds that a load is shown after it ended.
-_DONE_SHOWN: Final = 30.0
+# Seconds that loads are shown after the last of them has ended: the log tells of each, a failed one may need an answer.
+_DONE_SHOWN: Final = 3.0
 _FAILED_SHOWN: Final = 600.0
 _UTC: Final = ZoneInfo("UTC")
 
@@ -78,6 +78,8 @@ class Loader:
 
     def request(self, tickers: Iterable[str]) -> list[str]:
         """Ask for tickers; those already waiting or loading are left out of what is returned."""
+        if self.idle:
+            self._forget_done()
         accepted = [t for t in dict.fromkeys(tickers) if t not in self.loads or not _is_active(self.loads[t])]
         for ticker in accepted:
             self.loads.pop(ticker, None)  # so that it goes to the end of the line
@@ -98,12 +100,20 @@ class Loader:
         self._remember()
 
     def views(self) -> list[LoadView]:
-        """The loads that are worth a look: those under way, and for a while those that ended."""
-        return [load for load in self.loads.values() if self._age(load) <= _shown(load)]
-
-    def _age(self, load: LoadView) -> float:
+        """The loads that are worth a look: those under way and what ended meanwhile, for a moment all that is done, and
+        for longer what failed."""
         now = self._clock.monotonic()
-        return now - self._ended.get(load.ticker, now)
+        idle_for = now - max(self._ended.values(), default=now) if self.idle else 0.0
+        return [
+            load
+            for load in self.loads.values()
+            if (now - self._ended[load.ticker] <= _FAILED_SHOWN if load.state == "failed" else idle_for <= _DONE_SHOWN)
+        ]
+
+    def _forget_done(self) -> None:
+        """Those that are no longer shown do not come back beside others."""
+        shown = self.views()
+        self.loads = {t: load for t, load in self.loads.items() if load in shown or load.state == "failed"}
 
     @property
     def failed(self) -> bool:
@@ -156,7 +166,7 @@ class Loader:
             if gained.note:
                 log.warning("the history of %s: %s", ticker, gained.note)
             self._end(ticker, state="done", note="; ".join(filter(None, (note, gained.note))))
-            log.info("the history of %s is loaded: %d messages", ticker, gained.data)
+            log.info("the history of %s is loaded: %d messages%s", ticker, gained.data, f"; {note}" if note else "")
 
     def _end(self, ticker: str, **changes: object) -> None:
         if not self._cancelled.is_set():
@@ -205,10 +215,6 @@ class _Gained:
             notes.append(f"{some} {fit}; the first is {self._first_misfit}")
         bars = ((ts, *prices) for ts, prices in sorted(self._daily.items()))
         return "; ".join(filter(None, (*notes, told(jumps(bars), self._zone))))
-
-
-def _shown(load: LoadView) -> float:
-    return _FAILED_SHOWN if load.state == "failed" else _DONE_SHOWN
 
 
 def _is_active(load: LoadView) -> bool:

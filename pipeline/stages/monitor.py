@@ -3,13 +3,13 @@
 import asyncio
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
 
 from pipeline.aio import first_of
-from pipeline.bus.base import Bus, BusError, Member
+from pipeline.bus.base import Bus, BusError, Member, TopicPartition
 from pipeline.bus.client import is_pipeline
 from pipeline.bus.lag import lag_of, position_of
 from pipeline.clock import Clock
@@ -29,7 +29,7 @@ from pipeline.model.watchlist import Watchlist
 from pipeline.stages.consume import Subscription
 from pipeline.store.base import Store
 from pipeline.supervision.lag import LagWindow
-from pipeline.supervision.meters import RateMeter
+from pipeline.supervision.meters import WINDOW, RateMeter
 from pipeline.supervision.supervisor import Context
 
 PERIOD: Final = 1.0
@@ -37,6 +37,14 @@ RETENTION_PERIOD: Final = 60.0
 """How often it asks how long topics keep their records; others may change that."""
 MEMBERS_EVERY: Final = 3
 """Members change seldom: they are looked at every so many looks."""
+
+AT_REST: Final = WINDOW + 1
+"""Looks in a row that see the same, until all rates are zero."""
+
+_Committed = Mapping[str, Mapping[TopicPartition, int]]
+"""By group, the next offset on each partition."""
+_Offsets = Mapping[TopicPartition, tuple[int, int]]
+"""Of each partition the oldest record and the end."""
 
 _READING: Final = tuple(dict.fromkeys(group for groups in READERS.values() for group in groups))
 
@@ -67,6 +75,9 @@ class Monitor:
         self._rates: dict[str, RateMeter] = {}
         self._ends: dict[str, int] | None = None
         self._lagging = False
+        self._seen: tuple[_Committed, _Offsets] | None = None
+        self._same = self._unobserved = 0
+        """Looks in a row that saw the same, and those of them that no window has been told of."""
         self._judged: dict[tuple[str, str], tuple[GroupStatus, float]] = {}
         self._partitions: Counter[str] = Counter()
         self._retention: dict[str, Retention] = {}
@@ -105,10 +116,16 @@ class Monitor:
         """
         found = await asyncio.gather(*(self._bus.committed(group, topics) for group in _READING))
         committed = dict(zip(_READING, found, strict=True))
+        offsets = await self._bus.offsets(topics)
+        starting = self._starting()
+        if self._is_at_rest(committed, offsets, starting=starting):
+            self._unobserved += 1
+            await self._ask_retention({where.topic for where in offsets}, anew=False)
+            return
+        self._catch_up()
         ends: defaultdict[str, int] = defaultdict(int)
         positions: defaultdict[tuple[str, str], int] = defaultdict(int)
         lags: defaultdict[tuple[str, str], int] = defaultdict(int)
-        offsets = await self._bus.offsets(topics)
         for where, (begin, end) in offsets.items():
             ends[where.topic] += end
             for group in READERS[split_topic(where.topic)[0]]:
@@ -116,7 +133,6 @@ class Monitor:
                 positions[where.topic, group] += position_of(done, begin)
                 lags[where.topic, group] += lag_of(done, begin, end)
         self._lagging = any(lags.values())
-        starting = self._starting()
         for key, lag in lags.items():
             self._judge(key, positions[key], lag, starting=starting)
         before = ends if self._ends is None else self._ends
@@ -136,8 +152,25 @@ class Monitor:
         shown = sorted(ends, key=lambda topic: (-worst[topic], topic))[:MAX_TOPICS]
         self.topics = [self._view(topic, ends[topic]) for topic in sorted(shown)]
 
+    def _is_at_rest(self, committed: _Committed, offsets: _Offsets, *, starting: bool) -> bool:
+        """Whether nothing is left to do, and nothing has moved for so long that all rates are zero: then what is said
+        of each topic stays as it is. With a thousand tickers, to find that out again for each takes longer than all
+        else that is done every second."""
+        seen = committed, offsets
+        self._same = self._same + 1 if seen == self._seen else 0
+        self._seen = seen
+        return self._same > AT_REST and not self._lagging and not starting
+
+    def _catch_up(self) -> None:
+        """Tell the windows what was the same in the looks in which they were left out."""
+        if self._unobserved:
+            for window in self._windows.values():
+                window.repeat(self._unobserved)
+            self._unobserved = 0
+
     def details(self) -> list[TopicView]:
         """Every topic, by name, with all that is too much for a snapshot."""
+        self._catch_up()
         return [self._detail(self._view(topic, end)) for topic, end in sorted((self._ends or {}).items())]
 
     def _detail(self, view: TopicView) -> TopicView:

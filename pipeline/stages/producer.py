@@ -2,26 +2,34 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import NoReturn
 
 from pipeline.aio import first_of
-from pipeline.bus.base import Bus
+from pipeline.bus.base import Bus, BusError
+from pipeline.model.messages import AnyMessage, Quote
 from pipeline.model.watchlist import Watchlist
 from pipeline.sources.base import Feed
 from pipeline.stages.publish import publish
+from pipeline.stages.quote_pacer import QuotePacer
 from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
 
 class Producer:
-    """Runs one feed for what this process holds of the watchlist, while that is anything."""
+    """Runs one feed for what this process holds of the watchlist, while that is anything.
 
-    def __init__(self, feed: Feed, bus: Bus, held: Watchlist) -> None:
+    Quotes wait their turn in `quotes`. What waits there is published whatever ends the feed, and whoever holds its
+    ticker then: a pause, a removal or another owner concern what comes after it.
+    """
+
+    def __init__(self, feed: Feed, bus: Bus, held: Watchlist, quotes: QuotePacer) -> None:
         self._feed = feed
         self._bus = bus
         self._held = held
+        self._quotes = quotes
         self._exhausted_at: int | None = None
 
     @property
@@ -31,27 +39,50 @@ class Producer:
 
     async def run(self, context: Context) -> None:
         """Publish until asked to stop. An exhausted feed is asked again when what is held changes."""
+        try:
+            await first_of(self._follow(context), self._publish_due(context))
+        except BusError:
+            raise  # what waits is published in the next run
+        except Exception:
+            await self._publish_quotes(self._quotes.waiting, context)
+            raise
+        await self._publish_quotes(self._quotes.waiting, context)
+
+    async def _follow(self, context: Context) -> None:
         while not context.stopping.is_set():
             version = self._held.version
             self._exhausted_at = None
             context.ready()
             if self._held:
-                await self._drain_feed(context)
+                await self._take_feed(context)
             if not context.stopping.is_set():
+                await self._publish_quotes(self._quotes.waiting, context)
                 self._exhausted_at = version
                 if self._held:
                     log.info("%s: the source is exhausted", self._feed.name)
                 await first_of(context.stopping.wait(), self._held.changed_since(version))
 
-    async def _drain_feed(self, context: Context) -> None:
+    async def _take_feed(self, context: Context) -> None:
         async with aclosing(taken(self._feed.stream(self._held), context)) as batches:
             async for batch in batches:
                 if not self._held:  # all is another's now, also this batch
                     return
                 # Publishing is awaited before the next batch is asked for: that is the back-pressure.
-                with context.effect():
-                    await publish(self._bus, batch)
+                await self._publish(self._quotes.hold(batch), context)
                 context.count(len(batch))
+
+    async def _publish_due(self, context: Context) -> NoReturn:
+        while True:
+            await self._publish_quotes(await self._quotes.due(), context)
+
+    async def _publish_quotes(self, quotes: Sequence[Quote], context: Context) -> None:
+        await self._publish(quotes, context)
+        self._quotes.published(quotes)
+
+    async def _publish(self, messages: Sequence[AnyMessage], context: Context) -> None:
+        if messages:
+            with context.effect():
+                await publish(self._bus, messages)
 
 
 async def taken[T](stream: AsyncGenerator[T], context: Context) -> AsyncGenerator[T]:

@@ -142,6 +142,11 @@ class DataDir:
         return self.path / "screen.json"
 
     @property
+    def web_token(self) -> Path:
+        """What lets a browser in."""
+        return self.path / "web_token.json"
+
+    @property
     def socket(self) -> Path:
         """Where the control socket is: in the directory, or, when that path is too long for a socket, in a private
         directory of the user's under a name derived from it."""

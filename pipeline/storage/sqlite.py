@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from pipeline.model.outage import OutsideError
+from pipeline.storage.missing import why_missing
 
 log = logging.getLogger(__name__)
 
@@ -200,11 +201,8 @@ class Database:
         return connection
 
     def _connect_reader(self) -> sqlite3.Connection:
-        if not self._path.exists():
-            above = next(path for path in self._path.absolute().parents if path.exists())
-            if not above.is_dir():
-                raise self._error(f"{above} is not a directory; choose another with --data-dir")
-            raise self._error(f"there is no {self._path} yet; a pipeline creates it when it runs")
+        if why := why_missing(self._path):
+            raise self._error(why)
         connection = self._connect()
         try:
             connection.execute("PRAGMA query_only = ON")

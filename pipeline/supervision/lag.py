@@ -36,6 +36,12 @@ class LagWindow:
         self._observations.append(_Observation(committed, lag))
         self._judged = 0 if starting else self._judged + 1
 
+    def repeat(self, times: int) -> None:
+        """The last observation has been so again, so many times."""
+        if self._observations:
+            self._observations.extend([self._observations[-1]] * min(times, HISTORY))
+            self._judged += times
+
     @property
     def lag(self) -> int:
         return self._observations[-1].lag if self._observations else 0
@@ -48,8 +54,10 @@ class LagWindow:
     def status(self) -> GroupStatus:
         """OK if the lag was zero at any time of the window or it shrinks; STALL if the group commits nothing though
         there is lag; WARN if it commits but falls ever further behind. OK until the window is full."""
+        if self._judged < WINDOW or self.lag == 0:
+            return "OK"
         window = list(self._observations)[-WINDOW:]
-        if self._judged < WINDOW or any(o.lag == 0 for o in window):
+        if any(o.lag == 0 for o in window):
             return "OK"
         if all(o.committed == window[0].committed for o in window):
             return "STALL"

@@ -144,3 +144,27 @@ def test_the_latest_split_and_dividend_are_told() -> None:
     when = at(MONDAY, "00:00").timestamp()
     assert detail.dividend == DividendView(ts=when, amount=0.26, currency="USD")
     assert detail.split == SplitView(ts=when, numerator=4, denominator=1)
+
+
+def test_all_splits_are_told_of_whichever_source_and_none_twice() -> None:
+    def split(day: date, source: str, **more: object) -> Split:
+        fields = {"numerator": 4.0, "denominator": 1.0, **more}
+        return Split(ticker="AAPL", ts=at(day, "00:00"), source=source, **fields)  # type: ignore[arg-type]
+
+    earlier = MONDAY - timedelta(days=900)
+    told = [
+        split(MONDAY, "yahoo"),
+        split(MONDAY, "other", numerator=5.0),
+        split(earlier, "yahoo", numerator=7.0),
+        split(earlier, "yahoo", numerator=8.0, revision=1),
+        split(MONDAY - timedelta(days=9), "simulator", simulated=True),
+        quote(TUESDAY, "10:00", 115, None, source="other"),
+    ]
+    for order in permutations(told):
+        state = TickerState("AAPL", NEW_YORK, preferred=lambda _: ["other"])
+        for message in order:
+            state.put(message, None)
+        assert [(found.ts, found.numerator) for found in state.view(at(TUESDAY, "10:01")).splits] == [
+            (at(earlier, "00:00").timestamp(), 8.0),
+            (at(MONDAY, "00:00").timestamp(), 5.0),  # as the source that is shown says
+        ]

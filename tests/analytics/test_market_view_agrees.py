@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.analytics.market_view import LiveView
 from pipeline.analytics.sentiment import Opinion, rolling_score
 from pipeline.analytics.source_state import SPARK
-from pipeline.contract.snapshot import TickerDetail, TickerView
+from pipeline.contract.snapshot import DayView, TickerDetail, TickerView
 from pipeline.model.documents import QUOTE, Document, document_of
 from pipeline.model.messages import INTERVALS, AnyMessage, Bar, IndicatorRow, Interval, Quote, ScoredItem
 
@@ -22,7 +22,7 @@ START = datetime(2026, 11, 16, 14, 30, tzinfo=UTC)  # a Monday, 09:30 in New Yor
 NOW = START + timedelta(days=11, hours=3)
 SOURCES = ("alpha", "beta", "replay", "toy")
 SIMULATED = "toy"
-KEPT = {"daily": 60} | dict.fromkeys(INTERVALS[:-1], 4)
+KEPT = {"daily": 372} | dict.fromkeys(INTERVALS[:-1], 4)
 LATELY = 7
 
 
@@ -99,6 +99,7 @@ class _Plainly:
     """The figures of one source, from all its documents at once and without regard to cost."""
 
     def __init__(self, name: str, stored: Iterable[AnyMessage]) -> None:
+        self.name = name
         of_it = [message for message in stored if not isinstance(message, ScoredItem) and message.source == name]  # type: ignore[union-attr]
         bars = [bar for bar in of_it if isinstance(bar, Bar)]
         self.bars = [bar for bar in bars if _day(bar.ts) in _last_days(bars, bar.interval)]
@@ -146,6 +147,20 @@ class _Plainly:
         return None if too_old else row
 
     @property
+    def today(self) -> DayView | None:
+        of_day = sorted((bar for bar in self.bars if _day(bar.ts) == self.day), key=lambda bar: bar.ts, reverse=True)
+        first = {bar.interval: bar for bar in of_day}
+        opened = [
+            first[interval].open
+            for interval, minutes in (("daily", 24 * 60), ("1min", 1), ("5min", 5))
+            if interval in first and (self.name == "replay" or _after_the_open(first[interval].ts) <= minutes)
+        ]
+        if not opened or self.price is None:
+            return None
+        prices = [self.price, *(bar.close for bar in of_day)]
+        return DayView(open=opened[0], high=max(prices), low=min(prices))
+
+    @property
     def spark(self) -> list[float]:
         counted = [bar for bar in self.bars if _day(bar.ts) <= self.limit]
         if not counted:
@@ -179,6 +194,11 @@ class _Plainly:
             return quoted
         known = official or max((bar for bar in closes if bar), key=_seen)
         return known.close if (day - last).days <= LATELY else None
+
+
+def _after_the_open(ts: datetime) -> float:
+    """In minutes."""
+    return (ts.astimezone(ZONE).hour - 9.5) * 60 + ts.astimezone(ZONE).minute
 
 
 def _last_days(bars: list[Bar], interval: str) -> list[date]:
@@ -252,6 +272,7 @@ def test_its_figures_are_those_of_a_plain_computation(sent: list[AnyMessage], pr
             spark=plain.spark,
             rsi=row.rsi_14 if row else None,
             as_of=plain.as_of.timestamp() if plain.as_of else None,
+            day=plain.today,
             simulated=simulated,
         )
     score = rolling_score(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -375,3 +375,55 @@ async def test_a_full_disk_stops_publishing_until_there_is_space(bus: EmbeddedBu
     await bus._database.write(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchone())
     await bus.publish([record("topic", "x" * 500_000)])
     assert await bus.offsets(["topic"]) == {TOPIC: (0, 4)}
+
+
+class TestUnchanged:
+    async def test_answers_are_those_of_now(self, bus: EmbeddedBus, path: Path) -> None:
+        assert (await bus.topics(), await bus.offsets(["topic"]), await bus.committed("group", ["topic"])) == (
+            set(),
+            {},
+            {},
+        )
+        beside = EmbeddedBus(path, read_only=True)
+        await beside.open()
+        for count in range(1, 4):
+            await bus.publish([record("topic", "v")])
+            consumer = bus.consumer("group", ["topic"])
+            await consumer.commit({TOPIC: count})
+            await consumer.close()
+            for reader in (bus, beside):
+                assert await reader.topics() == {"topic"}
+                assert await reader.offsets(["topic", "other"]) == {TOPIC: (0, count)}
+                assert await reader.committed("group", ["topic"]) == {TOPIC: count}
+                assert await reader.committed("group", ["other"]) == await reader.offsets(["other"]) == {}
+                assert await reader.committed("nobody", ["topic"]) == {}
+        await bus.delete_topics(["topic"])
+        assert (await bus.topics(), await bus.offsets(["topic"]), await beside.topics()) == (set(), {}, set())
+        await beside.close()
+
+    async def test_they_are_read_once_while_nothing_is_written(
+        self, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await bus.create_topics(["topic"])
+        reads: Counter[str] = Counter()
+
+        def counted(name: str) -> Callable[..., Any]:
+            read = getattr(embedded_tables, name)
+
+            def counting(*args: Any) -> Any:
+                reads[name] += 1
+                return read(*args)
+
+            return counting
+
+        for name in ("topics", "committed"):
+            monkeypatch.setattr(embedded_tables, name, counted(name))
+        for _ in range(3):
+            (await bus.offsets(["topic"])).clear()
+            assert await bus.offsets(["topic"]) == {TOPIC: (0, 0)}, "whoever is told may do with it as he likes"
+            assert await bus.committed("group", ["topic"]) == {}
+        assert reads == {"topics": 1, "committed": 1}
+        await bus.close()
+        await bus.open()
+        await bus.offsets(["topic"])
+        assert reads["topics"] > 1

@@ -72,6 +72,8 @@ def test_keys_of_streams_and_of_the_economy_are_secrets_under_the_names_of_their
         ("[pipline]\nspeed = 1", ["unknown key pipline", "allowed here", "pipeline"]),
         ('[pipeline]\nspeed = "fast"', ["pipeline.speed", "a number", "'max'"]),
         ("[pipeline]\nspeed = -1", ["pipeline.speed", "> 0"]),
+        ("[pipeline]\nquotes_per_second = 0", ["pipeline.quotes_per_second", "> 0"]),
+        ('[pipeline]\nquotes_per_second = "none"', ["pipeline.quotes_per_second", "a number", "'all'"]),
         ("[pipeline]\ntickers = [3]", ["pipeline.tickers", "str", "int"]),
         ('[pipeline]\ntickers = ["NOT A TICKER!"]', ["pipeline", "not a ticker symbol"]),
         ('[pipeline]\nroles = ["cook"]', ["pipeline.roles", "'producer', 'processor', 'sink'"]),
@@ -169,6 +171,7 @@ def test_the_logs_of_another_data_directory_than_the_configured_one_are_in_it(co
     "key",
     [
         "pipeline.speed",
+        "pipeline.quotes_per_second",
         "pipeline.stop_timeout",
         "bus.retention_days",
         "supervisor.backoff_initial",
@@ -204,6 +207,7 @@ PATHS = (
     ("kafka", "ssl_cafile"),
     ("kafka", "ssl_certfile"),
     ("kafka", "ssl_keyfile"),
+    ("positions", "file"),
 )
 
 
@@ -418,3 +422,29 @@ def test_settings_show_no_secret_in_logs_and_tracebacks(section: str, key: str) 
     assert getattr(getattr(loaded.settings, section), key) == value
     assert "S3CR3T" not in repr(loaded)
     assert f"{key}=***" in repr(loaded)
+
+
+def test_positions_are_in_the_users_directory_unless_a_setting_names_their_file(
+    config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "mine"))
+    usual = load(config(""), None, {}).positions
+    assert usual is not None
+    assert usual.name == "positions.toml"
+    assert tmp_path in usual.parents
+    assert load(config('[positions]\nfile = "lots.toml"'), None, {}).positions == tmp_path / "lots.toml"
+
+
+@pytest.mark.parametrize(("code", "kept"), [("eur", "EUR"), ("USD", "USD")])
+def test_the_account_has_a_currency(config, code: str, kept: str) -> None:
+    assert load(config(f'[positions]\ncurrency = "{code}"'), None, {}).settings.positions.currency == kept
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [("GBp", "is a part of GBP; write GBP"), ("dollars", "is not a currency"), ("", "is not a currency")],
+)
+def test_it_is_a_whole_one(config, code: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        load(config(f'[positions]\ncurrency = "{code}"'), None, {})

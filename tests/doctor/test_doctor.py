@@ -19,7 +19,6 @@ import pytest
 from pipeline.bus.base import Record
 from pipeline.bus.embedded.bus import EmbeddedBus
 from pipeline.clock import SystemClock
-from pipeline.config.cli_options import Where
 from pipeline.config.settings import (
     AlphaVantageSettings,
     KafkaSettings,
@@ -28,6 +27,7 @@ from pipeline.config.settings import (
     Settings,
 )
 from pipeline.config.sources import RedditSettings, RoutesSettings
+from pipeline.config.where import Where
 from pipeline.doctor import engines, machine
 from pipeline.doctor.alpha_vantage import alpha_vantage
 from pipeline.doctor.examine import configuration, examine

@@ -60,6 +60,14 @@ def test_it_brings_its_man_page_and_its_types(installed: Path) -> None:
     assert not (packages / "tests").exists()
 
 
+def test_it_brings_what_the_demo_and_the_server_for_browsers_read(installed: Path) -> None:
+    (packages,) = installed.glob("lib/python*/site-packages")
+    assert (packages / "pipeline" / "sources" / "demo" / "hour.jsonl.gz").exists()
+    assert {path.name for path in (packages / "fintrends_tui" / "web" / "static").iterdir()} == {"web.css", "web.js"}
+    said = run(installed / "bin" / "python", "-c", "import fintrends_tui.cli as c; print(c.web())")
+    assert "pip install 'fintrends-tui[web]'" in said
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_it_completes_words_in_the_shell(installed: Path, tmp_path: Path, shell: str) -> None:
     program = installed / "bin" / "fintrends-tui"

@@ -1,3 +1,4 @@
+import json
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.bus.base import Received
 from pipeline.bus.records import dead_letter, decode_all, record_of
+from pipeline.model import messages
 from pipeline.model.documents import document_of, messages_in, stamp
 from pipeline.model.messages import (
     AnyMessage,
@@ -342,3 +344,24 @@ def test_of_no_shares_and_of_nothing_paid_there_is_no_message(amount: str) -> No
     ):
         with pytest.raises(UndecodableError):
             decode("stock_data_aapl", value.encode())
+
+
+def test_a_ticker_of_a_megabyte_is_refused_and_not_remembered() -> None:
+    value = encode(bar(ticker="AAPL")).replace(b'"AAPL"', b'"' + b"A" * 1_000_000 + b'"')
+    before = messages._is_written_so.cache_info().currsize
+    with pytest.raises(UndecodableError, match="not a ticker symbol"):
+        decode("stock_data_aapl", value)
+    assert messages._is_written_so.cache_info().currsize == before
+
+
+@pytest.mark.parametrize("ticker", ["aapl", " AAPL", "AAPL ", "ß", "A" * 33, ""])
+def test_a_ticker_is_looked_at_every_time_it_is_wrong(ticker: str) -> None:
+    value = encode(bar(ticker="AAPL")).replace(b'"AAPL"', json.dumps(ticker).encode())
+    for _ in range(2):
+        with pytest.raises(UndecodableError):
+            decode("stock_data_aapl", value)
+
+
+def test_a_source_is_cleaned_every_time() -> None:
+    for _ in range(2):
+        assert bar(source="a\x1b[31m  b").source == "a b"

@@ -6,8 +6,9 @@ import pytest
 
 from pipeline.bus.named import Names
 from pipeline.bus.records import of_origin, record_of
-from pipeline.config.cli_options import RunFlags, Where
+from pipeline.config.cli_options import RunFlags
 from pipeline.config.settings import Loaded, SettingsError, load
+from pipeline.config.where import Where
 from pipeline.engines import choose_engines, namespace_to_read
 from pipeline.model.messages import Article, Bar
 from pipeline.model.namespace import MAX_LENGTH, is_simulated, namespace_for, own_part

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 
 import pytest
 from websockets.frames import Frame, Opcode
@@ -126,31 +125,6 @@ class TestBatches:
         await clock.advance(0.25)
         await consumer.until(lambda: len(consumer.batches) == 2)
         assert {quote.ticker: quote.price for quote in consumer.batches[1]} == {"AAPL": count, "MSFT": count}
-
-    async def test_quotes_of_many_tickers_are_handed_out_less_often(
-        self, websocket: WebSocketServer, clock: FakeClock, consume: Consume
-    ) -> None:
-        protocol, tickers = Ticks(), [f"T{number}" for number in range(20)]
-        websocket.on(sending(*(f'["{ticker}", 1]' for ticker in tickers)))
-        limits = StreamLimits(connection=CONNECTION, pace=0.25, quotes_a_second=10)
-        consumer = consume(
-            MessageStream(websocket.url, protocol, clock, name="ticks", limits=limits), Watchlist(tickers)
-        )
-        # The first frames may be handed out before the others come; then these are a batch of their own.
-        await consumer.until(lambda: protocol.frames == len(tickers))
-        await self._advance_until(clock, lambda: len(consumer.messages) >= len(tickers))
-        before = len(consumer.batches)
-        await websocket.send('["T0", 2]')
-        await consumer.until(lambda: protocol.frames == len(tickers) + 1)
-        await self._advance_until(clock, lambda: len(consumer.batches) > before)
-        pause = consumer.times[before] - consumer.times[before - 1]
-        assert pause >= len(consumer.batches[before - 1]) / limits.quotes_a_second - 1e-9
-        assert [quote.price for quote in consumer.batches[-1]] == [2], "the last one is not lost"
-
-    async def _advance_until(self, clock: FakeClock, condition: Callable[[], object]) -> None:
-        while not condition():
-            await clock.advance(0.05)
-            await asyncio.sleep(0.001)
 
     async def test_a_flood_lets_others_have_their_turn(
         self, websocket: WebSocketServer, clock: FakeClock, consume: Consume

@@ -15,13 +15,15 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from pipeline.contract.schemas import KINDS
 from pipeline.model.documents import COLLECTIONS, OTHER_THAN_BARS, document_of
-from pipeline.model.messages import Article, Bar, DeadLetter, Dividend, Quote, Split
+from pipeline.model.messages import Article, Bar, DeadLetter, Dividend, Forecast, HorizonForecast, Quote, Split
 from pipeline.ops import export as exports
 from pipeline.ops import parquet
 from pipeline.ops.export import UnwritableError, check_query, check_target, export, remarks
+from pipeline.ops.lines import lines_of
 from pipeline.ops.query import QueryError, write
 from pipeline.ops.tabular import table_of
 from pipeline.store.base import Query, Store, StoreError
@@ -91,11 +93,33 @@ async def test_a_parquet_file_has_what_is_stored(store: EmbeddedStore, target: P
     example = msgspec.structs.asdict(EXAMPLES[kind.name])
     document = document_of(EXAMPLES[kind.name])
     words = [{"word": word, "valence": valence} for word, valence in example.pop("words", ())]
+    for said in example.pop("horizons", ()):  # of which the example has one
+        due = msgspec.structs.asdict(said.due)
+        example |= msgspec.structs.asdict(said) | {f"due_{name}": value for name, value in due.items()}
+        del example["due"]
     assert {name: row.pop(name) for name in list(row) if name in example} == example
     assert row.pop("_id") == document.id
     assert row.pop("words", []) == words
     assert row == ({"day": None} if collection in _OF_INTERVALS else {})
     assert exported.rows == 1
+
+
+async def test_a_forecast_is_a_line_for_each_horizon(store: EmbeddedStore, target: Path) -> None:
+    forecast = EXAMPLES["forecast"]
+    assert isinstance(forecast, Forecast)
+    farther = HorizonForecast(horizon=5, low_80=160.0, high_80=180.0)
+    await put(store, replace(forecast, ts=TS + timedelta(days=1), horizons=(*forecast.horizons, farther)))
+    await written(store, target, "forecasts", last=1)
+    assert [(row["horizon"], row["low_80"], row["due_low_80"]) for row in rows_of(target)] == [
+        (1, 170.7, 170.63),
+        (5, 160.0, None),
+    ]
+    printed = io.StringIO(newline="")
+    write(await store.find(Query("forecasts", last=1)), "csv", NEW_YORK, printed)
+    await written(store, target.with_suffix(".csv"), "forecasts", interval="1min", last=1)
+    assert target.with_suffix(".csv").read_text() == printed.getvalue()
+    for document in ({"horizons": 3}, {"horizons": [3]}, {"horizon": 1, "came": 2.0}):  # of others
+        assert lines_of(document) == [document]
 
 
 @pytest.mark.parametrize("name", ["quote", "split", "dividend"])

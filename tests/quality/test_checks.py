@@ -43,6 +43,23 @@ def test_importing_it_does_not_load_what_is_not_needed_yet(module: str, forbidde
     assert result.stdout.split() == []
 
 
+def test_the_status_of_no_pipeline_waits_for_no_library_of_screens_commands_or_engines(tmp_path: Path) -> None:
+    forbidden = ["textual", "rich", "cyclopts", "attrs", "asyncio", "sqlite3", "pipeline.contract.protocol", "pandas"]
+    script = (
+        "import atexit, sys; from fintrends_tui.__main__ import main; "
+        f"atexit.register(lambda: print('loaded:', *(m for m in {forbidden!r} if m in sys.modules))); main()"
+    )
+    command = [sys.executable, "-c", script, "status", "--data-dir", str(tmp_path / "data")]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 3, result.stderr
+    assert result.stdout.split("\n") == [
+        "no pipeline is running",
+        f"there is no {tmp_path}/data/store.sqlite yet; a pipeline creates it when it runs",
+        "loaded:",
+        "",
+    ]
+
+
 def test_nothing_of_a_secret_or_generated_kind_is_committed() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:

@@ -127,7 +127,7 @@ def check(words: list[str]) -> None:
         case ["pre-commit", "install"]:
             assert (ROOT / ".pre-commit-config.yaml").exists()
         case (
-            ["pip", "install", "uv" | "fintrends-tui[parquet]"]
+            ["pip", "install", "uv" | "fintrends-tui[parquet]" | "fintrends-tui[web]"]
             | ["uv" | "pipx", *_]
             | ["export", _]
             | ["man", "fintrends-tui"]

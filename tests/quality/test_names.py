@@ -22,13 +22,16 @@ MODULES = {
     },
     "fintrends_tui": {
         "__init__": "marks the package",
+        "__main__": "the program, and the one question that it answers without its command line",
         "admin": "the commands that change topics, groups and documents",
         "app": "the application",
         "cli": "the command line",
         "commands": "the commands that keys and the palette share",
+        "demo": "a recorded hour, and nothing left behind",
         "keys": "which key gives which command",
         "run": "starts application and pipeline",
         "status": "what `fintrends-tui status` prints",
+        "stored": "what it prints while no pipeline runs",
         "themes": "colours",
     },
 }

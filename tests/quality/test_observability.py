@@ -92,7 +92,7 @@ def test_a_panel_has_a_place_of_its_own_and_a_source_that_is_set_up() -> None:
 
 def test_they_find_each_other_in_the_compose_file() -> None:
     every = services(SINGLE)
-    assert [name for name, service in every.items() if service.get("profiles")] == ["prometheus", "grafana"]
+    assert [name for name, service in every.items() if service.get("profiles")] == ["connect", "prometheus", "grafana"]
     settings = settings_of(SINGLE, "financial-streaming").settings.metrics
     (job,) = yaml("prometheus.yml")["scrape_configs"]
     assert job["static_configs"] == [{"targets": [f"financial-streaming:{settings.port}"]}]

@@ -33,6 +33,9 @@ ABOVE = Rule("AAPL", "price", ">", 250.0)
         ("rsi_14 < 30", Rule(None, "rsi_14", "<", 30.0)),
         ("sentiment < -0.5", Rule(None, "sentiment", "<", -0.5)),
         ("lag>1000", Rule(None, "lag", ">", 1000.0)),
+        ("AAPL gain > 1000", Rule("AAPL", "gain", ">", 1000.0)),
+        ("aapl GAIN%<-10", Rule("AAPL", "gain%", "<", -10.0)),
+        ("day_gain < -500", Rule(None, "day_gain", "<", -500.0)),
     ],
 )
 def test_a_rule_is_read(text: str, rule: Rule) -> None:
@@ -370,3 +373,18 @@ async def test_an_alert_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING):
         await Bench(tmp_path, rules=["AAPL price > 250"]).see(251)
     assert "alert: AAPL price is 251 (AAPL price > 250)" in caplog.text
+
+
+async def test_what_positions_are_worth_is_not_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(tmp_path, rules=["AAPL gain > 100", "AAPL gain% > 5"])
+    bench.values["MSFT"] = {}
+    bench.values["AAPL"] = {"gain": 4711.5, "gain%": 12.5}
+    with caplog.at_level(logging.WARNING):
+        supervisor = Supervisor(SupervisorSettings(), bench.clock)
+        supervisor.add("alerts", "view", bench.stage.run)
+        await bench.clock.advance(0)
+        await supervisor.stop(5)
+    assert [(alert.metric, alert.value) for alert in bench.stage.history] == [("gain", 4711.5), ("gain%", 12.5)]
+    assert "alert: AAPL meets the rule AAPL gain > 100" in caplog.text
+    assert "alert: AAPL gain% is 12.5 (AAPL gain% > 5)" in caplog.text
+    assert "4711" not in caplog.text

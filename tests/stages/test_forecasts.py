@@ -1,6 +1,7 @@
 """The forecast processor on the embedded engines: restarts, a store that is ahead, histories that come late."""
 
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -10,7 +11,7 @@ import pytest
 
 from pipeline.analytics.columns import moment
 from pipeline.analytics.forecasts.series import ForecastSeries
-from pipeline.model.documents import document_of, messages_in
+from pipeline.model.documents import Document, document_of, messages_in
 from pipeline.model.messages import Bar, Forecast
 from pipeline.model.topics import FORECAST_GROUP, SINK_GROUP
 from pipeline.stages.forecasts import ForecastProcessor, ForecastState
@@ -42,16 +43,16 @@ def processor(bench: Bench, *, enabled: bool = True) -> ForecastProcessor:
     return ForecastProcessor(bench.bus, bench.store, bench.watchlist, ZONE, enabled=enabled)
 
 
-def expected(bars: Iterable[Bar]) -> dict[tuple[object, int], Forecast]:
+def expected(bars: Iterable[Bar]) -> dict[datetime, Forecast]:
     """From scratch, of the bars of one source."""
     bars = list(bars)
     rows = ForecastSeries("AAPL", "1min", ZONE, bars[0].source).merge(bars)
-    return {(row.ts, row.horizon): row for row in rows}
+    return {row.ts: row for row in rows}
 
 
-async def stored(bench: Bench, **query: object) -> dict[tuple[object, int], Forecast]:
+async def stored(bench: Bench, **query: object) -> dict[datetime, Forecast]:
     rows = messages_in(await bench.stored("forecasts", **query), Forecast)
-    return {(row.ts, row.horizon): row for row in rows}
+    return {row.ts: row for row in rows}
 
 
 async def both(bench: Bench) -> None:
@@ -130,6 +131,32 @@ async def test_forecasts_that_are_not_stored_are_made_with_the_next_bar(bench: B
     async with bench.running(forecasts=processor(bench).run, sink=Sink(bench.bus, bench.store, bench.watchlist).run):
         await both(bench)
     assert await stored(bench) == expected(bars)
+
+
+async def test_rows_of_an_earlier_version_are_passed_over_and_made_anew(bench: Bench) -> None:
+    """There was a row for each horizon."""
+    bars = walk(120)
+    old = [
+        Document(
+            "forecasts",
+            f"{document_of(b).id}|{horizon}",
+            "0",
+            b.ts,
+            {"horizon": horizon, "lineage": "0", "close": b.close, "simulated": False},
+            "AAPL",
+            "1min",
+            b.source,
+        )
+        for b in bars
+        for horizon in (1, 5, 15)
+    ]
+    await bench.store.upsert("stock_data", [document_of(b) for b in bars[:-1]])
+    await bench.store.upsert("forecasts", old)
+    await bench.publish(bars[-1])
+    async with bench.running(forecasts=processor(bench).run, sink=Sink(bench.bus, bench.store, bench.watchlist).run):
+        await both(bench)
+    assert await stored(bench) == expected(bars)
+    assert await bench.stored("dead_letter") == []
 
 
 async def test_turned_off_it_leaves_nothing_waiting_and_says_nothing(bench: Bench) -> None:

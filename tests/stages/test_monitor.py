@@ -10,9 +10,9 @@ from pipeline.bus.base import Record, TopicPartition
 from pipeline.bus.embedded.bus import EmbeddedBus
 from pipeline.contract.retention import Retention
 from pipeline.contract.snapshot import MAX_TOPICS, GroupLag
-from pipeline.model.topics import SINK_GROUP, topic_for
+from pipeline.model.topics import READERS, SINK_GROUP, topic_for
 from pipeline.model.watchlist import Watchlist
-from pipeline.stages.monitor import Monitor
+from pipeline.stages.monitor import AT_REST, Monitor
 from pipeline.store.embedded.store import EmbeddedStore
 from pipeline.supervision.lag import HISTORY, WINDOW
 from testkit.fakes import START, FakeClock
@@ -39,6 +39,12 @@ class Watched:
         consumer = self.bus.consumer(SINK_GROUP, [TOPIC])
         await consumer.commit({TopicPartition(TOPIC, 0): offset})
         await consumer.close()
+
+    async def commit_all(self, offset: int) -> None:
+        for group in READERS["stock_data"]:
+            consumer = self.bus.consumer(group, [TOPIC])
+            await consumer.commit({TopicPartition(TOPIC, 0): offset})
+            await consumer.close()
 
     async def look(self, times: int = 1) -> None:
         """Look once a second."""
@@ -130,3 +136,27 @@ async def test_a_snapshot_of_many_topics_stays_small(watched: Watched) -> None:
     detail = watched.monitor.details()[0]
     assert (detail.partitions, detail.retention, len(detail.groups[0].lags)) == (1, WEEK, HISTORY)
     assert (watched.monitor.topics[0].retention, watched.monitor.topics[0].groups[0].lags) == (None, [])
+
+
+async def test_what_is_at_rest_is_said_as_if_it_were_looked_at(watched: Watched) -> None:
+    await watched.publish(3)
+    await watched.look()
+    await watched.commit_all(3)
+    await watched.look(4)
+    views = watched.monitor.topics
+    await watched.look(AT_REST + 20)
+    assert watched.sink().lags == [3, *[0] * (AT_REST + 24)]
+    assert [view.records for view in watched.monitor.topics] == [view.records for view in views]
+    assert all(view.rate == 0 for view in watched.monitor.topics)
+    await watched.look(2 * HISTORY)
+    await watched.publish(1)
+    await watched.look()
+    assert watched.sink().lags == [*[0] * (HISTORY - 1), 1]
+    await watched.look(WINDOW)
+    assert watched.sink().status == "STALL"
+
+
+async def test_what_lags_is_never_at_rest(watched: Watched) -> None:
+    await watched.publish(1)
+    await watched.look(AT_REST + WINDOW)
+    assert watched.sink().status == "STALL"

@@ -14,7 +14,9 @@ from pipeline.model.watchlist import Watchlist
 from pipeline.sources.base import FeedName
 from pipeline.stages.ownership import TopicOwnership
 from pipeline.stages.producer import Producer
+from pipeline.stages.quote_pacer import QuotePacer
 from pipeline.supervision.supervisor import Supervisor
+from testkit.fakes import FakeClock
 
 
 class Group:
@@ -140,7 +142,7 @@ class Endless:
 
 async def test_a_producer_runs_while_something_is_held(group: Group) -> None:
     held = Watchlist()
-    producer = Producer(Endless(), group, held)  # type: ignore[arg-type]
+    producer = Producer(Endless(), group, held, QuotePacer(FakeClock()))  # type: ignore[arg-type]
     supervisor = Supervisor(SupervisorSettings())
     supervisor.add("economic", "producer", producer.run)
     await until(lambda: supervisor.services[0].state == "running")

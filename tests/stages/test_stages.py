@@ -53,6 +53,7 @@ from pipeline.stages.indicators import IndicatorProcessor, IndicatorState
 from pipeline.stages.loader import Loader, Pending
 from pipeline.stages.monitor import Monitor
 from pipeline.stages.producer import Producer
+from pipeline.stages.quote_pacer import QuotePacer
 from pipeline.stages.sentiment import SentimentProcessor
 from pipeline.stages.sink import Sink
 from pipeline.stages.view import ViewStage
@@ -582,7 +583,7 @@ class Feed:
 
 class TestProducer:
     async def test_it_publishes_all_and_says_when_there_is_no_more(self, bench: Bench) -> None:
-        producer = Producer(Feed([bar(0)], [bar(1), bar(2)]), bench.bus, bench.watchlist)
+        producer = Producer(Feed([bar(0)], [bar(1), bar(2)]), bench.bus, bench.watchlist, QuotePacer(FakeClock()))
         async with bench.running(market=producer.run):
             await until(lambda: _now(producer.exhausted))
             (partition,) = await bench.bus.offsets(["stock_data_aapl"])
@@ -594,7 +595,7 @@ class TestProducer:
         others = [msgspec.structs.replace(bar(n), ticker="MSFT") for n in range(3)]
         unlucky = encode(others[1]).decode()
         bench.bus = Choosy(bench, "stock_data_aapl", unlucky)
-        producer = Producer(Feed([bar(0), *others], [bar(1)]), bench.bus, bench.watchlist)
+        producer = Producer(Feed([bar(0), *others], [bar(1)]), bench.bus, bench.watchlist, QuotePacer(FakeClock()))
         async with bench.running(market=producer.run, sink=Sink(bench.bus, bench.store, bench.watchlist).run):
             await until(lambda: _now(producer.exhausted))
             await bench.caught_up(SINK_GROUP)
@@ -609,7 +610,7 @@ class TestProducer:
     ) -> None:
         misfit = DeadLetter(ts=TS, topic="provider:AAPL", partition=0, offset=1, reason="r", payload="p")
         bus = Choosy(bench, "stock_data_aapl", "dead_letter")
-        producer = Producer(Feed([bar(0)], [bar(1), misfit]), bus, bench.watchlist)
+        producer = Producer(Feed([bar(0)], [bar(1), misfit]), bus, bench.watchlist, QuotePacer(FakeClock()))
         async with bench.running(market=producer.run):
             await until(lambda: _now(producer.exhausted))
         assert caplog.text.count("a dead letter was refused and is only in this log: it is not wanted") == 3
@@ -626,7 +627,7 @@ class TestProducer:
 
         monkeypatch.setattr(bench.bus, "publish", slow)
         feed = Feed(*([bar(n)] for n in range(10)))
-        producer = Producer(feed, bench.bus, bench.watchlist)
+        producer = Producer(feed, bench.bus, bench.watchlist, QuotePacer(FakeClock()))
         async with bench.running(market=producer.run):
             await until(lambda: _now(feed.asked))
             for _ in range(50):
@@ -676,6 +677,15 @@ class Endless(History):
             yield HistoryChunk([bar(done)], done, 0)
 
 
+class OneThatEnds(Endless):
+    async def history(self, ticker: str) -> AsyncGenerator[HistoryChunk]:
+        if ticker == "AAPL":
+            yield HistoryChunk([bar(0)], 1, 1)
+            return
+        async for chunk in super().history(ticker):
+            yield chunk
+
+
 class TestLoader:
     async def test_progress_and_failure_are_told_by_ticker_and_forgotten_in_time(self, bench: Bench) -> None:
         clock = FakeClock()
@@ -687,10 +697,25 @@ class TestLoader:
             await until(lambda: _now(loader.idle))
         told = {load.ticker: (load.state, load.done, load.total, load.note) for load in loader.views()}
         assert told == {"AAPL": ("done", 2, 2, ""), "NONE": ("failed", 0, 0, "nothing is known of NONE")}
-        clock.jump(31)
+        clock.jump(3)
+        assert len(loader.views()) == 2
+        clock.jump(1)
         assert [load.ticker for load in loader.views()] == ["NONE"]
         assert loader.request(["AAPL"]) == ["AAPL"]
         assert [load.state for load in loader.views()] == ["failed", "waiting"]
+
+    async def test_what_is_done_stays_while_others_are_under_way_and_does_not_come_back(self, bench: Bench) -> None:
+        clock = FakeClock()
+        loader = Loader(OneThatEnds(), bench.bus, clock)
+        loader.request(["AAPL", "MSFT"])
+        async with bench.running(loader=loader.run):
+            await until(lambda: _now(loader.loads["MSFT"].done > 0))
+            clock.jump(60)
+            assert [load.state for load in loader.views()] == ["done", "loading"]
+            loader.cancel(["MSFT"])
+            assert loader.views() == []
+            loader.request(["MSFT"])
+            assert [load.ticker for load in loader.views()] == ["MSFT"]
 
     async def test_what_a_stop_interrupts_is_taken_up_by_the_next_process(self, bench: Bench, tmp_path: Path) -> None:
         memory = StateFile(tmp_path / "loads.json", Pending)

@@ -3,9 +3,11 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from pipeline.analytics.market_view import LiveView
 from pipeline.contract.snapshot import ServiceView, TickerView, TradingView
-from pipeline.model.messages import Quote
+from pipeline.model.messages import Quote, ScoredItem
 from pipeline.sources.base import Feed, HistoryChunk, SourceError, TickerTrouble
 from pipeline.sources.market_hours import TradingHours
 from pipeline.stages.ticker_views import TickerViews
@@ -107,3 +109,62 @@ async def test_a_provider_that_is_away_is_why_its_tickers_are() -> None:
     row = found["AAPL"]
     assert row.state == "away" and row.trouble is not None
     assert (row.trouble.why, row.trouble.next_try) == ("yahoo does not answer", NOON.timestamp() + 8)
+
+
+class Asked(Provider):
+    """Counts how often its troubles are asked for, and has one of AAPL from a moment on."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.asked = 0
+
+    def troubles(self) -> Mapping[str, TickerTrouble]:
+        self.asked += 1
+        return self._troubles
+
+    def fail(self) -> None:
+        self._troubles = {"AAPL": TickerTrouble("no such symbol", NOON)}
+
+
+async def test_prices_are_shown_at_once_and_feeds_are_looked_at_once_a_second() -> None:
+    view, source, tickers = LiveView(NEW_YORK), Asked(), ["AAPL", "MSFT"]
+    views = TickerViews(view, source, None, began=NOON.timestamp(), stale_after=300)
+
+    def at(seconds: float) -> list[TickerView]:
+        return views.of(tickers, NOON + timedelta(seconds=seconds), [])
+
+    def quote(price: float, seconds: float) -> None:
+        ts = NOON + timedelta(seconds=seconds)
+        view.put(Quote(ticker="AAPL", ts=ts, price=price, source="yahoo"), ts.timestamp())
+
+    assert [row.price for row in at(0)] == [None, None]
+    quote(10, 0.1)
+    aapl, msft = at(0.25)
+    assert (aapl.price, aapl.state) == (10, "live")
+    source.fail()
+    assert at(0.5) == [aapl, msft] and at(0.75)[0] is aapl
+    assert source.asked == 1
+    failing, same = at(1.1)
+    assert failing.trouble is not None and same is msft, "what is as it was is the same object"
+    quote(11, 1.2)
+    assert at(1.3)[0].price == 11 and at(1.3)[0].trouble == failing.trouble
+    assert source.asked == 2
+    assert [row.state for row in at(400)] == ["away", "stale"]
+    assert at(-3)[0].price == 11, "a clock that is set back is no reason to wait for it"
+    view.forget(["AAPL"])
+    assert [row.price for row in at(-3)] == [None, None]
+
+
+async def test_in_a_replay_sentiment_is_as_old_as_it_was_then() -> None:
+    then = NOON - timedelta(days=900)
+    view = LiveView(NEW_YORK)
+    view.of("AAPL")
+    view.put(
+        ScoredItem(ticker="AAPL", ts=then, id="1", kind="post", text="up", compound=0.5, label="positive"),
+        NOON.timestamp(),
+    )
+    views = TickerViews(view, Provider({}), None, began=NOON.timestamp(), stale_after=300)
+    [now] = views.of(["AAPL"], NOON, [])
+    [replayed] = views.of(["AAPL"], NOON, [], at=then + timedelta(minutes=5))
+    assert now.sentiment is None
+    assert replayed.sentiment == pytest.approx(0.5)

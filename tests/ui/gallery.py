@@ -5,12 +5,14 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, cast
 
 from textual.pilot import Pilot
 
 from fintrends_tui.app import ExitReason, FintrendsApp
 from fintrends_tui.link.port import LinkStatus
+from fintrends_tui.state.positions import PositionKeeper
 from pipeline.config.settings import ScreenSettings
 from pipeline.contract.protocol import TopicMessage
 from pipeline.contract.snapshot import Snapshot
@@ -63,6 +65,7 @@ class Shot(NamedTuple):
     steps: Steps | None = None
     theme: str | None = None
     messages: list[TopicMessage] | None = None
+    lots: str = ""
 
 
 @asynccontextmanager
@@ -73,17 +76,28 @@ async def shown(shot: Shot) -> AsyncIterator[FintrendsApp]:
     if shot.messages is not None:
         link.topic = FakeTopic(shot.messages)
     link.alerts = shot.snapshot.alerts if shot.snapshot is not None else []
-    app = FintrendsApp(link, settings=ScreenSettings(theme=shot.theme or ""), now=lambda: samples.NOW)
-    async with headless(app, shot.size) as pilot:
-        await settled(pilot)
-        app.repaint()
-        await settled(pilot)
-        if shot.steps is not None:
-            await shot.steps(pilot)
-        app.repaint()
-        await settled(pilot)
-        paint(app)
-        yield app
+    settings = ScreenSettings(theme=shot.theme or "")
+    with TemporaryDirectory() as directory:
+        positions = PositionKeeper(written(Path(directory), shot.lots)) if shot.lots else None
+        app = FintrendsApp(link, settings=settings, positions=positions, now=lambda: samples.NOW)
+        async with headless(app, shot.size) as pilot:
+            await settled(pilot)
+            app.repaint()
+            await settled(pilot)
+            if shot.steps is not None:
+                await shot.steps(pilot)
+            app.repaint()
+            await settled(pilot)
+            paint(app)
+            yield app
+
+
+def written(directory: Path, lots: str) -> Path:
+    """The file of positions, private as it should be."""
+    path = directory / "positions.toml"
+    path.write_text(lots, "utf-8")
+    path.chmod(0o600)
+    return path
 
 
 async def shoot(shot: Shot) -> str:
@@ -120,6 +134,8 @@ def shots() -> dict[str, Shot]:
         "sorted": Shot(SMALL, stale, steps=keys("o", "o", "o", "o")),
         "worth": Shot(SMALL, samples.of_all_worths()),
         "detail-worth": Shot(SMALL, samples.of_all_worths(), steps=keys("enter")),
+        "columns": Shot(SMALL, full, steps=keys("C", "j", "J", "x")),
+        "all-columns": Shot(LARGE, full, steps=keys("C", "end", *["k"] * 5, *["x", "k"] * 9, "enter", "z")),
         "zoomed": Shot(SMALL, full, steps=keys("z")),
         "filter": Shot(SMALL, full, steps=keys("slash", *"us")),
         "groups": Shot(SMALL, full, steps=keys("m", *"tech cars", "enter", "tab")),
@@ -174,6 +190,15 @@ def shots() -> dict[str, Shot]:
         "alerts-add": Shot(SMALL, alerting, steps=keys("A", "a", *"prize", "greater_than_sign", "5", "enter")),
         "alerts-remove": Shot(SMALL, alerting, steps=keys("A", "x")),
         "alert": Shot(SMALL, alerting, steps=fire),
+        "positions": Shot(LARGE, samples.in_two_currencies(), steps=keys("b", "j"), lots=samples.LOTS),
+        "positions-small": Shot(SMALL, samples.in_two_currencies(), steps=keys("b"), lots=samples.LOTS),
+        "positions-hidden": Shot(SMALL, samples.in_two_currencies(), steps=keys("b", "dollar_sign"), lots=samples.LOTS),
+        "positions-add": Shot(
+            SMALL,
+            samples.in_two_currencies(),
+            steps=keys("b", "a", *"aapl", "space", *"ten", "enter"),
+            lots=samples.LOTS,
+        ),
         "palette": Shot(SMALL, full, steps=keys("ctrl+p")),
     }
 

@@ -1,6 +1,6 @@
 """A running dashboard for a test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from fintrends_tui.app import ExitReason, FintrendsApp
+from fintrends_tui.link.port import Link
 from fintrends_tui.widgets.table.live_table import Table
 from pipeline.config.settings import ScreenSettings
 from tests.ui import samples
@@ -60,12 +61,14 @@ async def running(
     *,
     tickers: tuple[str, ...] = (),
     settings: ScreenSettings | None = None,
+    link_of: Callable[[FakeLink], Link] = lambda link: link,
     **options: Any,
 ) -> AsyncIterator[Dash]:
-    """The dashboard, painted once. Its own timer is so slow that only the test repaints."""
+    """The dashboard, painted once. Its own timer is so slow that only the test repaints. The application has the
+    link that `link_of` makes."""
     settings = replace(settings or ScreenSettings(), refresh_per_second=0.001)
     clock = [lambda: samples.NOW]
-    app = FintrendsApp(link, tickers=tickers, settings=settings, now=lambda: clock[0](), **options)
+    app = FintrendsApp(link_of(link), tickers=tickers, settings=settings, now=lambda: clock[0](), **options)
     app.NOTIFICATION_TIMEOUT = 3600  # of the machine's own time
     async with headless(app, size) as pilot:
         dash = Dash(app, link, pilot)

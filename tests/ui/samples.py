@@ -28,6 +28,7 @@ from pipeline.contract.snapshot import (
     AlertView,
     BudgetView,
     CollectionView,
+    DayView,
     DividendView,
     ExtendedView,
     ForecastView,
@@ -39,7 +40,9 @@ from pipeline.contract.snapshot import (
     IndicatorsView,
     LoadView,
     MemberView,
+    NextCloseView,
     PipelineView,
+    RangeView,
     RuleView,
     ServiceView,
     Snapshot,
@@ -109,6 +112,9 @@ def ticker(name: str, index: int = 0, **changes: object) -> TickerView:
         rsi=noise.uniform(22, 78),
         macd_hist=noise.uniform(-0.4, 0.4),
         sentiment=noise.uniform(-0.6, 0.6),
+        day=DayView(open=price * (1 - percent / 200), high=price * 1.013, low=price * 0.985),
+        year=RangeView(high=price * 1.31, low=price * 0.62),
+        next_close=NextCloseView(interval="daily", percent=1.5 + index / 10),
         as_of=NOW - 5,
         updated_at=NOW - index * 7 - 1,
     )
@@ -128,6 +134,7 @@ def detail(name: str = "AAPL") -> TickerDetail:
             label="positive" if score > 0.05 else "negative" if score < -0.05 else "neutral",
             words=words,
             tag="bullish" if score == 0.5 else None,
+            url=f"https://news.example/{index}",
         )
         for index, (text, score, words) in enumerate(_HEADLINES)
     ]
@@ -135,6 +142,7 @@ def detail(name: str = "AAPL") -> TickerDetail:
     return TickerDetail(
         ticker=name,
         source="alpha_vantage",
+        previous_close=price / 1.0146,
         indicators=indicators,
         forecasts=[forecast(interval, price) for interval in INTERVALS],
         headlines=headlines,
@@ -175,6 +183,40 @@ def pipeline(**changes: object) -> PipelineView:
         log_seq=12,
     )
     return replace(view, **changes)
+
+
+LOTS = """\
+# mine
+[[lot]]
+ticker = "AAPL"
+quantity = 10
+price = 150.00
+date = 2024-03-01
+fees = 4
+
+[[lot]]
+ticker = "VOD.L"
+quantity = 1000
+price = 90
+date = 2024-03-01
+
+[[lot]]
+ticker = "MSFT"
+quantity = -5
+price = 120
+"""
+
+
+def in_two_currencies(rate: float | None = 1.25, **changes: object) -> Snapshot:
+    """What `LOTS` hold, in dollars and pence, and TSLA; `rate` is that of the pound, None without one."""
+    tickers = [
+        ticker("AAPL", change=2.0),
+        ticker("MSFT", change=-1.0),
+        ticker("TSLA"),
+        ticker("VOD.L", price=115.75, change=-0.25, currency="GBp"),
+    ]
+    tickers += [ticker("GBPUSD=X", price=rate, change=None)] if rate is not None else []
+    return snapshot(tickers=tickers, **changes)
 
 
 def of_all_worths() -> Snapshot:

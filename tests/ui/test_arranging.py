@@ -157,23 +157,46 @@ class TestFilter:
             assert dash.app.memory.now.views == {}
 
 
+def marked(dash: Dash) -> list[str]:
+    """The columns that are chosen, while one chooses."""
+    return [row.key for row in dash.table("#columns").rows if row.cells[0][0].text]
+
+
 class TestColumns:
     async def test_they_are_chosen_ordered_and_remembered(self, tmp_path: Path) -> None:
         memory = ScreenMemory(tmp_path / "screen.json")
         link = FakeLink(samples.of_all_worths())
         async with running(link, SMALL, memory=memory) as dash:
-            await dash.press("C", "ctrl+u", *"age", "space", *"prize", "enter")
-            assert "There is no column prize" in dash.text
-            await dash.press(*["backspace"] * 5, *"state", "space", *"ext", "space", *"price", "enter")
-            assert dash.line("State").split()[1:6] == ["Ticker", "Age", "State", "Ext.", "Price"]
-            assert dash.row("AAPL").split()[1:5] == ["now", "live", "171.02", "170.38"]
-            await dash.press("o", "o", "o")
+            await dash.press("C", "space", "J", "J", "u", "j", *["x", "j"] * 9, "x")
+            assert marked(dash) == ["Price"]
+            await dash.press("end", *["k"] * 6, "space", *["K"] * 20)
+            assert marked(dash) == ["State", "Price"]
+            await dash.press("enter")
+            assert dash.line("State").split()[1:5] == ["Ticker", "State", "Price", "│"]
+            assert dash.row("AAPL").split()[1:3] == ["live", "170.38"]
+            await dash.press("o", "o")
             assert "State▲" in dash.line("Ticker")
         async with running(link, SMALL, memory=ScreenMemory(tmp_path / "screen.json")) as dash:
-            assert dash.line("Ext.").split()[1:6] == ["Ticker", "Age▼", "State▲", "Ext.", "Price"]
-            await dash.press("C", "ctrl+u", "enter")
+            assert dash.line("State").split()[1:5] == ["Ticker▲", "State▲", "Price", "│"]
+            await dash.press("C", "u", "enter")
             assert dash.app.memory.now.columns == []
             assert "Volume" in dash.text
+
+
+class TestNotes:
+    async def test_a_note_is_kept_shown_and_marked(self, link: FakeLink, tmp_path: Path) -> None:
+        path = tmp_path / "screen.json"
+        async with running(link, SMALL, memory=ScreenMemory(path)) as dash:
+            await dash.press("N", *"sell", "space", *"it", "enter")
+            assert "AAPL*" in dash.row("AAPL")
+            await dash.press("enter")
+            assert "* sell it" in dash.text
+            await dash.press("N", "ctrl+u", "enter", "escape")
+            assert "AAPL*" not in dash.text
+            await dash.press("N", *["x"] * 281, "enter")
+            assert "281 characters long" in dash.text
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert ScreenMemory(path).now.notes == {}
 
 
 class TestGroups:

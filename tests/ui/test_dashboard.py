@@ -15,7 +15,7 @@ from fintrends_tui.state.memory import ScreenMemory
 from fintrends_tui.status import describe
 from fintrends_tui.widgets.chart import Chart
 from fintrends_tui.widgets.table.live_table import Table
-from fintrends_tui.widgets.table.watch_rows import COLUMNS
+from fintrends_tui.widgets.table.watch_cells import CHANGE, PRICE
 from fintrends_tui.widgets.watchlist import WatchlistTable
 from pipeline.analytics.sentiment import SentimentScorer
 from pipeline.contract.protocol import Add, BarPoint, Focus, GetHistory, GetLog, History
@@ -286,7 +286,7 @@ class TestWatchlist:
         async with running(FakeLink(samples.snapshot(tickers=[TickerView(ticker="NVDA")], detail=None))) as dash:
             (row,) = dash.app.screen.query_one(WatchlistTable).rows
             assert ["".join(span.text for span in cell).strip() for cell in row.cells] == [
-                "NVDA", "–", "–", "–", "–", "", "–", "–", "–", "", "–"
+                "NVDA", "–", "–", "–", "–", "–", "", "–", "–", "–", "", "–"
             ]  # fmt: skip
 
     async def test_direction_needs_no_colour(self) -> None:
@@ -320,7 +320,7 @@ class TestWatchlist:
             (row,) = dash.app.screen.query_one(WatchlistTable).rows
             cells = ["".join(span.text for span in cell) for cell in row.cells]
             assert [cell.strip() for cell in cells[1:3]] == shown
-            assert all(len(cell) <= column.width for cell, column in zip(cells[1:3], COLUMNS[1:3], strict=True))
+            assert all(len(cell) <= width for cell, width in zip(cells[1:3], (PRICE, CHANGE), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fintrends_tui.state.arrangement import ALL, Arrangement, pick
 from fintrends_tui.state.expression import NUMBERS, ExpressionError, is_expression, parse
-from pipeline.contract.snapshot import TickerView
+from pipeline.contract.snapshot import DayView, ExtendedView, NextCloseView, RangeView, TickerView
 
 AAPL = TickerView(
     ticker="AAPL", source="yahoo", price=170.0, change=3.0, change_percent=1.8, volume=4e6, rsi=28.0, sentiment=0.4
@@ -102,3 +102,31 @@ def test_two_keys_of_order_and_what_is_unknown_last() -> None:
     assert [ticker.ticker for ticker in pick(rows, turned, {})] == ["B", "C", "A", "D"]
     assert Arrangement().by("Price").by("").then == ""
     assert Arrangement().group == ALL
+
+
+RANGED = TickerView(
+    ticker="RNGD",
+    price=95.0,
+    day=DayView(open=100.0, high=101.0, low=94.0),
+    year=RangeView(high=190.0, low=50.0),
+    market_cap=1.5e12,
+    extended=ExtendedView(session="post", price=96.0, change_percent=1.05, as_of=0.0),
+    next_close=NextCloseView(interval="daily", percent=2.5),
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "open=100 and high<102 low>93",
+        "from_open%<-4.9",
+        "from_open<-4.9%",
+        "from_high<=-50",
+        "from_low>89% and from_low<91",
+        "extended>1%",
+        "forecast>2 cap>1.4t",
+    ],
+)
+def test_ranges_forecast_and_market_cap_are_numbers_too(text: str) -> None:
+    assert parse(text)(RANGED, {}) is True
+    assert parse(text)(NEW, {}) is None

@@ -240,6 +240,52 @@ class TestDetail:
             assert "beats +2.7, growth +1.1" in dash.text
             assert "the poster's own tag: bullish" in dash.text
 
+    async def test_n_and_p_go_through_the_watchlist_as_it_is_sorted(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("o", "O", "home", "enter")
+            seen = [dash.app.selected]
+            for key in ("n", "n", "p", "p", "p"):
+                await dash.press(key)
+                seen.append(dash.app.selected)
+            assert seen == ["^GSPC", "TSLA", "MSFT", "TSLA", "^GSPC", "AAPL"]
+            assert "Chart AAPL" in dash.text
+            await dash.press("escape")
+            assert dash.row("AAPL")[1] == "▌"
+
+    @pytest.mark.parametrize("there", [True, False])
+    async def test_o_opens_the_headline_where_there_is_a_browser_else_shows_and_copies_its_address(
+        self, link: FakeLink, there: bool
+    ) -> None:
+        opened: list[str] = []
+
+        def browse(address: str) -> bool:
+            opened.append(address)
+            return there
+
+        async with running(link, browse=browse) as dash:
+            await dash.press("enter", "tab", "j", "j", "o")
+            assert opened == ["https://news.example/1"]
+            assert ("No browser here" in dash.text and "https://news.example/1" in dash.text) is not there
+            assert dash.app.clipboard == ("" if there else "https://news.example/1")
+
+    async def test_what_is_no_web_address_is_not_opened(self) -> None:
+        headline = replace(samples.detail().headlines[0], url="file:///etc/passwd")
+        link = FakeLink(samples.snapshot(detail=replace(samples.detail(), headlines=[headline])))
+        async with running(link) as dash:
+            await dash.press("enter", "o")
+            assert "Copied" not in dash.text
+            assert "Benzinga gave no web address with it." in dash.text
+
+    @pytest.mark.parametrize(("size", "large"), [((80, 24), False), ((100, 30), True)])
+    async def test_the_price_is_in_large_digits_where_there_is_room(
+        self, link: FakeLink, size: tuple[int, int], large: bool
+    ) -> None:
+        async with running(link, size) as dash:
+            await dash.press("enter")
+            assert ("╺┻╸" in dash.text) is large
+            assert ("AAPL ▲ 2.50 +1.46%" in dash.text) is large
+            assert ("AAPL 170.38 ▲ +1.46%" in dash.text) is not large
+
     async def test_the_words_of_others_are_no_markup(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("enter")

@@ -35,6 +35,13 @@ def test_a_damaged_file_is_left_aside_and_told(path: Path, text: str) -> None:
     assert aside.name in memory.problem
 
 
+def test_notes_are_plain_text_of_some_length(path: Path) -> None:
+    path.write_text('{"notes": {"AAPL": "\\u001b[2Jsell\\u202e\\n it", "MSFT": "' + "x" * 999 + '"}}')
+    notes = ScreenMemory(path).now.notes
+    assert notes["AAPL"] == "sell it"
+    assert len(notes["MSFT"]) == 280
+
+
 def test_what_cannot_be_written_leaves_the_old(path: Path) -> None:
     ScreenMemory(path).keep(sort="%")
     memory = ScreenMemory(path)

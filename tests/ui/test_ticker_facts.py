@@ -6,11 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fintrends_tui.state.flowing import FAST
 from fintrends_tui.state.ticker_facts import amount, facts, feed_told
+from fintrends_tui.widgets.table.cells import arrange
+from fintrends_tui.widgets.table.watch_cells import WatchLine
+from fintrends_tui.widgets.table.watch_columns import DEFAULT, USUAL, chosen_columns
 from fintrends_tui.widgets.table.watch_rows import row
 from pipeline.contract.snapshot import (
+    DayView,
     DividendView,
     ExtendedView,
+    NextCloseView,
+    RangeView,
     SplitView,
     TickerDetail,
     TickerView,
@@ -28,8 +35,11 @@ def told(**changes: object) -> str:
 
 def cells(**changes: object) -> list[str]:
     values = {"price": 115.75, "change": 0.5, "change_percent": 0.4} | changes
-    line = row(samples.ticker("VOD.L", **values), int(NOW), 6, stale=False, flash=0, alerted=False)
-    return ["".join(span.text for span in cell) for cell in line.cells]
+    return painted(WatchLine(samples.ticker("VOD.L", **values), int(NOW), 6))
+
+
+def painted(line: WatchLine, *titles: str) -> list[str]:
+    return ["".join(span.text for span in cell) for cell in row(line, titles or DEFAULT).cells]
 
 
 @pytest.mark.parametrize(
@@ -114,11 +124,73 @@ def test_the_price_of_after_the_close_the_dividend_and_the_split_are_told() -> N
         split=SplitView(ts=datetime(2020, 8, 31, 4, tzinfo=UTC).timestamp(), numerator=4, denominator=1),
     )
     found = facts(samples.ticker("AAPL", extended=extended, currency="USD"), detail, NOW)
-    assert found[2:] == [
-        ("up", "after the close 171.02 ▲ +0.38% at 11-20 15:03 UTC"),
+    assert found[1] == ("up", "after the close 171.02 ▲ +0.38% at 11-20 15:03 UTC")
+    assert found[-2:] == [
         ("dim", "last dividend 0.26 USD a share on 2026-11-09"),
         ("dim", "last split 4 for 1 on 2020-08-31"),
     ]
+
+
+def test_the_day_and_the_year_are_told_or_why_they_are_not() -> None:
+    ticker = samples.ticker(
+        "VOD.L", price=115.0, change=1.0, change_percent=0.877, currency="GBp", source="yahoo", market_cap=2.8e12,
+        day=DayView(open=114.0, high=116.0, low=112.0), year=RangeView(high=125.0, low=75.0),
+    )  # fmt: skip
+    found = [text for _, text in facts(ticker, TickerDetail(ticker="VOD.L", previous_close=114.0), NOW, "sell it")]
+    assert [text.replace(FAST, " ") for text in found] == [
+        "VOD.L 115.00p (1.15 GBP) ▲ +0.88%",
+        "from yahoo, heard now",
+        "* sell it",
+        "day 112.00├───────●──┤116.00",
+        "open 114.00",
+        "previous close 114.00",
+        "52 weeks 75.00├───────●──┤125.00",
+        "market cap 2.80T",
+    ]
+    beside_digits = facts(ticker, None, NOW, priced=True)
+    assert beside_digits[0] == ("strong", "VOD.L GBp (1.15 GBP) ▲ 1.00 +0.88%")
+    unknown = samples.ticker("VOD.L", day=None, year=None)
+    told = facts(unknown, TickerDetail(ticker="VOD.L", year_note="no daily bars are stored"), NOW)
+    assert ("dim", "52 weeks not known: no daily bars are stored") in told
+    assert ("dim", "the day's range is not known: no bar reaches back to its opening") in told
+
+
+@pytest.mark.parametrize(
+    ("title", "shown", "of_it"),
+    [
+        ("Open", "113.50", {}),
+        ("Open", "–", {"day": DayView(high=116.0, low=112.0)}),
+        ("High", "116.00", {}),
+        ("Low", "112.00", {}),
+        ("Low", "–", {"day": None}),
+        ("Range", "──────●──", {}),
+        ("Range", "–", {"day": None}),
+        ("Range", "–", {"day": DayView(high=115.0, low=115.0)}),
+        ("52w", "────────●", {}),
+        ("Cap", "1.88T", {"market_cap": 1.88e12}),
+        ("Cap", "–", {}),
+        ("Fcst.", "±1.83% d", {"next_close": NextCloseView(interval="daily", percent=1.834)}),
+        ("Fcst.", "±0.12% 1m", {"next_close": NextCloseView(interval="1min", percent=0.12)}),
+        ("Fcst.", "±0.50% 1h", {"next_close": NextCloseView(interval="60min", percent=0.5)}),
+        ("Fcst.", "–", {"next_close": None}),
+    ],
+)
+def test_columns_show_what_is_known(title: str, shown: str, of_it: dict[str, object]) -> None:
+    known = {"day": DayView(open=113.5, high=116.0, low=112.0), "year": RangeView(high=115.0, low=75.0)}
+    ticker = samples.ticker("AAPL", **({"price": 115.0} | known | of_it))
+    assert painted(WatchLine(ticker, int(NOW)), title) == [shown]
+
+
+def test_a_name_bears_its_marks() -> None:
+    ticker = samples.ticker("AAPL", simulated=True)
+    assert painted(WatchLine(ticker, int(NOW), alerted=True, noted=True), "Ticker") == ["AAPL!~*"]
+
+
+def test_columns_that_were_chosen_give_way_from_the_last() -> None:
+    columns = chosen_columns(["52w", "Price", "none", "52w", "Cap"])
+    assert [(column.title, column.drop) for column in columns] == [("Ticker", 0), ("52w", 1), ("Price", 2), ("Cap", 3)]
+    assert [columns[slot.column].title for slot in arrange(columns, 32)] == ["Ticker", "52w", "Price"]
+    assert chosen_columns(["none"]) == tuple(of.column for of in USUAL)
 
 
 def test_a_row_is_marked_with_what_its_price_is_worth() -> None:
@@ -134,5 +206,4 @@ def test_a_row_is_marked_with_what_its_price_is_worth() -> None:
 
 def test_without_a_price_the_row_says_why() -> None:
     ticker = TickerView(ticker="NONE", state="away", trouble=TroubleView(why="no such symbol", since=NOW))
-    [cell] = row(ticker, int(NOW), 6, stale=True, flash=0, alerted=False).cells
-    assert "".join(span.text for span in cell) == "NONE     no such symbol"
+    assert painted(WatchLine(ticker, int(NOW), 6, stale=True)) == ["NONE     no such symbol"]

@@ -1,8 +1,15 @@
 import pytest
+from msgspec.structs import replace
 
+from fintrends_tui.link.port import LinkStatus
 from fintrends_tui.state.arrangement import ORDERS, Arrangement, pick
-from fintrends_tui.widgets.table.watch_rows import CATALOGUE, row
+from fintrends_tui.state.view import View
+from fintrends_tui.widgets.table.cells import Row
+from fintrends_tui.widgets.table.watch_cells import WatchLine
+from fintrends_tui.widgets.table.watch_columns import CATALOGUE, DEFAULT
+from fintrends_tui.widgets.table.watch_rows import WatchRows, row
 from pipeline.contract.snapshot import TickerView
+from tests.ui import samples
 
 NOW = 1_800_000_000
 TICKERS = [
@@ -63,5 +70,34 @@ def test_filter_and_group_both_hold() -> None:
 )
 def test_a_price_whose_feed_is_away_still_says_how_old_it_is(of_it: dict[str, object], shown: str) -> None:
     ticker = TickerView(ticker="AAPL", price=30.0, **of_it)  # type: ignore[arg-type]
-    cells = row(ticker, NOW, 6, stale=ticker.state == "away", flash=0, alerted=False).cells
+    cells = row(WatchLine(ticker, NOW, 6, stale=ticker.state == "away")).cells
     assert "".join(span.text for span in cells[-1]) == shown
+
+
+def test_rows_are_made_anew_where_they_are_another() -> None:
+    rows = WatchRows()
+    ticker = TickerView(ticker="AAPL", price=30.0, updated_at=NOW)
+
+    def now(ticker: TickerView = ticker, after: int = 0, **more: object) -> Row:
+        line = WatchLine(ticker, NOW + after, **({"trend": 6} | more))  # type: ignore[arg-type]
+        (made,) = rows.of([line], DEFAULT)
+        assert made == row(line, DEFAULT)
+        return made
+
+    first = now()
+    assert now(after=4) is first and now(replace(ticker)) is first
+    assert now(after=5) is not first, "it is as old as that"
+    for other in (now(replace(ticker, price=31.0)), now(stale=True), now(flash=1), now(noted=True)):
+        assert other != first
+    spark = replace(ticker, spark=[float(n) for n in range(9)])
+    assert now(spark, trend=8) != now(spark, trend=6)
+
+
+def test_a_later_number_of_the_same_is_nothing_to_paint() -> None:
+    snapshot = samples.snapshot()
+    status = LinkStatus("connected", "")
+    view = View(status, snapshot, "AAPL", NOW)
+    assert View(status, replace(snapshot, seq=9, at=1.0), "AAPL", NOW).looks_like(view)
+    assert not View(status, replace(snapshot, seq=9, tickers=[]), "AAPL", NOW).looks_like(view)
+    assert not View(status, snapshot, "AAPL", NOW + 1).looks_like(view)
+    assert not View(status, None, "AAPL", NOW).looks_like(view)

@@ -21,7 +21,7 @@ ACCEPTED: Final = (STOCK_DATA, NEWS, SOCIAL, ECONOMIC)
 _TITLES: Final = {
     "stock_data": "Bars, quotes, splits and dividends",
     "indicators": "A row of indicators for each bar",
-    "forecasts": "What was said at each closed bar of those to come, and what came",
+    "forecasts": "What was said at each closed bar of those to come, and had been said of it",
     "sentiment": "Scored articles and posts",
     "news": "Articles",
     "social": "Posts",

@@ -85,9 +85,21 @@ def broken(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _recorded(kind: MessageKind) -> dict[str, Any]:
-    schema = {key: value for key, value in schema_of_one(kind).items() if key in ("type", "properties", "required")}
+    whole = schema_of_one(kind)
+    schema = _without_words({key: whole[key] for key in ("type", "properties", "required") if key in whole})
     where = {"topic": kind.address, "collection": kind.collection}
     return {"version": kind.type.VERSION, **where, "schema": schema}
+
+
+def _without_words(schema: Mapping[str, Any]) -> dict[str, Any]:
+    bare = {key: value for key, value in schema.items() if key not in ("title", "description")}
+    if "properties" in bare:
+        bare["properties"] = {name: _without_words(field) for name, field in bare["properties"].items()}
+    if isinstance(bare.get("items"), dict):
+        bare["items"] = _without_words(bare["items"])
+    if "anyOf" in bare:
+        bare["anyOf"] = [_without_words(option) for option in bare["anyOf"]]
+    return bare
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Iterator[str]:

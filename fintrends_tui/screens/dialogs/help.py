@@ -40,7 +40,14 @@ class HelpScreen(ModalScreen[None]):
         rows: list[Row] = []
         app = cast("Application", self.app)
         for title, commands in sorted(SECTIONS, key=lambda section: section[1] is not self._here):
-            rows += _section(title, [(app.keys_of(command), command.help, command.name) for command in commands])
+            rows += _section(
+                title,
+                [
+                    (app.keys_of(command), command.help, command.name)
+                    for command in commands
+                    if command.action_name not in app.access.without
+                ],
+            )
         rows += [_row(*_PALETTE), *_section("Mouse", [(keys, help_, "") for keys, help_ in _MOUSE])]
         table = self.query_one(Table)
         table.set_titles("Keys", "right: their names for [keys] in config.toml   Esc closes")

@@ -12,6 +12,7 @@ _KEPT: Final = 0.94
 _FIRST: Final = 20
 _WINDOW: Final = 250
 _FEWEST: Final = 50
+_TAIL: Final = 0.1
 
 
 class EwmaVariance:
@@ -26,9 +27,9 @@ class EwmaVariance:
         new = 1 / self._count if self._count <= _FIRST else 1 - _KEPT
         self._value += new * (change * change - self._value)
 
-    def half_width(self, horizon: int) -> float:
-        """Of the 80 % band so many bars ahead, in logarithms."""
-        return NORMAL_80 * math.sqrt(horizon * self._value)
+    def half_width(self) -> float:
+        """Of the 80 % band of the next return, in logarithms. That of many bars grows as the root of their number."""
+        return NORMAL_80 * math.sqrt(self._value)
 
 
 class RollingQuantiles:
@@ -39,20 +40,20 @@ class RollingQuantiles:
         self._sorted: list[float] = []
 
     def learn(self, change: float) -> None:
-        if len(self._window) == _WINDOW:
-            del self._sorted[bisect_left(self._sorted, self._window.popleft())]
-        self._window.append(change)
-        insort(self._sorted, change)
+        window, known = self._window, self._sorted
+        if len(window) == _WINDOW:
+            del known[bisect_left(known, window.popleft())]
+        window.append(change)
+        insort(known, change)
 
     def band(self) -> tuple[float, float] | None:
         """In logarithms; None while there are fewer than fifty."""
-        if len(self._sorted) < _FEWEST:
+        known = self._sorted
+        if len(known) < _FEWEST:
             return None
-        return self._quantile(0.1), self._quantile(0.9)
-
-    def _quantile(self, q: float) -> float:
-        """Interpolated between neighbours, as `numpy.quantile` does."""
-        place = q * (len(self._sorted) - 1)
-        below = int(place)
-        low = self._sorted[below]
-        return low + (place - below) * (self._sorted[below + 1] - low)
+        # Interpolated between neighbours, as `numpy.quantile` does; the one from below, the other from above.
+        place = _TAIL * (len(known) - 1)
+        whole = int(place)
+        part = place - whole
+        low, high = known[whole], known[-1 - whole]
+        return low + part * (known[whole + 1] - low), high - part * (high - known[-2 - whole])

@@ -22,6 +22,8 @@ MICROSECONDS: Final[dict[Interval, int]] = {
 _WEEK: Final = 604_800_000_000
 _WEEKS: Final[dict[Interval, int]] = {"1min": 1, "5min": 4, "15min": 8, "30min": 16, "60min": 32, "daily": 208}
 """In each, a share makes 1,000 to 2,000 bars."""
+REACH: Final = 1
+"""How many blocks after its own a bar has a part in, by the memory of the models."""
 _MONDAY: Final = 345_600_000_000
 """The first one of the epoch."""
 

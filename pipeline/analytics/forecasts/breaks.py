@@ -1,5 +1,6 @@
 """Nights and other pauses: when the next one comes, and how far the price may move over it."""
 
+import math
 from typing import Final
 
 _PAUSE: Final = 30
@@ -33,6 +34,8 @@ class BreakModel:
         """Of the session so far."""
         self._of_last: float | None = None
         self._part = _PART
+        self.left = math.inf
+        """Bars until the session is expected to end; infinite where nobody knows."""
 
     def update(self, ts: int, variance: float, overnight: float | None) -> None:
         """Take in a bar of this variance; `overnight` is its logarithmic return if it begins a session."""
@@ -45,13 +48,13 @@ class BreakModel:
             self._began, self._first_seen, self._variance = ts, True, 0.0
         self._variance += variance
         self._last = ts
+        if self._length is not None and self._began is not None:
+            left = round((self._length - (ts - self._began)) / self._interval)
+            self.left = left if left >= 0 else math.inf  # it lasts longer than the last one did
 
     def variance_within(self, horizon: int) -> float:
         """What the breaks within so many bars add to the variance."""
-        if self._length is None or self._began is None:
+        if self._length is None or horizon <= self.left:
             return 0.0
-        left = round((self._length - (self._last - self._began)) / self._interval)
-        if left < 0 or horizon <= left:  # a session that lasts longer than the last ends nobody knows when
-            return 0.0
-        nights = 1 + (horizon - left - 1) // (self._length // self._interval + 1)
+        nights = 1 + (horizon - self.left - 1) // (self._length // self._interval + 1)
         return nights * self._part * max(self._variance, self._of_last or 0.0)

@@ -13,6 +13,14 @@ _LEAST: Final = 0.02
 _MOST: Final = 50.0
 
 
+def _factors(step: float) -> tuple[float, ...]:
+    """By what each band is multiplied: after a close outside of it, and after one inside."""
+    return tuple(math.exp(step * taught) for level in LEVELS for taught in (level, level - 1.0))
+
+
+_SETTLED: Final = _factors(_STEP)
+
+
 class ConformalBands:
     """Half the widths of the bands, in multiples of the predicted scale, tracked from what came.
 
@@ -23,25 +31,29 @@ class ConformalBands:
     """
 
     def __init__(self) -> None:
-        self._multiples = list(_NORMAL)
+        self._multiples = _NORMAL
         self._count = 0
+        self._factors: tuple[float, ...] = ()
 
     @property
     def multiples(self) -> tuple[float, float, float]:
         """In the order of `LEVELS`, growing."""
         half, most, nearly_all = self._multiples
-        if half <= most <= nearly_all:
-            return half, most, nearly_all
-        half, most, nearly_all = sorted(self._multiples)
+        if not half <= most <= nearly_all:
+            half, most, nearly_all = sorted(self._multiples)
         return half, most, nearly_all
 
     def learn(self, ratio: float) -> None:
         """Take in that a return was `ratio` times the predicted scale, whatever its sign."""
-        self._count += 1
-        base = _FIRST_STEP / (1.0 + self._count**0.75)
-        if base < _STEP:
-            base = _STEP
-        for i, level in enumerate(LEVELS):
-            multiple = self._multiples[i]
-            multiple *= math.exp(base * (level if ratio > multiple else level - 1.0))
-            self._multiples[i] = _LEAST if multiple < _LEAST else min(multiple, _MOST)
+        if self._factors is not _SETTLED:
+            self._count += 1
+            step = _FIRST_STEP / (1.0 + self._count**0.75)
+            self._factors = _factors(step) if step > _STEP else _SETTLED
+        wider_50, narrower_50, wider_80, narrower_80, wider_95, narrower_95 = self._factors
+        half, most, nearly_all = self._multiples
+        half *= wider_50 if ratio > half else narrower_50
+        most *= wider_80 if ratio > most else narrower_80
+        nearly_all *= wider_95 if ratio > nearly_all else narrower_95
+        if not (_LEAST < half < _MOST and _LEAST < most < _MOST and _LEAST < nearly_all < _MOST):
+            half, most, nearly_all = (max(_LEAST, min(multiple, _MOST)) for multiple in (half, most, nearly_all))
+        self._multiples = half, most, nearly_all

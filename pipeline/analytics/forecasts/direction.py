@@ -1,13 +1,13 @@
 """Whether the next close is higher: a logistic model, and the rate at which that happens anyway."""
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 _RATE: Final = 0.005
 _LIMIT: Final = 3.0
 """Returns beyond so many times the expected scale teach no more than this."""
-_KEPT: Final = (0.8, 0.95)
+_TAKEN: Final = 0.2, 0.05
+"""By which part of the distance the means follow the last return."""
 _COIN: Final = 0.5
 _BASE_STEP: Final = 0.005
 _BASE_WEIGHT: Final = 100
@@ -20,24 +20,29 @@ class DirectionModel:
     """
 
     def __init__(self) -> None:
-        self._weights = [0.0] * (1 + len(_KEPT))
         self._bias = 0.0
-        self._means = [0.0] * len(_KEPT)
-        self._features: Sequence[float] = ()
+        self._weights = 0.0, 0.0, 0.0
+        self._features = 0.0, 0.0, 0.0
+        """The last return, and the means."""
 
     def predict(self, ratio: float) -> float:
         """The probability that the next return is positive; `ratio` is the last one over its expected scale."""
-        ratio = max(-_LIMIT, min(ratio, _LIMIT))
-        self._means = [kept * old + (1 - kept) * ratio for kept, old in zip(_KEPT, self._means, strict=True)]
-        self._features = (ratio, *self._means)
-        score = self._bias + sum(w * x for w, x in zip(self._weights, self._features, strict=True))
-        return 1.0 / (1.0 + math.exp(-score))
+        if not -_LIMIT < ratio < _LIMIT:
+            ratio = math.copysign(_LIMIT, ratio)
+        (quick, slow), (_, lately, long) = _TAKEN, self._features
+        lately += quick * (ratio - lately)
+        long += slow * (ratio - long)
+        self._features = ratio, lately, long
+        of_ratio, of_lately, of_long = self._weights
+        return 1.0 / (1.0 + math.exp(-(self._bias + of_ratio * ratio + of_lately * lately + of_long * long)))
 
     def learn(self, probability: float, rose: bool) -> None:
         """Take in whether it rose after the last `predict`, which gave this probability."""
         step = _RATE * (rose - probability)
+        ratio, lately, long = self._features
+        of_ratio, of_lately, of_long = self._weights
         self._bias += step
-        self._weights = [w + step * x for w, x in zip(self._weights, self._features, strict=True)]
+        self._weights = of_ratio + step * ratio, of_lately + step * lately, of_long + step * long
 
 
 class BaseRate:

@@ -31,9 +31,11 @@ class PageHinkley:
         deviation = value - self._mean
         self._up = _KEPT * self._up + deviation - _TOLERATED
         self._down = _KEPT * self._down + deviation + _TOLERATED
-        self._lowest = min(self._lowest, self._up)
-        self._highest = max(self._highest, self._down)
-        moved = max(self._up - self._lowest, self._highest - self._down) > _THRESHOLD
+        if self._up < self._lowest:
+            self._lowest = self._up
+        if self._down > self._highest:
+            self._highest = self._down
+        moved = self._up - self._lowest > _THRESHOLD or self._highest - self._down > _THRESHOLD
         if self._count < _FEWEST or not moved:
             return False
         self._restart()

@@ -1,11 +1,11 @@
-"""The latest forecasts of one source, by interval and horizon: what is shown, and what alerts are about. Pure."""
+"""The latest forecasts of one source, by interval: what is shown, and what alerts are about. Pure."""
 
 import math
 from typing import Final
 
 from pipeline.contract.snapshot import ForecastView, HorizonView
 from pipeline.model.documents import version_of
-from pipeline.model.messages import INTERVALS, Forecast, Interval
+from pipeline.model.messages import INTERVALS, Forecast, HorizonForecast, Interval
 
 _NEXT: Final = 1
 """The horizon of the next bar."""
@@ -15,70 +15,59 @@ class LatestForecasts:
     """Takes forecasts in any order, and more than once."""
 
     def __init__(self) -> None:
-        self._said: dict[tuple[Interval, int], Forecast] = {}
-        self._judged: dict[Interval, Forecast] = {}
-        """Of the forecasts of the next bar, the latest whose bar has come."""
+        self._rows: dict[Interval, Forecast] = {}
 
-    def put(self, forecast: Forecast) -> None:
-        key = forecast.interval, forecast.horizon
-        self._said[key] = _newer(forecast, self._said.get(key))
-        if forecast.horizon == _NEXT and forecast.came is not None:
-            self._judged[forecast.interval] = _newer(forecast, self._judged.get(forecast.interval))
+    def put(self, row: Forecast) -> None:
+        """The later of two stays; of two of the same bar the one that the store keeps."""
+        known = self._rows.get(row.interval)
+        if known is None or (row.ts, version_of(row)) > (known.ts, version_of(known)):
+            self._rows[row.interval] = row
 
-    def of_next(self, interval: Interval) -> Forecast | None:
-        """What is said of the bar that comes next."""
-        return self._said.get((interval, _NEXT))
+    def up(self, interval: Interval) -> float | None:
+        """The probability that the return of the bar that comes next is positive."""
+        row = self._rows.get(interval)
+        return None if row is None else row.up
 
     def outside(self, interval: Interval) -> float | None:
         """How far the last close lies outside of the 95 % band that was said of it, in halves of its width: 0 is its
         edge, what is inside is below. None where no band was said of the last close."""
-        judged, last = self._judged.get(interval), self.of_next(interval)
-        if judged is None or judged.came is None or judged.high_95 is None or last is None or judged.came_at != last.ts:
+        row = self._rows.get(interval)
+        due = next((said.due for said in row.horizons if said.horizon == _NEXT), None) if row is not None else None
+        if row is None or due is None:
             return None
-        half = math.log(judged.high_95 / judged.close)
-        return abs(math.log(judged.came / judged.close)) / half - 1.0 if half > 0.0 else None
+        half = math.log(due.high_95 / due.close)
+        return abs(math.log(row.close / due.close)) / half - 1.0 if half > 0.0 else None
 
     def views(self) -> list[ForecastView]:
         """Of each interval, the finest first."""
-        return [view for interval in INTERVALS if (view := self._view(interval)) is not None]
+        return [self._view(self._rows[interval]) for interval in INTERVALS if interval in self._rows]
 
-    def _view(self, interval: Interval) -> ForecastView | None:
-        last = self.of_next(interval)
-        if last is None:
-            return None
-        at_last = [row for (of, _), row in sorted(self._said.items()) if of == interval and row.ts == last.ts]
+    def _view(self, row: Forecast) -> ForecastView:
         return ForecastView(
-            interval=interval,
-            ts=last.ts.timestamp(),
-            close=last.close,
-            since=None if last.since is None else last.since.timestamp(),
-            drifted=None if last.drifted is None else last.drifted.timestamp(),
-            outside=self.outside(interval),
-            up=last.up,
-            up_loss=last.up_loss,
-            up_loss_base=last.up_loss_base,
-            up_skill=last.up_skill or "unknown",
-            horizons=[_horizon(row) for row in at_last],
+            interval=row.interval,
+            ts=row.ts.timestamp(),
+            close=row.close,
+            since=None if row.since is None else row.since.timestamp(),
+            drifted=None if row.drifted is None else row.drifted.timestamp(),
+            outside=self.outside(row.interval),
+            up=row.up,
+            up_loss=row.up_loss,
+            up_loss_base=row.up_loss_base,
+            up_skill=row.up_skill or "unknown",
+            horizons=[_horizon(said) for said in row.horizons],
         )
 
 
-def _horizon(row: Forecast) -> HorizonView:
-    ends = {"50": (row.low_50, row.high_50), "80": (row.low_80, row.high_80), "95": (row.low_95, row.high_95)}
+def _horizon(said: HorizonForecast) -> HorizonView:
+    ends = {"50": (said.low_50, said.high_50), "80": (said.low_80, said.high_80), "95": (said.low_95, said.high_95)}
     return HorizonView(
-        bars=row.horizon,
+        bars=said.horizon,
         bands={level: (low, high) for level, (low, high) in ends.items() if low is not None and high is not None},
-        volatility=row.volatility,
-        count=row.count,
-        held={"50": row.held_50, "80": row.held_80, "95": row.held_95} if row.count else {},
-        score=row.score,
-        score_ewma=row.score_ewma,
-        score_rolling=row.score_rolling,
-        skill=row.skill,
+        volatility=said.volatility,
+        count=said.count,
+        held={"50": said.held_50, "80": said.held_80, "95": said.held_95} if said.count else {},
+        score=said.score,
+        score_ewma=said.score_ewma,
+        score_rolling=said.score_rolling,
+        skill=said.skill,
     )
-
-
-def _newer(row: Forecast, known: Forecast | None) -> Forecast:
-    """The later of the two; of two of the same bar the one that the store keeps."""
-    if known is None or row.ts > known.ts:
-        return row
-    return row if row.ts == known.ts and version_of(row) > version_of(known) else known

@@ -4,12 +4,14 @@ import math
 from collections import deque
 from typing import Final, NamedTuple
 
+import msgspec
+
 from pipeline.analytics.forecasts.baselines import EwmaVariance, RollingQuantiles
 from pipeline.analytics.forecasts.breaks import BreakModel, is_break
 from pipeline.analytics.forecasts.conformal import ConformalBands
 from pipeline.analytics.forecasts.direction import BaseRate, DirectionModel
 from pipeline.analytics.forecasts.drift import PageHinkley
-from pipeline.analytics.forecasts.scale import BarMove, ScaleModel
+from pipeline.analytics.forecasts.scale import ScaleModel
 from pipeline.analytics.forecasts.scores import BandRecord, DirectionRecord, scored_band, scored_direction
 from pipeline.model.splits import is_like_a_split
 
@@ -39,7 +41,7 @@ class ClosedBar(NamedTuple):
     session: int
 
 
-class BandForecast(NamedTuple):
+class BandForecast(msgspec.Struct, frozen=True):
     """For one horizon: half the widths of the bands, by level, in logarithms of the close; the standard deviation of
     the return; what was known of such forecasts when this was made."""
 
@@ -48,7 +50,7 @@ class BandForecast(NamedTuple):
     record: BandRecord
 
 
-class Prediction(NamedTuple):
+class Prediction(msgspec.Struct, frozen=True):
     """What is said at one bar. `bands` are in the order of `HORIZONS`. `since` is the bar that the record began with,
     `drifted` the last one at which returns had ceased to be like those before."""
 
@@ -59,14 +61,9 @@ class Prediction(NamedTuple):
     drifted: int | None
 
 
-class _Pending(NamedTuple):
-    """A forecast whose bar has not come. `rolling` is None where it is not compared and not counted: until all three
-    know enough, it is practice."""
-
-    scale: float
-    halves: tuple[float, float, float]
-    ewma: float
-    rolling: tuple[float, float] | None
+_Pending = tuple[float, tuple[float, float, float], float, tuple[float, float] | None]
+"""A forecast whose bar has not come: the predicted scale, half the widths of the bands, half that of the EWMA band, and
+the rolling band, None where it is not compared and not counted: until all three know enough, it is practice."""
 
 
 class _Horizon:
@@ -77,6 +74,7 @@ class _Horizon:
         self.calming = _CALMING[bars]
         self.pending: deque[_Pending | None] = deque(maxlen=bars)
         """Of each of the last bars, the oldest first."""
+        self._root = math.sqrt(bars)
         self._conformal = ConformalBands()
         self._rolling = RollingQuantiles()
         self._record = BandRecord()
@@ -88,30 +86,32 @@ class _Horizon:
         if len(closes) <= self.bars:
             return None
         change = closes[-1] - closes[-1 - self.bars]
-        due = self.pending[0] if len(self.pending) == self.bars else None
         self._rolling.learn(change)
-        if due is None:
+        if len(self.pending) < self.bars or (due := self.pending[0]) is None:
             return None
-        ratio = abs(change) / due.scale
+        scale, halves, ewma, rolling = due
+        ratio = abs(change) / scale
         self._conformal.learn(ratio)
         self._unit += _UNIT_STEP * (min(ratio * ratio, _UNIT_MOST) - self._unit)
-        if due.rolling is not None:
-            self._record = scored_band(self._record, due.halves, change, due.ewma, due.rolling)
+        if rolling is not None:
+            self._record = scored_band(self._record, halves, change, ewma, rolling)
         return ratio
 
-    def forecast(self, scale: float, nearer: BandForecast | None, ewma: EwmaVariance, *, told: bool) -> BandForecast:
+    def forecast(self, variance: float, nearer: BandForecast | None, ewma: float, *, told: bool) -> BandForecast:
         """At least as wide as the `nearer` one: each horizon is tracked by itself, and a night may be worth more to one
-        than to the next."""
-        half, most, nearly_all = (scale * multiple for multiple in self._conformal.multiples)
+        than to the next. `ewma` is half the width of the EWMA band one bar ahead."""
+        scale = math.sqrt(variance)
+        half, most, nearly_all = self._conformal.multiples
+        half, most, nearly_all = half * scale, most * scale, nearly_all * scale
         volatility = scale * math.sqrt(self._unit)
         if nearer is not None:
-            half = max(half, nearer.halves[0])
-            most = max(most, nearer.halves[1])
-            nearly_all = max(nearly_all, nearer.halves[2])
-            volatility = max(volatility, nearer.volatility)
+            least_50, least_80, least_95 = nearer.halves
+            least = nearer.volatility
+            if half < least_50 or most < least_80 or nearly_all < least_95 or volatility < least:
+                half, most, nearly_all = max(half, least_50), max(most, least_80), max(nearly_all, least_95)
+                volatility = max(volatility, least)
         halves = half, most, nearly_all
-        rolling = self._rolling.band() if told else None
-        self.pending.append(_Pending(scale, halves, ewma.half_width(self.bars), rolling))
+        self.pending.append((scale, halves, ewma * self._root, self._rolling.band() if told else None))
         return BandForecast(halves, volatility, self._record)
 
 
@@ -141,7 +141,6 @@ class ForecastModel:
         self._closes: deque[float] = deque(maxlen=FARTHEST + 1)
         self._last: ClosedBar | None = None
         self._up: float | None = None
-        self._base = 0.0
         self._count = self._flat = 0
         self._since: int | None = None
 
@@ -151,32 +150,29 @@ class ForecastModel:
             self._begin()
             return None
         last, self._last = self._last, bar
-        starts = last is not None and is_break(
-            bar.ts - last.ts, self._interval, new_session=bar.session != last.session
-        )
-        if last is not None and is_like_a_split(bar.close / last.close):
+        ts, high, low, close, volume, session = bar
+        starts = last is not None and is_break(ts - last.ts, self._interval, new_session=session != last.session)
+        if last is not None and is_like_a_split(close / last.close):
             self._void()
             last = None
-        self._closes.append(math.log(bar.close))
-        change = None if last is None else self._closes[-1] - self._closes[-2]
-        within = last if not starts else None
-        move = BarMove(
-            change=None if starts else change,
-            spread=_spread(bar, within),
-            volume=bar.volume,
-            starts=starts,
-        )
-        self._learn(move, change, bar.ts)
-        variance = self._scale.update(move)
-        self._breaks.update(bar.ts, move.spread * move.spread, change if starts else None)
+        self._closes.append(math.log(close))
+        change = None
+        if last is not None:
+            change = self._closes[-1] - self._closes[-2]
+            if not starts and not low <= last.close <= high:  # the range reaches to the last close
+                high, low = max(high, last.close), min(low, last.close)
+        spread = math.log(high / low)
+        self._learn(ts, change, starts=starts)
+        variance = self._scale.update(None if starts else change, spread, volume, starts=starts)
+        self._breaks.update(ts, spread * spread, change if starts else None)
         self._count += 1
-        self._flat = self._flat + 1 if not move.spread and not change else 0
+        self._flat = self._flat + 1 if not spread and not change else 0
         if variance is None or self._flat >= _FLAT:
             for horizon in self._horizons:
                 horizon.pending.append(None)
             self._up = None
             return None
-        return self._predict(bar.ts, variance, change)
+        return self._predict(ts, variance, change or 0.0)
 
     def _void(self) -> None:
         """The closes so far say nothing of those to come."""
@@ -185,43 +181,42 @@ class ForecastModel:
         for horizon in self._horizons:
             horizon.pending.clear()
 
-    def _learn(self, move: BarMove, change: float | None, ts: int) -> None:
+    def _learn(self, ts: int, change: float | None, *, starts: bool) -> None:
         for horizon in self._horizons:
             ratio = horizon.learn(self._closes)
-            if ratio is not None and horizon.bars == 1 and self._drift.update(min(ratio, _DRIFT_MOST)):
+            if horizon.bars == 1 and ratio is not None and self._drift.update(min(ratio, _DRIFT_MOST)):
                 self._drifted = ts
-        if move.change is not None:
-            self._ewma.learn(move.change)
-        if change is not None and self._up is not None:
+        if change is None:
+            return
+        if not starts:
+            self._ewma.learn(change)
+        if self._up is not None:
             rose = change > 0.0
             if self._since is not None:
-                self._direction_record = scored_direction(self._direction_record, self._up, self._base, rose=rose)
+                self._direction_record = scored_direction(
+                    self._direction_record, self._up, self._base_rate.value, rose=rose
+                )
             self._direction.learn(self._up, rose)
             self._base_rate.learn(rose)
 
-    def _predict(self, ts: int, variance: float, change: float | None) -> Prediction | None:
+    def _predict(self, ts: int, variance: float, change: float) -> Prediction | None:
         told = self._count >= WARM_UP
         if told and self._since is None:
             self._since = ts
-        scale = math.exp(variance / 2)
-        self._up = self._direction.predict((change or 0.0) / scale)
-        self._base = self._base_rate.value
-        slow = math.log(self._scale.slow)
+        of_a_bar, above = math.exp(variance), variance - self._scale.slow
+        self._up = self._direction.predict(change / math.sqrt(of_a_bar))
+        ewma, left = self._ewma.half_width(), self._breaks.left
         bands: list[BandForecast] = []
+        nearer = None
         for horizon in self._horizons:
-            expected = horizon.bars * math.exp(variance + horizon.calming * (slow - variance))
-            expected += self._breaks.variance_within(horizon.bars)
-            nearer = bands[-1] if bands else None
-            bands.append(horizon.forecast(math.sqrt(expected), nearer, self._ewma, told=told))
+            expected = horizon.bars * of_a_bar * math.exp(-horizon.calming * above)
+            if horizon.bars > left:
+                expected += self._breaks.variance_within(horizon.bars)
+            nearer = horizon.forecast(expected, nearer, ewma, told=told)
+            bands.append(nearer)
         if self._since is None:
             return None
         return Prediction(tuple(bands), self._up, self._direction_record, self._since, self._drifted)
-
-
-def _spread(bar: ClosedBar, last: ClosedBar | None) -> float:
-    """The logarithm of high over low, the last close taken for one of the prices."""
-    high, low = (bar.high, bar.low) if last is None else (max(bar.high, last.close), min(bar.low, last.close))
-    return math.log(high / low)
 
 
 def _has_logarithms(low: float, close: float) -> bool:

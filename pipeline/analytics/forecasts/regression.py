@@ -17,15 +17,22 @@ class OnlineRegression:
     """
 
     def __init__(self, weights: Sequence[float], precision: float) -> None:
-        self.weights: Vector = np.array(weights, dtype=np.float64)
-        self._covariance: Vector = np.eye(len(weights)) / precision
+        # The covariance with the weights beside it as a last column: one product gives gain and prediction, one update
+        # moves both. Of so few numbers it is the calls that cost, not the arithmetic.
+        count = len(weights)
+        self._state: Vector = np.column_stack((np.eye(count) / precision, weights))
+        self._x: Vector = np.zeros(count)
+        self._product: Vector = np.zeros(count + 1)
+        self._gain = self._product[:count]
+        self._column, self._row = self._gain.reshape(count, 1), self._product.reshape(1, count + 1)
 
-    def predict(self, x: Vector) -> float:
-        return float(self.weights @ x)
+    def predict(self, x: Sequence[float]) -> float:
+        self._x = np.array(x)
+        self._x.dot(self._state, self._product)
+        return self._product.item(-1)
 
-    def learn(self, x: Vector, residual: float) -> None:
-        """Take in that at `x` the target was `residual` above what `predict` says there."""
-        gain = self._covariance @ x
-        gain_over = gain / (1.0 + float(x @ gain))
-        self.weights += gain_over * residual
-        self._covariance -= gain_over[:, None] * gain
+    def learn(self, residual: float) -> None:
+        """Take in that where `predict` was asked last, the target was `residual` above what it said."""
+        noise = 1.0 + self._x.dot(self._gain).item()
+        self._product[-1] = -residual
+        self._state -= self._column.dot(self._row / noise)

@@ -1,7 +1,9 @@
 """How good forecasts were: coverage, the interval score, and whether that beats what anybody can do."""
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from pipeline.model.skill import Skill
 
@@ -12,6 +14,10 @@ _FEWEST: Final = 100
 _ROUNDING: Final = 1e-9
 SCORED: Final = 0.8
 """The level that interval scores are of."""
+_MISSED: Final = 2.0 / (1.0 - SCORED)
+"""What the distance from such a band counts."""
+_LEAST: Final = 1e-12
+"""What a probability counts as at least, for the logarithm of 0 has no bottom."""
 COIN: Final = math.log(2)
 """The log-loss of a coin."""
 
@@ -29,7 +35,7 @@ def interval_score(low: float, high: float, value: float, level: float) -> float
     return score
 
 
-class BandRecord(NamedTuple):
+class BandRecord(msgspec.Struct, frozen=True):
     """What came of the forecasts for one horizon whose bars have come: sums over `total` of them.
 
     `inside` counts the closes within each band, by level. `ours`, `ewma` and `rolling` are interval scores in
@@ -46,12 +52,16 @@ class BandRecord(NamedTuple):
 
     def skill(self, horizon: int) -> Skill:
         """Whether ours beat both others. Forecasts overlap by their horizon."""
-        independent = self.total / horizon
-        against_ewma = _skill(self.ours, self.ewma, self.ewma_squares, self.total, independent)
-        return _worse(against_ewma, _skill(self.ours, self.rolling, self.rolling_squares, self.total, independent))
+        count, independent = self.total, self.total / horizon
+        if independent < _FEWEST:
+            return "unknown"
+        beats_both = _is_less(self.ours, self.ewma, self.ewma_squares, count, independent) and _is_less(
+            self.ours, self.rolling, self.rolling_squares, count, independent
+        )
+        return "some" if beats_both else "none"
 
 
-class DirectionRecord(NamedTuple):
+class DirectionRecord(msgspec.Struct, frozen=True):
     """Sums of log-losses, in nats, of the direction of the next bar; `base` is that of the base rate."""
 
     total: int = 0
@@ -63,9 +73,13 @@ class DirectionRecord(NamedTuple):
     @property
     def skill(self) -> Skill:
         """Whether ours beat both the base rate and a coin."""
-        against_base = _skill(self.ours, self.base, self.base_squares, self.total, self.total)
-        coin = self.total * COIN
-        return _worse(against_base, _skill(self.ours, coin, self.coin_squares, self.total, self.total))
+        count = self.total
+        if count < _FEWEST:
+            return "unknown"
+        beats_both = _is_less(self.ours, self.base, self.base_squares, count, count) and _is_less(
+            self.ours, count * COIN, self.coin_squares, count, count
+        )
+        return "some" if beats_both else "none"
 
 
 def scored_band(
@@ -77,21 +91,24 @@ def scored_band(
 ) -> BandRecord:
     """The record with one more return. `halves` are half the widths of our bands, by level, that of 80 % in the middle;
     `ewma` half that of the other, `rolling` the ends of the third."""
-    count, inside, ours, others, ewma_squares, rollings, rolling_squares = record
-    distance = abs(change)
     half_50, half, half_95 = halves
-    score = interval_score(-half, half, change, SCORED)
-    other = interval_score(-ewma, ewma, change, SCORED)
-    third = interval_score(*rolling, change, SCORED)
-    in_50, in_80, in_95 = inside
+    in_50, in_80, in_95 = record.inside
+    low, high = rolling
+    distance = abs(change)
+    # `interval_score` written out three times, for all of it is needed at each bar and horizon.
+    score = 2.0 * half if distance <= half else 2.0 * half + _MISSED * (distance - half)
+    other = 2.0 * ewma if distance <= ewma else 2.0 * ewma + _MISSED * (distance - ewma)
+    third = high - low
+    if not low <= change <= high:
+        third += _MISSED * (low - change if change < low else change - high)
     return BandRecord(
-        count + 1,
+        record.total + 1,
         (in_50 + (distance <= half_50), in_80 + (distance <= half), in_95 + (distance <= half_95)),
-        ours + score,
-        others + other,
-        ewma_squares + (other - score) * (other - score),
-        rollings + third,
-        rolling_squares + (third - score) * (third - score),
+        record.ours + score,
+        record.ewma + other,
+        record.ewma_squares + (other - score) * (other - score),
+        record.rolling + third,
+        record.rolling_squares + (third - score) * (third - score),
     )
 
 
@@ -109,21 +126,12 @@ def scored_direction(record: DirectionRecord, up: float, base: float, *, rose: b
 
 def log_loss(probability: float, happened: bool) -> float:
     """-ln of the probability that was given to what happened, in nats."""
-    return -math.log(max(probability if happened else 1.0 - probability, 1e-12))
+    return -math.log(max(probability if happened else 1.0 - probability, _LEAST))
 
 
-def _skill(ours: float, theirs: float, squares: float, count: int, independent: float) -> Skill:
-    """``some`` if ours is less by two standard errors (Diebold and Mariano 1995), of sums of losses and of the squares
-    of their differences. Rounding leaves a little where both are the same."""
-    if independent < _FEWEST:
-        return "unknown"
+def _is_less(ours: float, theirs: float, squares: float, count: int, independent: float) -> bool:
+    """Whether ours is less by two standard errors (Diebold and Mariano 1995), of sums of losses and of the squares of
+    their differences. Rounding leaves a little where both are the same."""
     gain = (theirs - ours) / count
     error = math.sqrt(max(squares / count - gain * gain, 0.0) / independent)
-    return "some" if gain > max(_SURE * error, _ROUNDING * theirs / count) else "none"
-
-
-def _worse(one: Skill, other: Skill) -> Skill:
-    """Skill against two others is skill against either."""
-    if "unknown" in (one, other):
-        return "unknown"
-    return "some" if one == other == "some" else "none"
+    return gain > max(_SURE * error, _ROUNDING * theirs / count)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -13,6 +14,7 @@ from pipeline.bus.client import HOST, client_name
 from pipeline.bus.embedded import tables
 from pipeline.bus.embedded.claims import EmbeddedClaims
 from pipeline.bus.embedded.tail import Tail
+from pipeline.bus.embedded.unchanged import Unchanged
 from pipeline.clock import Clock, SystemClock
 from pipeline.contract.retention import Retention
 from pipeline.storage.sqlite import Database
@@ -51,6 +53,7 @@ class EmbeddedBus:
             error=BusError,
             read_only=read_only,
         )
+        self._unchanged = Unchanged(self._database)
         self._retention = retention
         self._clock = clock or SystemClock()
         self._read_only = read_only
@@ -64,6 +67,7 @@ class EmbeddedBus:
     async def open(self) -> None:
         """Open the file and sweep it; BusError says why that cannot be done."""
         self._tail.clear()  # others may have written since
+        self._unchanged.forget()
         await self._database.open()
         if self._read_only:
             return
@@ -90,7 +94,7 @@ class EmbeddedBus:
         return {}
 
     async def topics(self) -> set[str]:
-        return {topic for topic, _, _ in await self._database.read(tables.topics)}
+        return {topic for topic, _, _ in await self._unchanged.read("topics", None, tables.topics)}
 
     async def delete_topics(self, topics: Collection[str]) -> dict[str, str]:
         for topic in topics:
@@ -156,8 +160,13 @@ class EmbeddedBus:
         self._consumers.discard(consumer)
 
     async def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
-        committed = await self._database.read(partial(tables.committed, group, tuple(topics)))
-        return {TopicPartition(topic, tables.PARTITION): next_ for topic, next_ in committed}
+        asked = frozenset(topics)
+
+        def look(connection: sqlite3.Connection) -> dict[TopicPartition, int]:
+            found = tables.committed(group, asked, connection)
+            return {TopicPartition(topic, tables.PARTITION): next_ for topic, next_ in found}
+
+        return dict(await self._unchanged.read(f"committed by {group}", asked, look))
 
     async def reset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
         if any(consumer.group == group for consumer in self._consumers):
@@ -165,12 +174,17 @@ class EmbeddedBus:
         await self._database.write(partial(tables.commit, group, dict(positions)))
 
     async def offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
-        existing = await self._database.read(tables.topics)
-        return {
-            TopicPartition(topic, tables.PARTITION): (first, next_)
-            for topic, first, next_ in existing
-            if topic in topics
-        }
+        asked = frozenset(topics)
+
+        def look(connection: sqlite3.Connection) -> dict[TopicPartition, tuple[int, int]]:
+            found = tables.topics(connection)
+            return {
+                TopicPartition(topic, tables.PARTITION): (first, next_)
+                for topic, first, next_ in found
+                if topic in asked
+            }
+
+        return dict(await self._unchanged.read("offsets", asked, look))
 
     async def offsets_at(self, topics: Collection[str], ts: int) -> dict[TopicPartition, int]:
         found = await self._database.read(partial(tables.offsets_at, tuple(topics), ts))

@@ -27,7 +27,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Record, Refusal, TopicPartition
 from pipeline.bus.kafka.claims import KafkaClaims
-from pipeline.bus.kafka.cluster import Cluster
+from pipeline.bus.kafka.cluster import RECENT_SECONDS, Cluster
 from pipeline.bus.kafka.connection import (
     RECORD_REFUSED,
     TOPIC_REFUSES,
@@ -143,7 +143,7 @@ class KafkaBus:
         return refused
 
     async def topics(self) -> set[str]:
-        metadata = await self._retrying("ask", self._metadata)
+        metadata = await self._retrying("ask", partial(self._cluster.metadata, RECENT_SECONDS))
         existing = set(metadata.topics(exclude_internal_topics=True))
         # The answer is that of any broker, and news of topics takes its time from one to the next.
         now = time.monotonic()
@@ -335,6 +335,7 @@ class KafkaBus:
                 try:
                     return await attempt()
                 except KafkaError as error:
+                    self.forget()
                     # What a broker calls unknown is mostly its own trouble, such as a lost session with ZooKeeper.
                     passing = error.retriable or isinstance(error, UnknownError)
                     if not passing or isinstance(error, _OUT_OF_REACH):
@@ -408,8 +409,9 @@ class KafkaBus:
             raise BusError(f"{self._name} is not open")
         return self._asked
 
-    async def _metadata(self) -> Any:
-        return await self._cluster.metadata()
+    def forget(self) -> None:
+        """Ask the cluster anew for topics and leaders: they may have changed."""
+        self._cluster.forget()
 
 
 async def _knock_at(server: str, arguments: Mapping[str, Any]) -> str:

@@ -1,6 +1,9 @@
 """What is asked of the cluster directly: aiokafka's admin client can neither list offsets nor tell an error of the
 group coordinator from a group without commits. Errors are those of aiokafka."""
 
+import asyncio
+import math
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -40,6 +43,9 @@ from pipeline.config.settings import KafkaSettings
 from pipeline.contract.retention import Retention
 from pipeline.model.text import clean
 
+RECENT_SECONDS: Final = 1.0
+"""For so long the list of topics and leaders serves questions about offsets: of a thousand topics it takes longer to
+read than all that is asked besides."""
 _SETTLING: Final = ("PreparingRebalance", "CompletingRebalance")
 
 
@@ -50,16 +56,36 @@ class Cluster:
         self._client = client
         self._settings = settings
         self._options = options
+        self._asking = asyncio.Lock()
+        self._listed: Any = None
+        self._listed_at = -math.inf
 
     def brokers(self) -> list[tuple[str, int]]:
         """Host and port of each, as the cluster advertises them."""
         return [(broker.host, broker.port) for broker in self._client.cluster.brokers()]
 
-    async def metadata(self) -> Any:
-        try:
-            return await self._client.fetch_all_metadata()
-        except KafkaError as error:
-            raise KafkaConnectionError(str(error)) from error
+    async def metadata(self, max_age: float = 0.0) -> Any:
+        """All topics, partitions and leaders, as they were not more than `max_age` seconds ago."""
+        asked_at = time.monotonic()
+        async with self._asking:  # who comes while it is asked takes the same answer, unless it must be younger
+            if self._listed_at < asked_at - max_age:
+                self._listed_at = -math.inf
+                now = time.monotonic()
+                try:
+                    self._listed = await self._client.fetch_all_metadata()
+                except KafkaError as error:
+                    raise KafkaConnectionError(str(error)) from error
+                self._listed_at = now
+            return self._listed
+
+    def forget(self) -> None:
+        """Ask anew for topics and leaders: they may have changed."""
+        self._listed_at = -math.inf
+
+    async def _about(self, topics: Collection[str]) -> Any:
+        """Recent metadata that know these topics, if there are such."""
+        metadata = await self.metadata(RECENT_SECONDS)
+        return metadata if metadata.topics() >= set(topics) else await self.metadata()
 
     async def controller(self) -> int:
         controller = (await self.metadata()).controller
@@ -118,7 +144,7 @@ class Cluster:
         }
 
     async def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
-        partitions = shapes.partitions_of(await self.metadata(), topics)
+        partitions = shapes.partitions_of(await self._about(topics), topics)
         if not partitions:
             return {}
         coordinator = await self._coordinator(group)
@@ -197,7 +223,7 @@ class Cluster:
 
     async def _leaders(self, topics: Collection[str]) -> dict[int, list[TopicPartition]]:
         """The partitions of those topics that exist, by the broker that leads them."""
-        metadata = await self.metadata()
+        metadata = await self._about(topics)
         by_leader: defaultdict[int, list[TopicPartition]] = defaultdict(list)
         for partition in shapes.partitions_of(metadata, topics):
             leader = metadata.leader_for_partition(partition)

@@ -66,6 +66,8 @@ class ConsumerCluster(Protocol):
 
     async def topics(self) -> set[str]: ...
 
+    def forget(self) -> None: ...
+
     async def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]: ...
 
     async def offsets(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]: ...
@@ -252,6 +254,7 @@ class KafkaConsumer:
         aiokafka takes an error of the coordinator for the absence of a commit and would start at the beginning.
         """
         self._rebalances.assigned = None
+        self._cluster.forget()  # the assignment may know partitions that are newer
         topics = {partition.topic for partition in partitions}
         committed = None if self._group is None else await self._cluster.committed(self._group, topics)
         if committed is not None:

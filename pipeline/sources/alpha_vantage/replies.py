@@ -40,13 +40,16 @@ class _BarRow(msgspec.Struct, frozen=True):
 
 
 class _GlobalQuote(msgspec.Struct, frozen=True):
-    """Volume and previous close may be missing; all of it is, for a symbol that is unknown."""
+    """All but symbol and price may be missing, and for a symbol that is unknown all is."""
 
     symbol: str = msgspec.field(name="01. symbol")
     price: _Number = msgspec.field(name="05. price")
     day: Any = msgspec.field(name="07. latest trading day", default=None)
     volume: Any = msgspec.field(name="06. volume", default=None)
     previous_close: Any = msgspec.field(name="08. previous close", default=None)
+    open: Any = msgspec.field(name="02. open", default=None)
+    high: Any = msgspec.field(name="03. high", default=None)
+    low: Any = msgspec.field(name="04. low", default=None)
 
 
 class _GlobalQuoteReply(msgspec.Struct, frozen=True):
@@ -59,6 +62,9 @@ class _BulkQuote(msgspec.Struct, frozen=True):
     close: _Number
     volume: Any = None
     previous_close: Any = None
+    open: Any = None
+    high: Any = None
+    low: Any = None
 
 
 class _List(msgspec.Struct, frozen=True):
@@ -238,6 +244,9 @@ def _quote(answer: Answer, ticker: str, ts: datetime | None, price: _Number, row
         "price": number(price),
         "previous_close": number_or_none(row.previous_close, Price) or None,  # none was ever 0
         "volume": number_or_none(row.volume, Volume),
+        "open": number_or_none(row.open, Price),
+        "high": number_or_none(row.high, Price),
+        "low": number_or_none(row.low, Price),
         "revision": answer.revision,
         "source": SOURCE,
     }

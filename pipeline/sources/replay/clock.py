@@ -2,10 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from pipeline.aio import first_of
 from pipeline.clock import Clock
+from pipeline.contract.snapshot import ReplayView
 
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -95,6 +96,24 @@ class ReplayClock:
         taken = self._steps > 0 and self.paused
         self._steps = self._steps - 1 if taken else 0
         return taken
+
+    def view(self) -> ReplayView:
+        """As `Replaying.replay`."""
+        at = self.time
+        return ReplayView(
+            at=None if at is None else at.timestamp(),
+            speed="max" if self.speed is None else self.speed,
+            paused=self.paused,
+        )
+
+    def change(self, speed: float | Literal["max"] | None, paused: bool | None, *, step: bool) -> None:
+        """As `Replaying.set_replay`."""
+        if speed is not None:
+            self.set_speed(None if speed == "max" else speed)
+        if paused is not None:
+            self.set_paused(paused)
+        if step:
+            self.step()
 
     async def sleep_until(self, time: datetime) -> None:
         """Wait for that time, or until something about the clock is changed."""

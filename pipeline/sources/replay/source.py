@@ -96,21 +96,11 @@ class ReplaySource:
 
     def replay(self) -> ReplayView:
         """See `Replaying`."""
-        clock, at = self._clock, self._clock.time
-        return ReplayView(
-            at=None if at is None else at.timestamp(),
-            speed="max" if clock.speed is None else clock.speed,
-            paused=clock.paused,
-        )
+        return self._clock.view()
 
     def set_replay(self, speed: float | Literal["max"] | None, paused: bool | None, *, step: bool) -> None:
         """See `Replaying`."""
-        if speed is not None:
-            self._clock.set_speed(None if speed == "max" else speed)
-        if paused is not None:
-            self._clock.set_paused(paused)
-        if step:
-            self._clock.step()
+        self._clock.change(speed, paused, step=step)
 
     async def close(self) -> None:
         """Nothing is held open."""

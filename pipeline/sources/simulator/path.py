@@ -75,7 +75,8 @@ class SimulatedDay:
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """One minute second by second. `prices[s]` is that of second s, all within the bar; the last leads to its close."""
+    """One minute second by second. `prices[s]` is that of second s, all within the bar; the last leads to its close.
+    `highs` and `lows` are of the minute so far, `day_high` and `day_low` of the day before it, its opening included."""
 
     start: int
     bar: Bar
@@ -84,6 +85,8 @@ class Minute:
     lows: list[float]
     traded_before: int
     previous_close: float
+    day_high: float
+    day_low: float
 
 
 class PricePath:
@@ -122,6 +125,9 @@ class PricePath:
             price=minute.prices[second],
             previous_close=minute.previous_close,
             volume=float(minute.traded_before + self._part(minute, second)),
+            open=minute.previous_close,  # a day begins where the last one ends
+            high=max(minute.day_high, minute.highs[second]),
+            low=min(minute.day_low, minute.lows[second]),
         )
 
     def forming_bar(self, seconds: float) -> Bar:
@@ -201,6 +207,8 @@ class PricePath:
             lows=list(accumulate(prices, min)),
             traded_before=int(day.traded[index]),
             previous_close=float(day.open[0]),
+            day_high=float(max(day.open[0], *day.high[:index])),
+            day_low=float(min(day.open[0], *day.low[:index])),
         )
 
     def _bar_of(self, day: SimulatedDay, index: int) -> Bar:

@@ -220,6 +220,10 @@ class _Reader:
                 "volume": None if not volume and meta.instrument_type in _WITHOUT_VOLUME else volume,
                 "currency": self._currency,
                 "session": "regular",
+                "high": number_or_none(meta.regular_market_day_high, Price),
+                "low": number_or_none(meta.regular_market_day_low, Price),
+                "year_high": number_or_none(meta.fifty_two_week_high, Price),
+                "year_low": number_or_none(meta.fifty_two_week_low, Price),
                 "revision": self._asked.revision,
                 "source": SOURCE,
             }

@@ -32,6 +32,10 @@ class Meta(Struct, frozen=True, rename="camel"):
     regular_market_price: Any = None
     regular_market_time: Any = None
     regular_market_volume: Any = None
+    regular_market_day_high: Any = None
+    regular_market_day_low: Any = None
+    fifty_two_week_high: Any = None
+    fifty_two_week_low: Any = None
     previous_close: Any = None
     """The close before the day of the price; in replies with intraday bars only. `chartPreviousClose` is another: that
     before the first bar."""

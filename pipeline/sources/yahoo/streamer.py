@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from pipeline.clock import Clock
-from pipeline.model.messages import AnyMessage, Currency, MarketSession, Price, Quote, Volume
+from pipeline.model.messages import AnyMessage, Currency, MarketCap, MarketSession, Price, Quote, Volume
 from pipeline.sources.outside import number_or_none
 from pipeline.sources.polling.items import misfit
 from pipeline.sources.yahoo.pricing import Pricing, read_frame
@@ -45,6 +45,10 @@ class _Known:
     session: MarketSession | None = None
     previous_close: float | None = None
     volume: float | None = None
+    open: float | None = None
+    high: float | None = None
+    low: float | None = None
+    market_cap: float | None = None
 
 
 class YahooStreamer:
@@ -111,6 +115,10 @@ class YahooStreamer:
             "volume": known.volume,
             "currency": known.currency,
             "session": known.session,
+            "open": known.open,
+            "high": known.high,
+            "low": known.low,
+            "market_cap": known.market_cap,
             "revision": time,
             "source": SOURCE,
         }
@@ -139,7 +147,7 @@ def _learn(said: Pricing, known: _Known, time: int) -> None:
     """Take over what is said. What holds for a day is forgotten when another may have begun."""
     session = known.session if said.market_hours is None else _SESSIONS.get(said.market_hours)
     if time - known.time > SAME_DAY or (session == "pre" and known.session != "pre"):
-        known.previous_close = known.volume = None
+        known.previous_close = known.volume = known.open = known.high = known.low = None
     known.time, known.session = time, session
     if said.currency is not None:
         known.currency = _currency(said.currency)
@@ -147,6 +155,10 @@ def _learn(said: Pricing, known: _Known, time: int) -> None:
         known.price_hint = said.price_hint
     if said.day_volume is not None:
         known.volume = number_or_none(said.day_volume, Volume)
+    known.open = _price(said.open_price, known.price_hint) or known.open
+    known.high = _price(said.day_high, known.price_hint) or known.high
+    known.low = _price(said.day_low, known.price_hint) or known.low
+    known.market_cap = number_or_none(said.market_cap, MarketCap) or known.market_cap
     if (close := _previous_close(said, session, known.price_hint)) is not None:
         known.previous_close = close
 
@@ -158,6 +170,11 @@ def _previous_close(said: Pricing, session: MarketSession | None, hint: int | No
     if said.price is None or said.change is None or session == "post":
         return None
     return rounded(_float32(said.price - said.change), hint)
+
+
+def _price(said: float | None, hint: int | None) -> float | None:
+    """None for 0, which is what is not known."""
+    return number_or_none(rounded(said, hint), Price) if said else None
 
 
 def _float32(value: float) -> float:

@@ -24,8 +24,8 @@ def test_the_regression_is_the_bayesian_one_with_a_prior_at_zero() -> None:
         named = {str(i): float(value) for i, value in enumerate(x)}
         target = float(x @ [1.0, -2.0, 0.5, 0.0] + rng.normal())
         expected = theirs.predict_one(named)
-        assert ours.predict(x) == pytest.approx(expected, rel=1e-9, abs=1e-9)
-        ours.learn(x, target - ours.predict(x))
+        assert ours.predict([float(value) for value in x]) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+        ours.learn(target - ours.predict([float(value) for value in x]))
         theirs.learn_one(named, target)
 
 

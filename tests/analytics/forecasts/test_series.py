@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from pipeline.analytics.columns import microseconds
 from pipeline.analytics.forecasts.blocks import beginning_of, block_of
-from pipeline.analytics.forecasts.model import HORIZONS, WARM_UP
+from pipeline.analytics.forecasts.model import FARTHEST, HORIZONS, WARM_UP
 from pipeline.analytics.forecasts.series import ForecastSeries, needed
-from pipeline.model.messages import Bar, Forecast
+from pipeline.model.messages import Bar, DueBands, Forecast, HorizonForecast
 from testkit.data import NEW_YORK, recorded_bars
 from testkit.examples import DEAR
 
 START = datetime(2019, 2, 17, 22, 0, tzinfo=UTC)  # two hours before a block of minutes ends
+NEXT_BLOCK = START + timedelta(hours=2)
 
-Rows = dict[tuple[datetime, int], Forecast]
+Rows = dict[datetime, Forecast]
 
 
 def bar(minute: int, close: float, *, closed: bool = True, revision: int = 0) -> Bar:
@@ -48,12 +49,11 @@ def series() -> ForecastSeries:
 
 
 def kept(rows: Iterable[Forecast]) -> Rows:
-    """What a store is left with: the row of the greatest lineage for each bar and horizon."""
+    """What a store is left with: the row of the greatest lineage for each bar."""
     best: Rows = {}
     for row in rows:
-        key = row.ts, row.horizon
-        if key not in best or row.lineage > best[key].lineage:
-            best[key] = row
+        if row.ts not in best or row.lineage > best[row.ts].lineage:
+            best[row.ts] = row
     return best
 
 
@@ -69,35 +69,61 @@ FEW = DEAR // 4
 EXPECTED = reference(HISTORY)
 
 
-def test_each_closed_bar_has_a_row_of_each_horizon_and_bands_once_it_is_warm() -> None:
-    assert list(EXPECTED) == [(b.ts, horizon) for b in HISTORY for horizon in HORIZONS]
-    known = [EXPECTED[b.ts, 1].low_80 is not None for b in HISTORY]
-    assert known == [position >= WARM_UP - 1 for position in range(len(HISTORY))]
-    for row in EXPECTED.values():
-        ends = [row.low_95, row.low_80, row.low_50, row.close, row.high_50, row.high_80, row.high_95]
-        known_ends = [end for end in ends if end is not None]
-        assert known_ends == sorted(known_ends)
-        assert len(known_ends) == (1 if row.low_50 is None else 7)
-        assert (row.up is not None) == (row.horizon == 1 and row.low_50 is not None)
+def at(row: Forecast, horizon: int) -> HorizonForecast:
+    (said,) = (said for said in row.horizons if said.horizon == horizon)
+    return said
 
 
-def test_what_came_is_the_close_so_many_bars_later() -> None:
+def bands_of(said: HorizonForecast | DueBands) -> tuple[float | None, ...]:
+    return said.low_95, said.low_80, said.low_50, said.high_50, said.high_80, said.high_95
+
+
+def test_each_closed_bar_has_one_row_with_all_horizons_and_bands_once_it_is_warm() -> None:
+    assert [row.ts for row in series().merge(HISTORY)] == [b.ts for b in HISTORY]
+    for position, b in enumerate(HISTORY):
+        row, warm = EXPECTED[b.ts], position >= WARM_UP - 1
+        assert row.close == b.close
+        assert [said.horizon for said in row.horizons] == list(HORIZONS)
+        assert (row.up is not None, row.since is not None) == (warm, warm)
+        for said in row.horizons:
+            low_95, low_80, low_50, high_50, high_80, high_95 = ends = bands_of(said)
+            known = [end for end in (low_95, low_80, low_50, row.close, high_50, high_80, high_95) if end is not None]
+            assert known == sorted(known)
+            assert [end is not None for end in ends] == [warm] * 6
+
+
+def test_the_row_of_a_bar_has_the_bands_that_earlier_bars_gave_for_its_close() -> None:
+    """Also over the change of blocks, where other models speak."""
     for position, b in enumerate(HISTORY):
         for horizon in HORIZONS:
-            row, later = EXPECTED[b.ts, horizon], HISTORY[position + horizon : position + horizon + 1]
-            assert (row.came, row.came_at) == ((later[0].close, later[0].ts) if later else (None, None))
+            due = at(EXPECTED[b.ts], horizon).due
+            if position - horizon < WARM_UP - 1:
+                assert due is None
+                continue
+            made = EXPECTED[HISTORY[position - horizon].ts]
+            assert due is not None
+            assert (due.ts, due.close) == (made.ts, made.close)
+            assert bands_of(due) == bands_of(at(made, horizon))
+
+
+def test_the_record_counts_the_closes_that_lay_within_what_was_due() -> None:
+    block = block_of(microseconds(HISTORY[-1].ts), "1min")
+    first = next(n for n, b in enumerate(HISTORY) if block_of(microseconds(b.ts), "1min") == block)
+    for horizon in HORIZONS:
+        came = [(b.close, at(EXPECTED[b.ts], horizon).due) for b in HISTORY[first:]]
+        inside = sum(due is not None and due.low_80 <= close <= due.high_80 for close, due in came)
+        before, last = (at(EXPECTED[b.ts], horizon) for b in (HISTORY[first - 1], HISTORY[-1]))
+        assert last.count - before.count == len(came)
+        assert last.held_80 is not None
+        assert last.held_80 * last.count - (before.held_80 or 0.0) * before.count == pytest.approx(inside)
 
 
 def test_nothing_is_said_with_knowledge_of_later_bars() -> None:
-    """Whatever comes after a bar, what was said at it stays, to the last bit."""
+    """Whatever comes after a bar, its row stays, to the last bit."""
     for stop in (WARM_UP, 130, 259):
-        other = [*HISTORY[:stop], *(bar(minute, 500.0 + minute) for minute in range(stop, 270))]
-        changed = reference(other)
-        blank = {"came": None, "came_at": None, "lineage": f"{0:08x}-{0:032x}-{0:016x}-{0:032x}"}
+        changed = reference([*HISTORY[:stop], *(bar(minute, 500.0 + minute) for minute in range(stop, 270))])
         for b in HISTORY[:stop]:
-            for horizon in HORIZONS:
-                one, two = EXPECTED[b.ts, horizon], changed[b.ts, horizon]
-                assert msgspec.structs.replace(one, **blank) == msgspec.structs.replace(two, **blank)
+            assert EXPECTED[b.ts] == changed[b.ts]
 
 
 @st.composite
@@ -156,7 +182,7 @@ class TestTheSetDecides:
         window = series()
         window.restore([b for b in rest if microseconds(b.ts) >= since])
         corrections = window.merge([late])
-        assert {row.ts for row in corrections} <= {b.ts for b in whole[130:520]}
+        assert {row.ts for row in corrections} == {b.ts for b in whole[280 : 520 + FARTHEST]}
         assert kept([*reference(rest).values(), *corrections]) == reference(whole)
 
     def test_bars_that_are_forgotten_are_not_missed(self) -> None:
@@ -178,17 +204,26 @@ class TestTheSetDecides:
 
 
 class TestWhatIsReturned:
-    def test_a_live_bar_is_said_once_and_completes_three(self) -> None:
+    def test_a_live_bar_makes_one_row_and_no_more(self) -> None:
         state = series()
         state.merge(HISTORY[:200])
-        rows = state.merge([HISTORY[200]])
-        assert [(row.ts, row.horizon) for row in rows] == [
-            (HISTORY[185].ts, 15),
-            (HISTORY[195].ts, 5),
-            (HISTORY[199].ts, 1),
-            *((HISTORY[200].ts, horizon) for horizon in HORIZONS),
-        ]
-        assert {row.came for row in rows[:3]} == {HISTORY[200].close}
+        for b in HISTORY[200:]:
+            assert state.merge([b]) == [EXPECTED[b.ts]]
+
+    def test_a_correction_renews_its_row_and_those_after_it(self) -> None:
+        state = series()
+        state.merge(HISTORY)
+        rows = state.merge([bar(150, HISTORY[150].close, revision=1)])
+        assert [row.ts for row in rows] == [b.ts for b in HISTORY[150:]]
+
+    def test_it_ends_with_the_bars_that_were_due_when_all_was_forgotten(self) -> None:
+        """Models forget with the block after the next; at the first bars of that one, what they had said is due."""
+        parts = [bars(110, first=120 + n * 7 * 24 * 60, seed=n) for n in range(4)]
+        state = series()
+        state.merge([b for part in parts for b in part])
+        close = parts[0][50].close * 1.001
+        corrected = state.merge([bar(120 + 50, close, revision=1)])
+        assert [row.ts for row in corrected] == [b.ts for b in [*parts[0][50:], *parts[1], *parts[2][:FARTHEST]]]
 
     def test_nothing_where_nothing_changed(self) -> None:
         state = series()
@@ -202,7 +237,7 @@ class TestWhatIsReturned:
         state.restore(HISTORY)
         rows = state.merge([HISTORY[250]])
         assert kept(rows).items() <= EXPECTED.items()
-        assert {row.ts for row in rows} == {b.ts for b in HISTORY[235:]}
+        assert [row.ts for row in rows] == [b.ts for b in HISTORY[250:]]
         assert state.merge(HISTORY[250:]) == []
 
     def test_what_is_owed_is_all_that_needs_nothing_older(self) -> None:
@@ -210,6 +245,14 @@ class TestWhatIsReturned:
         state.restore(HISTORY[:259])
         state.owe(needed(microseconds(HISTORY[0].ts), "1min"))
         assert kept(state.merge([HISTORY[259]])) == EXPECTED
+
+        young = series()
+        young.restore(HISTORY[:259])
+        young.owe(microseconds(HISTORY[0].ts))
+        owed = kept(young.merge([HISTORY[259]]))
+        assert owed.items() <= EXPECTED.items()
+        head = sum(b.ts < NEXT_BLOCK for b in HISTORY)
+        assert list(owed) == [b.ts for b in HISTORY[head + FARTHEST :]], "what came before may be due at the first"
 
     def test_a_history_leaves_the_event_loop_and_a_live_bar_does_not(self) -> None:
         state = series()
@@ -223,18 +266,19 @@ class TestWhatIsReturned:
         assert not restored.is_quick([bar(260, 100.0)])
 
 
-def test_a_target_beyond_the_next_block_is_not_waited_for() -> None:
-    late = bar(3 * 7 * 24 * 60, 100.0)
-    rows = reference([*HISTORY, late])
-    assert rows[HISTORY[-1].ts, 1].came is None
+def test_after_a_long_pause_nothing_is_due() -> None:
+    for weeks, known in ((1, True), (3, False)):
+        late = bar(weeks * 7 * 24 * 60, 100.0)
+        assert (at(reference([*HISTORY, late])[late.ts], 1).due is not None) == known
 
 
 @pytest.mark.parametrize("factor", [0.25, 4.0])
-def test_across_a_split_nothing_came(factor: float) -> None:
+def test_across_a_split_nothing_is_due(factor: float) -> None:
     split: Sequence[Bar] = [*HISTORY[:200], *(bar(m, b.close * factor) for m, b in enumerate(HISTORY[200:], 200))]
     rows = reference(split)
-    assert [rows[b.ts, 1].came is None for b in split[:-1]] == [position == 199 for position in range(259)]
-    assert [rows[b.ts, 5].came is None for b in split[:-5]] == [195 <= position < 200 for position in range(255)]
-    before, after = rows[split[199].ts, 1], rows[split[200].ts, 1]
-    assert after.high_80 is not None and before.high_80 is not None
-    assert after.high_80 / after.close < 1.5 * before.high_80 / before.close, "the jump is no movement"
+    for horizon in HORIZONS:
+        none = [n for n, b in enumerate(split) if n >= WARM_UP + FARTHEST and at(rows[b.ts], horizon).due is None]
+        assert none == list(range(200, 200 + horizon))
+    before, after = rows[split[199].ts], rows[split[200].ts]
+    widths = [(at(row, 1).high_80 or 0.0) / row.close for row in (before, after)]
+    assert 1.0 < widths[1] < 1.5 * widths[0], "the jump is no movement"

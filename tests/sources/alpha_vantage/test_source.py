@@ -183,7 +183,8 @@ class TestQuotes:
 
     async def test_the_recorded_json(self, server: HttpServer, client: AlphaVantageClient) -> None:
         server.on(answer(data.recorded("json/global_quote")))
-        assert (await client.quote("MSFT")).price == 112.13
+        quote = await client.quote("MSFT")
+        assert (quote.price, quote.open, quote.high, quote.low) == (112.13, 112.63, 113.17, 110.64)
 
     async def test_missing_values(self, server: HttpServer, client: AlphaVantageClient) -> None:
         reply = data.global_quote()

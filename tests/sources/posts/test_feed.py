@@ -24,6 +24,7 @@ from pipeline.sources.polling.round_robin import RoundRobin
 from pipeline.sources.polling.seen import Seen
 from pipeline.sources.posts.stocktwits import StockTwits
 from pipeline.stages.producer import Producer
+from pipeline.stages.quote_pacer import QuotePacer
 from pipeline.supervision.supervisor import Service, Supervisor
 from testkit.fakes import FakeClock
 from testkit.http_server import HttpServer, answer, hang, serve
@@ -160,7 +161,7 @@ class TestService:
     ) -> AsyncIterator[Service]:
         supervisor = Supervisor(SupervisorSettings(max_restarts=2), clock)
         (feed,) = source.feeds()
-        supervisor.add("social stocktwits", "producer", Producer(feed, bus, Watchlist(tickers)).run)
+        supervisor.add("social stocktwits", "producer", Producer(feed, bus, Watchlist(tickers), QuotePacer(clock)).run)
         try:
             yield supervisor.services[0]
         finally:

@@ -232,6 +232,12 @@ class TestQuote:
         assert (quote.price, quote.previous_close, quote.volume, quote.currency) == (230.5, 229.0, 5000, "USD")
         assert (quote.ts, quote.session, quote.source) == (NOW, "regular", "yahoo")
 
+    def test_it_says_how_far_the_day_and_the_year_went(self) -> None:
+        year = {"fiftyTwoWeekHigh": 260.1, "fiftyTwoWeekLow": "n/a"}
+        quote = chart(regularMarketDayHigh=231.5, regularMarketDayLow=228, **year).quote
+        assert quote is not None
+        assert (quote.high, quote.low, quote.year_high, quote.year_low) == (231.5, 228, 260.1, None)
+
     def test_the_close_before_the_range_is_not_the_previous_close(self) -> None:
         quote = chart(previousClose=None).quote
         assert quote is not None

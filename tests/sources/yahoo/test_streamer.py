@@ -77,6 +77,15 @@ class TestQuotes:
         assert (found.price, found.currency, found.session) == (10.12, "USD", "regular")
         assert (found.previous_close, found.volume) == (9.0, 8.0)
 
+    def test_the_day_so_far_holds_until_another_begins(self, streamer: YahooStreamer, now: int) -> None:
+        quote(
+            streamer, price=10.0, time=now - 9, market_hours=1, open_price=9.1, day_high=10.2, day_low=9.0, price_hint=2
+        )
+        found = quote(streamer, price=10.1, time=now - 8, day_high=10.3)
+        assert (found.open, found.high, found.low) == (9.1, 10.3, 9.0)
+        found = quote(streamer, price=10.0, time=now - 7, market_hours=0)
+        assert (found.open, found.high, found.low) == (None, None, None)
+
     def test_a_symbol_s_facts_are_its_own(self, streamer: YahooStreamer, now: int) -> None:
         quote(streamer, price=10.0, time=now, currency="USD", change=1.0)
         found = quote(streamer, id="^GSPC", price=5000.0, time=now)
@@ -208,6 +217,8 @@ class TestConnection:
         )
         crypto = quotes["BTC-USD"]
         assert (crypto.price, crypto.previous_close, crypto.currency) == (94745.08, 93313.19, "USD")
+        assert (crypto.open, crypto.high, crypto.low) == (92529.99, 95227.55, 92517.22)
+        assert crypto.market_cap == 1_876_726_640_000.0
 
     async def test_what_is_known_outlives_a_connection(
         self, websocket: WebSocketServer, clock: FakeClock, consume: Consume, now: int

@@ -1,0 +1,1 @@
+"""The dashboard in a browser: a server on loopback that runs one dashboard process for each who looks."""

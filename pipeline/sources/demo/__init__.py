@@ -1,0 +1,1 @@
+"""A recorded hour of simulated markets, which `fintrends-tui demo` plays."""
