@@ -25,6 +25,7 @@ def container_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conta
     try:
         with held() as kept, running(_prepared(folder, kept)) as engine:
             engine.docker("image", "prune", "--force")  # what these builds have replaced
+            engine.docker("builder", "prune", "--force", "--keep-storage", "4GB")
             yield engine
     except EngineUnavailableError as error:
         unavailable(str(error))
