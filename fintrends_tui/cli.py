@@ -129,7 +129,8 @@ def status(
 ) -> int:
     """Report the state of the pipeline.
 
-    Exits with 0 if all is well, 1 if something failed, stalled or is unavailable, and 3 if no pipeline runs.
+    Exits with 0 if all is well, 1 if something failed, stalled or is unavailable or the pipeline is starting or
+    stopping, and 3 if none runs.
 
     Parameters
     ----------

@@ -33,12 +33,14 @@ _MATTERS: Final = ("producer", "claims", "processor", "sink")
 
 
 def is_healthy(snapshot: Snapshot) -> bool:
-    """Whether no service has failed, no engine and no provider is waited for, no group of consumers has stalled, and
-    in each of the roles that this pipeline has, something works. What others stand in for is missed by nobody."""
+    """Whether it has come up and is not going down, no service has failed, no engine and no provider is waited for, no
+    group of consumers has stalled, and in each of the roles that this pipeline has, something works. What others stand
+    in for is missed by nobody."""
     stalled = any(group.status in STUCK for topic in snapshot.topics for group in topic.groups)
     failed = any(service.state == "failed" and not service.stand_ins for service in snapshot.services)
     waits = bool(snapshot.pipeline.note or snapshot.outages)
-    return not (waits or stalled or failed or any(_is_down(role, snapshot.services) for role in _MATTERS))
+    down = any(_is_down(role, snapshot.services) for role in _MATTERS)
+    return snapshot.pipeline.state == "running" and not (waits or stalled or failed or down)
 
 
 def _is_down(role: str, services: Sequence[ServiceView]) -> bool:

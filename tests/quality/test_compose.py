@@ -1,4 +1,5 @@
-"""The container files. No container runs here: what they say is checked against the Compose schema and the program."""
+"""The container files: what they say is checked against the Compose schema and the program. `tests/containers` runs
+them, once a day."""
 
 import re
 import subprocess

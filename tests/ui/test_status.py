@@ -44,6 +44,12 @@ def test_a_start_is_no_failure() -> None:
     assert is_healthy(with_services("sink", state="starting"))
 
 
+@pytest.mark.parametrize("state", ["starting", "stopping"])
+def test_it_is_not_before_its_engines_have_answered_nor_while_it_stops(state: str) -> None:
+    """What waits for a container's health would go on too early, or send work to one that takes none."""
+    assert not is_healthy(replace(WELL, pipeline=samples.pipeline(state=state)))
+
+
 @pytest.mark.parametrize("kind", ["bus", "store", "provider", "system"])
 def test_it_is_not_while_something_is_waited_for(kind: str) -> None:
     snapshot = replace(WELL, outages=[replace(AWAY, kind=kind)])
