@@ -86,8 +86,9 @@ async def shown(shot: Shot) -> AsyncIterator[FintrendsApp]:
             await settled(pilot)
             if shot.steps is not None:
                 await shot.steps(pilot)
-            app.repaint()
-            await settled(pilot)
+            for _ in range(2):  # what the first asks for, such as a history, comes after it
+                app.repaint()
+                await settled(pilot)
             paint(app)
             yield app
 
