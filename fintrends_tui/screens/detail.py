@@ -116,9 +116,13 @@ class DetailScreen(BaseScreen[None]):
         """Show or hide the forecast."""
         look = self._chart.look
         view = self.fintrends.current_view
-        if not look.fan and not (view.detail and view.detail.forecasts):
-            self.notify(f"Nothing is forecast of {view.selected} yet, or forecasts are turned off.", markup=False)
         self._show(look._replace(fan=not look.fan, beside=""))
+        if look.fan:
+            return
+        if not (view.detail and view.detail.forecasts):
+            self.notify(f"Nothing is forecast of {view.selected} yet, or forecasts are turned off.", markup=False)
+        elif (plot := self._chart.plot) is not None and not plot.bands and look.until is None:
+            self.notify(f"What is forecast ends within the next candle of {plot.step.name}; ← shows shorter ones.")
 
     def action_log_scale(self) -> None:
         """Switch between a linear and a logarithmic axis."""

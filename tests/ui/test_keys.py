@@ -448,6 +448,14 @@ class TestDetail:
             await dash.press("f")
             assert "Nothing is forecast of AAPL yet" in " ".join(dash.text.split())
 
+    async def test_f_says_where_a_forecast_is_shorter_than_a_candle(self) -> None:
+        minutes = replace(samples.detail(), forecasts=[samples.forecast("1min", 170.0)])
+        async with running(FakeLink(samples.snapshot(detail=minutes))) as dash:
+            await dash.press("enter", "right", "right", "right", "f")
+            plot = dash.app.screen.query_one(Chart).plot
+            assert plot is not None and not plot.bands
+            assert f"ends within the next candle of {plot.step.name}" in " ".join(dash.text.split())
+
     async def test_small_charts_are_of_the_selected_ticker_and_those_after_it(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("j", "c")
