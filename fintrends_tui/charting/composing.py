@@ -10,7 +10,7 @@ from fintrends_tui.charting.candles import BLOCKS, Glyphs
 from fintrends_tui.charting.comparing import Comparison, with_series, with_ticker
 from fintrends_tui.charting.fan import fan
 from fintrends_tui.charting.frame import NARROWEST
-from fintrends_tui.charting.look import STUDIES, Look
+from fintrends_tui.charting.look import SENTIMENT, STUDIES, Look, Study
 from fintrends_tui.charting.plot import Line, Pane, Plot, volume_pane
 from fintrends_tui.state import format as fmt
 from pipeline.contract.protocol import BarPoint, History, ValueSeries
@@ -22,19 +22,6 @@ _PER_COLUMN: Final = 2
 """Points of a line."""
 _DAYS: Final = 5
 _DAY: Final = 86_400
-_LABELS: Final = {
-    "sma_20": "SMA 20",
-    "sma_50": "SMA 50",
-    "ema_12": "EMA 12",
-    "ema_26": "EMA 26",
-    "bb_upper": "BB upper",
-    "bb_middle": "middle",
-    "bb_lower": "lower",
-    "vwap": "VWAP",
-    "rsi_14": "RSI 14",
-    "macd": "MACD",
-    "macd_signal": "signal",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +95,14 @@ def _values(field: str, data: ChartData, candles: Sequence[Candle], skipped: int
 
 def _lines(name: str, data: ChartData, candles: Sequence[Candle], skipped: int) -> list[Line]:
     study = STUDIES[name]
+    return [] if study.pane else _coloured(study, data, candles, skipped)
+
+
+def _coloured(study: Study, data: ChartData, candles: Sequence[Candle], skipped: int) -> list[Line]:
     return [
-        Line(_LABELS[field], _values(field, data, candles, skipped), tone)
-        for field, tone in zip(study.fields, study.tones, strict=True)
-        if tone and not study.pane
+        Line(legend, _values(field, data, candles, skipped), tone)
+        for field, legend, tone in zip(study.fields, study.names, study.tones, strict=True)
+        if tone
     ]
 
 
@@ -119,17 +110,15 @@ def _pane(name: str, data: ChartData, candles: Sequence[Candle], skipped: int) -
     study = STUDIES[name]
     if not study.pane:
         return None
-    if name == "sentiment":
-        return Pane("Sentiment", bars=_scores(data.series, candles), low=-1.0, high=1.0, guides=(0.0,))
-    lines = [
-        Line(_LABELS[field], _values(field, data, candles, skipped), tone)
-        for field, tone in zip(study.fields, study.tones, strict=True)
-        if tone
-    ]
-    if name == "rsi":
-        return Pane(study.label, lines=lines, low=0.0, high=100.0, guides=(70.0, 30.0), decimals=1)
-    decimals = fmt.study_decimals(candles[-1].close, data.history.ticker)
-    return Pane(study.label, bars=_values("macd_hist", data, candles, skipped), lines=lines, decimals=decimals)
+    if name == SENTIMENT:
+        bars = _scores(data.series, candles)
+    else:
+        uncoloured = [field for field, tone in zip(study.fields, study.tones, strict=True) if not tone]
+        bars = _values(uncoloured[0], data, candles, skipped) if uncoloured else []
+    pane = Pane(study.label, bars=bars, lines=_coloured(study, data, candles, skipped))
+    if study.scale is None:
+        return pane._replace(decimals=fmt.study_decimals(candles[-1].close, data.history.ticker))
+    return pane._replace(**study.scale._asdict())
 
 
 def _scores(series: ValueSeries | None, candles: Sequence[Candle]) -> list[float | None]:
@@ -164,7 +153,7 @@ def _compared(
         both = with_ticker(candles, others, step, zone)
     else:
         values = data.series.values if data.series is not None else []
-        both = with_series(candles, values, relative=look.beside != "sentiment")
+        both = with_series(candles, values, relative=look.beside != SENTIMENT)
     known = [
         (candle, value, beside)
         for candle, value, beside in zip(candles, both.first, both.second, strict=True)
@@ -186,5 +175,5 @@ def _compared(
 
 def name_beside(beside: str, both: Comparison) -> str:
     """What it is compared with, and how the two go together: ``MSFT (r +0.82)``."""
-    name = "sentiment" if beside == "sentiment" else beside.removeprefix("economic:")
+    name = SENTIMENT if beside == SENTIMENT else beside.removeprefix("economic:")
     return name if both.correlation is None else f"{name} (r {fmt.signed(both.correlation)})"

@@ -18,25 +18,44 @@ _FEWEST_CANDLES: Final = 20
 
 _FEWEST_ZOOMED: Final = 5
 """Minutes that can be zoomed into."""
+SENTIMENT: Final = "sentiment"
+"""The study that follows what is published, and no indicator."""
+
+
+class Scale(NamedTuple):
+    """The axis of a pane that is not in prices: from `low` to `high`, with levels that are marked."""
+
+    low: float
+    high: float
+    guides: tuple[float, ...]
+    decimals: int
 
 
 class Study(NamedTuple):
-    """Lines that follow indicators, over the prices or, if `pane`, in a pane of their own; and the colour of each."""
+    """Lines that follow indicators (`fields`), each with its name in the legend and its colour: over the prices or, if
+    `pane`, in a pane of their own. There a field without a colour is drawn as bars, and `scale` is None where the axis
+    is in prices."""
 
     label: str
     fields: tuple[str, ...]
+    names: tuple[str, ...]
     tones: tuple[str, ...]
     pane: bool = False
+    scale: Scale | None = None
 
 
 STUDIES: Final = {
-    "sma": Study("SMA 20/50", ("sma_20", "sma_50"), ("hue-1", "hue-2")),
-    "ema": Study("EMA 12/26", ("ema_12", "ema_26"), ("hue-3", "hue-4")),
-    "bands": Study("Bollinger", ("bb_upper", "bb_middle", "bb_lower"), ("hue-5", "hue-5", "hue-5")),
-    "vwap": Study("VWAP", ("vwap",), ("hue-6",)),
-    "rsi": Study("RSI 14", ("rsi_14",), ("hue-1",), pane=True),
-    "macd": Study("MACD", ("macd", "macd_signal", "macd_hist"), ("hue-1", "hue-2", ""), pane=True),
-    "sentiment": Study("Sentiment", (), (), pane=True),
+    "sma": Study("SMA 20/50", ("sma_20", "sma_50"), ("SMA 20", "SMA 50"), ("hue-1", "hue-2")),
+    "ema": Study("EMA 12/26", ("ema_12", "ema_26"), ("EMA 12", "EMA 26"), ("hue-3", "hue-4")),
+    "bands": Study(
+        "Bollinger", ("bb_upper", "bb_middle", "bb_lower"), ("BB upper", "middle", "lower"), ("hue-5", "hue-5", "hue-5")
+    ),
+    "vwap": Study("VWAP", ("vwap",), ("VWAP",), ("hue-6",)),
+    "rsi": Study("RSI 14", ("rsi_14",), ("RSI 14",), ("hue-1",), pane=True, scale=Scale(0.0, 100.0, (70.0, 30.0), 1)),
+    "macd": Study(
+        "MACD", ("macd", "macd_signal", "macd_hist"), ("MACD", "signal", ""), ("hue-1", "hue-2", ""), pane=True
+    ),
+    SENTIMENT: Study("Sentiment", (), (), (), pane=True, scale=Scale(-1.0, 1.0, (0.0,), 2)),
 }
 
 

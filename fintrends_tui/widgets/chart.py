@@ -18,7 +18,7 @@ from fintrends_tui.charting.candles import BLOCKS, Glyphs
 from fintrends_tui.charting.canvas import Run
 from fintrends_tui.charting.composing import ChartData, compose
 from fintrends_tui.charting.drawing import LEAST_HEIGHT, LEAST_WIDTH, Picture, draw
-from fintrends_tui.charting.look import Look, request
+from fintrends_tui.charting.look import SENTIMENT, Look, request
 from fintrends_tui.charting.plot import Plot
 from fintrends_tui.charting.titles import titles
 from fintrends_tui.link.port import LinkError
@@ -100,7 +100,7 @@ class Chart(Widget, can_focus=True):
             anchor = _anchor(row, view.now)
             zone = ZoneInfo(self._data.history.zone if self._data else view.detail.zone if view.detail else "UTC")
             wanted = request(self.look, ticker, anchor, zone)
-            needs = (view.snapshot.pipeline.pid, wanted, self.look.beside, "sentiment" in self.look.studies)
+            needs = (view.snapshot.pipeline.pid, wanted, self.look.beside, SENTIMENT in self.look.studies)
             # What is past does not change with the newest bar.
             key = (needs, None if self.look.until is not None else version)
             is_news = self._fetched is None or self._fetched[0] != needs

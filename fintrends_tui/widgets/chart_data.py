@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from fintrends_tui.charting.composing import ChartData
-from fintrends_tui.charting.look import Look
+from fintrends_tui.charting.look import SENTIMENT, Look
 from pipeline.contract.protocol import Command, GetHistory, GetSeries, History, ValueSeries
 
 _ECONOMIC: Final = "economic:"
@@ -22,7 +22,7 @@ async def fetch(ask: Callable[[Command], Awaitable[Any]], wanted: GetHistory, lo
     series: ValueSeries | None = None
     if look.beside.startswith(_ECONOMIC):
         series = await ask(GetSeries("economic", look.beside.removeprefix(_ECONOMIC)))
-    elif look.beside == "sentiment" or (not look.beside and "sentiment" in look.studies):
+    elif look.beside == SENTIMENT or (not look.beside and SENTIMENT in look.studies):
         series = await ask(GetSeries("sentiment", wanted.ticker, since))
     elif look.beside:
         other = await ask(

@@ -271,6 +271,9 @@ def test_warm_up_imports_what_live_bars_need_and_only_that() -> None:
 class TestUndefinedQuotients:
     """Nothing by nothing is not known, in whichever way the bars came; what is known is within its range."""
 
+    OSCILLATORS = ("rsi_14", "stoch_k", "stoch_d", "adx_14")
+    """Fields from 0 to 100."""
+
     @staticmethod
     def both(rows: Sequence[Row]) -> list[Values]:
         values = batch(history_of(rows))
@@ -279,14 +282,14 @@ class TestUndefinedQuotients:
             if len(rows) > opened:
                 live = Live(history_of(rows[:opened]))
                 assert_same([live.update(*row) for row in rows[opened:]], values[opened:])
-        for field in ("rsi_14", "stoch_k", "stoch_d", "adx_14"):
+        for field in TestUndefinedQuotients.OSCILLATORS:
             assert all(value is None or 0 <= value <= 100 for value in column(values, field))
         return values
 
     @pytest.mark.parametrize("price", [5.0, 1e-5, 170.37, 768_655.99])
     def test_a_series_that_never_moves_has_no_oscillators(self, price: float) -> None:
         values = self.both([(price, price, price, 0.0, 1)] * 90)
-        for field in ("rsi_14", "stoch_k", "stoch_d", "adx_14"):
+        for field in self.OSCILLATORS:
             assert set(column(values, field)) == {None}, field
         for field in ("macd", "macd_hist", "atr_14"):
             assert column(values, field)[-1] == 0, field

@@ -34,6 +34,20 @@ def keys(*names: str) -> Steps:
     return press
 
 
+def panel(name: str) -> Steps:
+    """By Tab to the panel of that id, wherever in the round it stands."""
+
+    async def go(pilot: Pilot[ExitReason]) -> None:
+        for _ in pilot.app.screen.query(".panel"):
+            if pilot.app.focused is not None and pilot.app.focused.id == name:
+                return
+            await pilot.press("tab")
+            await settled(pilot)
+        raise AssertionError(f"Tab leads to no panel {name!r}")
+
+    return go
+
+
 async def fire(pilot: Pilot[ExitReason]) -> None:
     """Two alerts fire."""
     link = cast("FintrendsApp", pilot.app).link
@@ -180,11 +194,11 @@ def shots() -> dict[str, Shot]:
         "trouble-large": Shot(LARGE, stalled),
         "log-find": Shot(LARGE, full, steps=keys("l", "slash", *"sink", "enter")),
         "log": Shot(SMALL, full, steps=keys("l")),
-        "indicators": Shot(SMALL, full, steps=keys("tab", "tab")),
-        "sentiment": Shot(SMALL, full, steps=keys("tab", "tab", "tab")),
-        "topics": Shot(SMALL, full, steps=keys(*["tab"] * 4)),
-        "store": Shot(SMALL, full, steps=keys(*["tab"] * 5)),
-        "services": Shot(SMALL, full, steps=keys(*["tab"] * 6)),
+        "indicators": Shot(SMALL, full, steps=panel("indicators")),
+        "sentiment": Shot(SMALL, full, steps=panel("headlines")),
+        "topics": Shot(SMALL, full, steps=panel("topics")),
+        "store": Shot(SMALL, full, steps=panel("writes")),
+        "services": Shot(SMALL, full, steps=panel("services")),
         "alerts": Shot(LARGE, alerting, steps=keys("A")),
         "alerts-small": Shot(SMALL, alerting, steps=keys("A")),
         "alerts-empty": Shot(SMALL, full, steps=keys("A")),

@@ -23,7 +23,7 @@ from pipeline.contract.snapshot import GroupView, HeadlineView, MemberView, Tick
 from pipeline.model.messages import Post
 from tests.ui import samples
 from tests.ui.fake_link import CONNECTED, FakeLink
-from tests.ui.gallery import LARGE, SMALL
+from tests.ui.gallery import LARGE, SMALL, panel
 from tests.ui.running import Dash, running
 
 PANELS = ("Watchlist", "Chart AAPL", "Indicators AAPL", "Sentiment AAPL", "Topics", "Store", "Services", "Log")
@@ -349,7 +349,8 @@ async def test_a_daily_bar_is_of_the_exchanges_day_on_every_screen(zone: str, da
 class TestWhoDoesWhat:
     async def test_each_service_says_what_this_process_holds(self) -> None:
         async with running(FakeLink(samples.snapshot()), SMALL) as dash:
-            await dash.press(*["tab"] * 5, "z")
+            await panel("services")(dash.pilot)
+            await dash.press("z")
             assert "AAPL MSFT" in _service(dash, "market")
             assert "standby" in _service(dash, "economic")
             assert "10 of 17 partitions" in _service(dash, "sink")

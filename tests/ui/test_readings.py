@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fintrends_tui.state.readings import Reading, reading
+from pipeline.model.messages import INDICATOR_FIELDS
+from tests.ui import samples
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,7 @@ def test_a_series_that_never_moves_is_in_its_bands() -> None:
 def test_there_is_no_percentage_of_what_is_below_zero(average: float, close: float) -> None:
     assert reading("sma_20", {"sma_20": average}, close) is None
     assert reading("atr_14", {"atr_14": 3.0}, -abs(close)) is None
+
+
+def test_the_samples_that_pictures_are_made_of_have_every_indicator() -> None:
+    assert set(samples.detail().indicators[0].values) == set(INDICATOR_FIELDS)
