@@ -22,6 +22,7 @@ class Suspension:
         self._driver = driver
         self._on_resumed = on_resumed
         self._away = False
+        self._is_to_stop = False
 
     def install(self) -> None:
         """Handle the signals from now on; in the main thread only."""
@@ -30,26 +31,35 @@ class Suspension:
 
     def ask(self) -> None:
         """Suspend the process and those that it was started with, as the terminal does for Ctrl+Z."""
+        self._give_back()  # first: as soon as the program that started this one has stopped, the shell writes to it
         os.killpg(os.getpgrp(), signal.SIGTSTP)
 
+    def _give_back(self) -> None:
+        if self._away:
+            return
+        self._away = True
+        # The shell may have the terminal already, and who changes it from the background is stopped for that.
+        before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        self._driver.suspend_application_mode()
+        signal.signal(signal.SIGTTOU, before)
+
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._away:
-            self._driver.suspend_application_mode()
-            self._away = True
-        # By the signal itself, not by SIGSTOP: the kernel ignores it where no process could continue this one.
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, self._stop)
+        self._is_to_stop = True
+        self._give_back()
+        if self._is_to_stop:  # and was not continued meanwhile
+            # By the signal itself, not by SIGSTOP: the kernel ignores it where no process could continue this one.
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTSTP)
+            signal.signal(signal.SIGTSTP, self._stop)
         if self._in_foreground:
             self._come_back()
 
     def _continue(self, _number: int, _frame: FrameType | None) -> None:
+        self._is_to_stop = False
         if not self._in_foreground:  # `bg`: the terminal is not ours to take
             os.kill(os.getpid(), signal.SIGTSTP)
             return
-        if not self._away:  # SIGSTOP, after which the shell has changed the terminal as it likes
-            self._driver.suspend_application_mode()
-            self._away = True
+        self._give_back()  # after a SIGSTOP the shell has changed the terminal as it likes
         self._come_back()
 
     def _come_back(self) -> None:

@@ -8,6 +8,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Iterator
@@ -142,18 +143,21 @@ def test_a_burst_of_keys_arrives_whole(product: Product) -> None:
         terminal.close()
 
 
-def in_a_shell(product: Product) -> Terminal:
-    """The dashboard as somebody starts it who can suspend it."""
+# As `uv run` does: a program that starts the dashboard and waits for it, in the same job of the shell.
+STARTER = f"{sys.executable} -c 'import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))'"
+
+
+def in_a_shell(product: Product, starter: str = "") -> Terminal:
+    """The dashboard as somebody starts it who can suspend it, by the `starter`."""
     terminal = Terminal(product.directory, command=["/bin/bash", "--norc", "--noprofile", "-i"], PS1="shell> ")
     terminal.wait_for(lambda text: "shell>" in text)
-    terminal.press(f"{COMMAND} AAPL --source simulator --data-dir {product.data_dir}\r")
+    terminal.press(f"{starter} {COMMAND} AAPL --source simulator --data-dir {product.data_dir}\r")
     terminal.wait_for(priced)
     return terminal
 
 
-def dashboards_pid(terminal: Terminal) -> int:
-    children = Path(f"/proc/{terminal.process.pid}/task/{terminal.process.pid}/children")
-    return int(children.read_text().split()[0])
+def child_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def is_stopped(pid: int) -> bool:
@@ -161,11 +165,13 @@ def is_stopped(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes as Linux shows them")
-@pytest.mark.parametrize("how", ["ctrl+z", "ctrl+z in a dialog", "SIGTSTP", "SIGSTOP"])
+@pytest.mark.parametrize("how", ["ctrl+z", "ctrl+z in a dialog", "ctrl+z by a starter", "SIGTSTP", "SIGSTOP"])
 def test_suspended_and_back_the_whole_screen_is_painted(product: Product, how: str) -> None:
-    terminal = in_a_shell(product)
+    is_started = how == "ctrl+z by a starter"
+    terminal = in_a_shell(product, STARTER if is_started else "")
     try:
-        pid = dashboards_pid(terminal)
+        pid = child_of(terminal.process.pid)
+        pid = child_of(pid) if is_started else pid
         if how == "ctrl+z in a dialog":
             terminal.press("a")
             terminal.wait_for(lambda text: "Add tickers" in text)
