@@ -36,7 +36,7 @@ def offsets(
     Parameters
     ----------
     group
-        sink, indicator-processor or sentiment-processor.
+        sink, indicator-processor, sentiment-processor or forecast-processor.
     to
         beginning, end, or a time: 2026-01-31, 2026-01-31T09:30 (UTC), or 90m, 36h, 7d for how long ago. It is compared
         with the times of records, which are those of their events.

@@ -269,6 +269,11 @@ class FintrendsApp(App[ExitReason]):
             told = f"{url}\nNo browser here. Copied, if the terminal allows it."
             self.notify(told, title="Link", markup=False, timeout=_TOAST_SECONDS)
 
+    def push_screen(self, *arguments: Any, **options: Any) -> Any:
+        """What was said on the screen before does not cover the next one."""
+        self.clear_notifications()
+        return super().push_screen(*arguments, **options)
+
     def action_help(self) -> None:
         from fintrends_tui.screens.dialogs.help import HelpScreen
 
@@ -357,9 +362,13 @@ class FintrendsApp(App[ExitReason]):
     def _tell_alerts(self, snapshot: Snapshot, *, private: bool) -> None:
         """Show and sound what has fired since the last paint: one bell, and a few toasts at most. `private` keeps
         back the amounts of positions."""
+        from fintrends_tui.screens.alerts import AlertsScreen
+
         new, more = self._new_alerts.take(snapshot)
         if not new:
             return
+        if isinstance(self.screen, AlertsScreen):  # which lists them
+            new, more = [], 0
         sentences = [drawn(sentence_of(alert, private=private)) for alert in new[-_TOASTS:]]
         if more := more + len(new[:-_TOASTS]):
             sentences.append(f"and {more} more; the alerts screen lists them")

@@ -178,7 +178,7 @@ def query(
         streams.remark(told)
     queries.write(documents, format, loaded.settings.indicators.zone)
     if last and len(documents) == last:
-        streams.remark(f"the newest {last}; --last 0 shows all")
+        streams.remark(f"the newest {last} documents; --last 0 shows all")
     return 0
 
 

@@ -356,8 +356,9 @@ class Dashboard(BaseScreen[None]):
         self.fintrends.command(SetReplay(paused=True, step=True))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only a replay has a speed."""
-        if action in ("replay_speed", "replay_step") and self.fintrends.current_view.replay is None:
+        """Only a replay has a speed, and only what it has recorded can be added to it."""
+        is_replay = self.fintrends.current_view.replay is not None
+        if (action in ("replay_speed", "replay_step") and not is_replay) or (action == "indices" and is_replay):
             return False
         return super().check_action(action, parameters)
 

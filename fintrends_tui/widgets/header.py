@@ -54,7 +54,8 @@ def _state(view: View, pipeline: PipelineView | None) -> Cell:
     elif pipeline.replay is not None and not pipeline.idle:
         state = Span(pace(pipeline.replay), "warn" if pipeline.replay.paused else "up")
     elif pipeline.idle:
-        state = Span("● idle: all caught up", "dim")
+        over = "the recording is over" if pipeline.replay is not None else "idle: all caught up"
+        state = Span(f"● {over}", "dim")
     else:
         state = Span("● running", "up")
     letters = (Span(f"  ✗ {pipeline.dead_letters:,} dead letters", "error"),) if pipeline.dead_letters else ()

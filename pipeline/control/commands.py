@@ -1,7 +1,7 @@
 """What the commands of the control socket do."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -53,6 +53,7 @@ from pipeline.supervision.supervisor import Supervisor, UnknownServiceError
 log = logging.getLogger(__name__)
 
 _FASTEST = 1_000_000
+_NAMED = 6
 
 
 class Commands:
@@ -178,7 +179,7 @@ class Commands:
         if added:
             log.info("watching %s", ", ".join(added))
         known = [ticker for ticker in tickers if ticker not in added]
-        note = f"watching {', '.join(added)}" if added else f"{', '.join(known)} already watched"
+        note = f"watching {_named(added)}" if added else f"{_named(known)} already watched"
         return TickersChanged(added, note)
 
     def _remove(self, tickers: list[str]) -> TickersChanged:
@@ -188,7 +189,7 @@ class Commands:
         if self._loader is not None:
             self._loader.cancel(gone)
         log.info("no longer watching %s", ", ".join(gone))
-        return TickersChanged(gone, f"no longer watching {', '.join(gone)}; stored data stays")
+        return TickersChanged(gone, f"no longer watching {_named(gone)}; stored data stays")
 
     def _load(self, tickers: list[str]) -> TickersChanged:
         if self._loader is None:
@@ -198,7 +199,12 @@ class Commands:
         new = self._add(tickers).tickers
         accepted = self._loader.request(tickers)
         self._supervisor.retry_failed("loader")
-        note = f"loading the history of {', '.join(accepted)}" if accepted else "already loading"
+        note = f"loading the history of {_named(accepted)}" if accepted else "already loading"
         if new:
-            note += f"; {', '.join(new)} now watched"
+            note += f"; {_named(new)} now watched"
         return TickersChanged(accepted, note)
+
+
+def _named(tickers: Sequence[str]) -> str:
+    """A few by name, of many how many they are."""
+    return ", ".join(tickers) if len(tickers) <= _NAMED else f"{len(tickers)} tickers"

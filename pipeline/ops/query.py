@@ -24,6 +24,11 @@ Format = Literal["table", "json", "csv"]
 
 FIRST_COLUMNS: Final = ("ts", "day", "ticker", "interval", "source")
 _HIDDEN_IN_TABLES: Final = frozenset({"_id", "lineage", "revision", "scoring", "simulated", "summary", "url"})
+_OF_FORECASTS: Final = frozenset(
+    {"ts", "day", "ticker", "interval", "source", "close", "up", "horizon", "low_80", "high_80", "count", "held_80"}
+    | {"skill", "up_skill"}
+)
+"""What a table of forecasts shows: all of it would be three times as wide as a screen."""
 _MANY: Final = 1 << 31
 """More documents than anybody asks for."""
 
@@ -82,7 +87,8 @@ def write(documents: list[dict[str, Any]], format_: Format, zone: ZoneInfo, out:
     """Print documents, the newest last: a table, JSON (one document a line) or CSV.
 
     What is of daily bars is of a day of the exchange, of `zone` where the symbol names none: `ts` is its beginning.
-    Tables show the day instead, JSON and CSV beside it. Of forecasts, tables and CSV have a line for each horizon.
+    Tables show the day instead, JSON and CSV beside it. Of forecasts, tables and CSV have a line for each
+    horizon, and tables the 80 % band alone.
     """
     if not documents:
         remark("nothing found")
@@ -136,6 +142,8 @@ def csv_cell(value: Any) -> Any:
 def _table(documents: list[dict[str, Any]], zone: ZoneInfo, out: TextIO) -> None:
     documents = [document | {"ts": _when(document, zone)} for document in documents]
     columns = [column for column in _columns(documents) if column not in _HIDDEN_IN_TABLES]
+    if "horizon" in columns:
+        columns = [column for column in columns if column in _OF_FORECASTS]
     rows = [[_cell(document.get(column)) for column in columns] for document in documents]
     widths = [max(len(column), *(len(row[i]) for row in rows)) for i, column in enumerate(columns)]
     numeric = [all(isinstance(d.get(c), int | float | None) for d in documents) for c in columns]

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.model.documents import document_of
-from pipeline.model.messages import Bar, Dividend, EconomicPoint, Quote, Split
+from pipeline.model.messages import Bar, Dividend, EconomicPoint, Forecast, HorizonForecast, Quote, Split
 from pipeline.model.numbers import exact, plain
 from pipeline.ops.query import Format, QueryError, check, find, parse_time, write
 from pipeline.store.base import Query
@@ -108,6 +109,28 @@ def test_a_table_has_its_columns_aligned(capsys: pytest.CaptureFixture[str]) -> 
     assert len(header) == len(first) == len(second)
     write([], "table", NEW_YORK, out)
     assert "nothing found" in capsys.readouterr().err
+
+
+def test_a_table_of_forecasts_has_what_fits_on_a_screen() -> None:
+    horizons = tuple(HorizonForecast(horizon=bars, low_80=99.1234, high_80=100.432, count=7) for bars in (1, 5))
+    forecast = Forecast(
+        ts=NOW,
+        ticker="AAPL",
+        interval="1min",
+        lineage=f"{1:08x}-{1:032x}",
+        source="yahoo",
+        close=99.7,
+        horizons=horizons,
+    )
+    document = document_of(forecast)
+    stored = {"_id": document.id, "ts": NOW, "ticker": "AAPL", "interval": "1min", "source": "yahoo"}
+    header, *lines = printed([stored | msgspec.json.decode(msgspec.json.encode(document.body))], "table").splitlines()
+    rows = [dict(zip(header.split(), line.split(), strict=True)) for line in lines]
+    assert [(row["horizon"], row["low_80"], row["high_80"]) for row in rows] == [
+        ("1", "99.1234", "100.432"),
+        ("5", "99.1234", "100.432"),
+    ]
+    assert len(header) < 130
 
 
 def printed(documents: list[dict[str, Any]], format_: Format, zone: ZoneInfo = NEW_YORK) -> str:

@@ -97,6 +97,20 @@ class TestTelling:
             assert len(toasts(dash)) == 1
             assert bells.rung == 1
 
+    async def test_toasts_do_not_cover_what_is_opened_nor_say_what_is_listed(
+        self, link: FakeLink, bells: Bells
+    ) -> None:
+        async with running(link) as dash:
+            link.push(samples.snapshot(seq=2, alerts=samples.alerts(9)))
+            await dash.repaint()
+            assert toasts(dash)
+            await dash.press("A")
+            assert toasts(dash) == []
+            link.push(samples.snapshot(seq=3, alerts=samples.alerts(12)))
+            await dash.repaint()
+            assert toasts(dash) == []
+            assert bells.rung == 2
+
     async def test_many_at_once_are_one_bell_and_a_few_toasts(self, link: FakeLink, bells: Bells) -> None:
         async with running(link) as dash:
             await fire(dash, *(samples.alert(seq) for seq in range(4, 13)))

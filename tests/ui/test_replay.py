@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fintrends_tui.state.replay import SPEEDS, Speed, next_speed, pace
-from pipeline.contract.protocol import SetReplay
+from pipeline.contract.protocol import Add, SetReplay
 from pipeline.contract.snapshot import ReplayView
 from tests.ui import samples
 from tests.ui.fake_link import FakeLink
@@ -30,6 +30,14 @@ def test_its_pace_is_said() -> None:
     assert pace(PLAYING) == "▶ 60 times real time"
     assert pace(replace(PLAYING, paused=True)) == "‖ paused"
     assert pace(replace(PLAYING, speed="max")) == "as fast as possible"
+
+
+async def test_its_end_is_said_and_what_it_does_not_have_cannot_be_added() -> None:
+    link = FakeLink(samples.snapshot(pipeline=samples.pipeline(replay=PLAYING, idle=True)))
+    async with running(link, SMALL) as dash:
+        assert "the recording is over" in dash.line("fintrends")
+        await dash.press("I")
+        assert link.asked_for(Add) == []
 
 
 async def test_a_replay_has_its_own_clock_and_keys() -> None:
