@@ -22,7 +22,7 @@ SENTIMENT: Final = "sentiment"
 """The study that follows what is published, and no indicator."""
 
 
-class Scale(NamedTuple):
+class PaneScale(NamedTuple):
     """The axis of a pane that is not in prices: from `low` to `high`, with levels that are marked."""
 
     low: float
@@ -41,7 +41,7 @@ class Study(NamedTuple):
     names: tuple[str, ...]
     tones: tuple[str, ...]
     pane: bool = False
-    scale: Scale | None = None
+    scale: PaneScale | None = None
 
 
 STUDIES: Final = {
@@ -51,11 +51,13 @@ STUDIES: Final = {
         "Bollinger", ("bb_upper", "bb_middle", "bb_lower"), ("BB upper", "middle", "lower"), ("hue-5", "hue-5", "hue-5")
     ),
     "vwap": Study("VWAP", ("vwap",), ("VWAP",), ("hue-6",)),
-    "rsi": Study("RSI 14", ("rsi_14",), ("RSI 14",), ("hue-1",), pane=True, scale=Scale(0.0, 100.0, (70.0, 30.0), 1)),
+    "rsi": Study(
+        "RSI 14", ("rsi_14",), ("RSI 14",), ("hue-1",), pane=True, scale=PaneScale(0.0, 100.0, (70.0, 30.0), 1)
+    ),
     "macd": Study(
         "MACD", ("macd", "macd_signal", "macd_hist"), ("MACD", "signal", ""), ("hue-1", "hue-2", ""), pane=True
     ),
-    SENTIMENT: Study("Sentiment", (), (), (), pane=True, scale=Scale(-1.0, 1.0, (0.0,), 2)),
+    SENTIMENT: Study("Sentiment", (), (), (), pane=True, scale=PaneScale(-1.0, 1.0, (0.0,), 2)),
 }
 
 

@@ -63,7 +63,8 @@ class Scale:
 
 
 def nice_ticks(low: float, high: float, count: int) -> list[float]:
-    """About `count` round numbers between `low` and `high`, at steps of 1, 2 or 5 times a power of ten."""
+    """About `count` round numbers between `low` and `high`, but one at least, at steps of 1, 2 or 5 times a power of
+    ten."""
     if not high > low:
         return [low]
     raw = (high - low) / count
@@ -71,7 +72,8 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    return [index * step for index in range(first, last + 1)]
+    # Between two neighbours of a step there may be all of a short axis.
+    return [index * step for index in range(first, last + 1)] or nice_ticks(low, high, count + 1)
 
 
 def bounds(values: Iterable[float | None]) -> tuple[float, float] | None:

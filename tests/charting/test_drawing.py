@@ -115,6 +115,18 @@ def test_a_wick_of_half_a_cell_is_seen_on_its_side_of_the_body(
         assert set("│╵┯┿") & set(below), middle
 
 
+@pytest.mark.parametrize("style", ["candles", "line"])
+@pytest.mark.parametrize(
+    ("closes", "height"),
+    [((217.29,), 3), ((217.45,), 5), ((212.57,) * 4, 7), ((202.92, 202.92), 8), ((469.94, 469.68, 469.86, 469.53), 10)],
+)
+def test_prices_that_lie_between_two_round_numbers_are_drawn(
+    closes: tuple[float, ...], height: int, style: Style
+) -> None:
+    lines = texts(draw(plot(bars(*closes), style=style), 40, height))
+    assert str(closes[-1]) in "".join(lines)
+
+
 def test_bodies_have_the_height_that_eighths_allow() -> None:
     canvas = Canvas(1, 3)
     paint(canvas, 3, Shape(3, 3, 21, 21), 0, 1, "up", None)
