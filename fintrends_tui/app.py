@@ -306,6 +306,8 @@ class FintrendsApp(App[ExitReason]):
         return self._painted is not None and self._painted[1] is self.screen and view.looks_like(self._painted[0])
 
     def _tick(self) -> None:
+        if not self.screen_stack:
+            return  # the last screen has gone, and the timer goes next
         self._fit()
         now = time.monotonic()
         if self._is_shown(self.current_view) or not self._pace.due(now, writable=self._writable()):

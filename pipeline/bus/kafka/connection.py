@@ -181,8 +181,9 @@ class KafkaConnection:
     async def _stop(self) -> None:
         stopping = asyncio.create_task(self._consumer.stop())
         await asyncio.wait([stopping])
-        if stopping.cancelled():
-            # A fetch that was about to be retried ends `stop` half-way, with a cancellation that no one requested.
+        if stopping.cancelled() or isinstance(stopping.exception(), aiokafka.errors.KafkaError):
+            # A fetch that was about to be retried ends `stop` half-way, with a cancellation that no one requested; one
+            # that a rebalance overtook, with an error of its own.
             for fetching in self._consumer._fetcher._pending_tasks:
                 fetching.cancel()
             await self._consumer._client.close()
