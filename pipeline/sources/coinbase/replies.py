@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.clock import Clock
 from pipeline.model.messages import Bar, Interval
-from pipeline.sources.crypto.candles import CandleSeries, of_epoch
+from pipeline.sources.crypto.candles import CandleSeries, candles_in, of_epoch
 from pipeline.sources.crypto.exchange import Candles, UnreadableCandlesError
 from pipeline.sources.polling.items import misfit
 
@@ -38,14 +38,7 @@ def candles(body: bytes, ticker: str, interval: Interval, clock: Clock) -> Candl
         UnreadableCandlesError
     """
     series = CandleSeries(NAME, ticker, interval, clock.now())
-    found = Candles()
-    for raw in _rows(body, ticker, clock):
-        try:
-            found.bars.append(_bar(raw, series))
-        except (ValueError, OverflowError, RecursionError) as error:
-            found.misfits.append(misfit(NAME, ticker, bytes(raw), str(error), clock))
-    found.bars.sort(key=lambda bar: bar.ts)
-    return found
+    return candles_in(_rows(body, ticker, clock), series, _bar, clock)
 
 
 def products(body: bytes, clock: Clock) -> frozenset[str]:

@@ -1,14 +1,18 @@
 """A row of candles as a bar. Pure."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from pipeline.clock import Clock
 from pipeline.model.messages import Bar, Interval
+from pipeline.sources.crypto.exchange import Candles
 from pipeline.sources.crypto.pairs import pair_of
 from pipeline.sources.outside import number
+from pipeline.sources.polling.items import misfit
 
 LENGTHS: Final[dict[Interval, timedelta]] = {"1min": timedelta(minutes=1), "daily": timedelta(days=1)}
 """The intervals that are asked for. A day begins at midnight UTC and has 24 hours, for these markets never close."""
@@ -52,6 +56,22 @@ class CandleSeries:
             "source": self.source,
         }
         return msgspec.convert(fields, Bar)  # converted, not constructed: only that checks the ranges
+
+
+BarOf = Callable[[msgspec.Raw, CandleSeries], Bar]
+"""What a row says; raises ValueError, OverflowError or RecursionError if it is none."""
+
+
+def candles_in(rows: Iterable[msgspec.Raw], series: CandleSeries, bar_of: BarOf, clock: Clock) -> Candles:
+    """The rows as bars, oldest first, and those that are none as dead letters."""
+    found = Candles()
+    for raw in rows:
+        try:
+            found.bars.append(bar_of(raw, series))
+        except (ValueError, OverflowError, RecursionError) as error:
+            found.misfits.append(misfit(series.source, series.ticker, bytes(raw), str(error), clock))
+    found.bars.sort(key=lambda bar: bar.ts)
+    return found
 
 
 def of_epoch(seconds: object) -> datetime:

@@ -13,7 +13,7 @@ from pipeline.clock import Clock
 from pipeline.model.messages import Bar, Interval
 from pipeline.model.text import clean
 from pipeline.net.errors import HttpError, RateLimitedError, UnavailableError
-from pipeline.sources.crypto.candles import CandleSeries, of_epoch
+from pipeline.sources.crypto.candles import CandleSeries, candles_in, of_epoch
 from pipeline.sources.crypto.exchange import Candles, NotTradedError, UnreadableCandlesError
 from pipeline.sources.polling.items import misfit
 
@@ -51,15 +51,7 @@ def candles(body: bytes, ticker: str, interval: Interval, clock: Clock) -> Candl
         rows = _ROWS.decode(reply.result[pairs[0]])
     except (ValueError, RecursionError) as error:  # ValueError: msgspec's errors and bad UTF-8
         raise UnreadableCandlesError(TITLE, str(error), misfit(NAME, ticker, body, str(error), clock)) from error
-    series = CandleSeries(NAME, ticker, interval, clock.now())
-    found = Candles()
-    for raw in rows:
-        try:
-            found.bars.append(_bar(raw, series))
-        except (ValueError, OverflowError, RecursionError) as error:
-            found.misfits.append(misfit(NAME, ticker, bytes(raw), str(error), clock))
-    found.bars.sort(key=lambda bar: bar.ts)
-    return found
+    return candles_in(rows, CandleSeries(NAME, ticker, interval, clock.now()), _bar, clock)
 
 
 def _bar(raw: msgspec.Raw, series: CandleSeries) -> Bar:
