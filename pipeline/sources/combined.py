@@ -79,7 +79,7 @@ class CombinedSource:
         return histories(ticker, self._sources, self._first_seen)
 
     def budgets(self) -> Sequence[BudgetView]:
-        return [budget for source in self._sources if isinstance(source, Reporting) for budget in source.budgets()]
+        return budgets_of(self._sources)
 
     def ticker_notes(self) -> Mapping[str, str]:
         """Of the first source, whose market data is what a ticker's row shows."""
@@ -96,10 +96,20 @@ class CombinedSource:
         return await search(text, self._sources)
 
     async def close(self) -> None:
-        async with AsyncExitStack() as closing:  # one that cannot be closed keeps none of the others open
-            closing.push_async_callback(self._close_shared)
-            for source in self._sources:
-                closing.push_async_callback(source.close)
+        await close_all(self._sources, self._close_shared)
+
+
+def budgets_of(sources: Iterable[Source]) -> list[BudgetView]:
+    """Those of all sources that have any."""
+    return [budget for source in sources if isinstance(source, Reporting) for budget in source.budgets()]
+
+
+async def close_all(sources: Iterable[Source], close_shared: Callable[[], Awaitable[None]]) -> None:
+    """Close the sources, and then what they have in common."""
+    async with AsyncExitStack() as closing:  # one that cannot be closed keeps none of the others open
+        closing.push_async_callback(close_shared)
+        for source in sources:
+            closing.push_async_callback(source.close)
 
 
 async def search(text: str, sources: Iterable[Source]) -> Sequence[Found]:

@@ -1,13 +1,12 @@
 """All live sources together: each ticker's market data from one of them, news and posts from all."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from pipeline.clock import Clock
 from pipeline.contract.snapshot import BudgetView
 from pipeline.sources.base import Feed, Found, HistoryChunk, Reporting, Share, Source, TickerTrouble
-from pipeline.sources.combined import NamedFeed, histories, search
+from pipeline.sources.combined import NamedFeed, budgets_of, close_all, histories, search
 from pipeline.sources.first_seen import FirstSeen
 from pipeline.sources.routing import Route, RoutedFeed
 
@@ -77,9 +76,7 @@ class RoutedSource:
         return histories(ticker, [*market, *others], self._first_seen)
 
     def budgets(self) -> Sequence[BudgetView]:
-        return [
-            budget for source in self._sources.values() if isinstance(source, Reporting) for budget in source.budgets()
-        ]
+        return budgets_of(self._sources.values())
 
     def ticker_notes(self) -> Mapping[str, str]:
         """What the source of a ticker's market data says of it."""
@@ -96,10 +93,7 @@ class RoutedSource:
         return await search(text, self._sources.values())
 
     async def close(self) -> None:
-        async with AsyncExitStack() as closing:  # one that cannot be closed keeps none of the others open
-            closing.push_async_callback(self._close_shared)
-            for source in self._sources.values():
-                closing.push_async_callback(source.close)
+        await close_all(self._sources.values(), self._close_shared)
 
     def _with(self, kind: str, names: Sequence[str]) -> Mapping[str, Source]:
         return {
