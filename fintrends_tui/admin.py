@@ -11,10 +11,10 @@ from fintrends_tui.link.client import NotRunningError, connect
 from fintrends_tui.link.process import become_pipeline
 from pipeline.config.cli_options import WHERE_DEFAULTS
 from pipeline.config.where import Where, hand_over
-from pipeline.contract.plans import Operation, Purge, Replay, ResetOffsets, Retry, described, question
+from pipeline.contract.plans import Operation, Purge, Replay, ResetOffsets, Retry
 from pipeline.contract.protocol import CarryOut, Done, MakePlan, Planned
+from pipeline.ops.approval import ends_with
 from pipeline.storage.datadir import DataDir
-from pipeline.system import streams
 
 _DryRun = Annotated[bool, Parameter(negative="", show_default=False)]
 _Yes = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -124,13 +124,8 @@ def _maintain(operation: Operation, where: Where, *, dry_run: bool, yes: bool) -
 async def _ask(socket: Path, operation: Operation, *, dry_run: bool, yes: bool) -> int:
     async with connect(socket) as connection:
         planned: Planned = await connection.ask(MakePlan(operation))
-        plan = planned.plan
-        lines = described(plan)
-        if dry_run or not plan.does_anything or plan.obstacle:
-            print(*lines, sep="\n")
-            return 1 if plan.obstacle and not dry_run else 0
-        if not streams.approved(lines, question(plan), yes=yes):
-            return 1
+        if (status := ends_with(planned.plan, dry_run=dry_run, yes=yes)) is not None:
+            return status
         done: Done = await connection.ask(CarryOut(planned.number))
     print(done.note)
     return 0

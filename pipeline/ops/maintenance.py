@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pipeline.admin.administration import carry_out, make_plan
 from pipeline.bus.base import Bus
 from pipeline.config.settings import Loaded
-from pipeline.contract.plans import Operation, PurgePlan, described, question
+from pipeline.contract.plans import Operation, PurgePlan
 from pipeline.engines import choose_bus, choose_store, open_bus_to_read, open_store_to_read, space_to_read
+from pipeline.ops.approval import ends_with
 from pipeline.storage.datadir import DataDir
 from pipeline.store.base import Store
-from pipeline.system import streams
 from pipeline.upgrade.migration import migrate
 
 
@@ -25,12 +25,8 @@ async def maintain(loaded: Loaded, operation: Operation, *, dry_run: bool, yes: 
     remembered = DataDir(loaded.data_dir).remembered_tickers()
     async with open_bus_to_read(loaded) as bus, open_store_to_read(loaded) as store:
         plan = await make_plan(bus, store, operation, datetime.now(UTC), frozenset(remembered))
-    lines = described(plan)
-    if dry_run or not plan.does_anything or plan.obstacle:
-        print(*lines, sep="\n")
-        return 1 if plan.obstacle and not dry_run else 0
-    if not streams.approved(lines, question(plan), yes=yes):
-        return 1
+    if (status := ends_with(plan, dry_run=dry_run, yes=yes)) is not None:
+        return status
     async with _open_to_write(loaded) as (bus, store):
         print(await carry_out(bus, store, plan))
     if isinstance(plan, PurgePlan) and plan.watched:
