@@ -18,6 +18,7 @@ from pipeline.analytics.series import Series
 from pipeline.model.messages import INDICATOR_FIELDS, Bar, IndicatorRow, bar_rank
 from testkit.data import NEW_YORK, recorded_bars
 from testkit.examples import DEAR
+from tests.analytics.deliveries import in_parts, latest, rows_with_a_crash
 from tests.analytics.test_indicators import history_of
 
 START = datetime(2019, 2, 15, 3, 0, tzinfo=UTC)  # two hours before midnight in New York
@@ -83,11 +84,8 @@ def reference(observations: Iterable[Bar]) -> list[IndicatorRow]:
 
 
 def kept(rows: Iterable[IndicatorRow]) -> list[IndicatorRow]:
-    """What a store is left with: the row of the greatest lineage for each bar."""
-    best: dict[datetime, IndicatorRow] = {}
-    for row in rows:
-        if row.ts not in best or row.lineage > best[row.ts].lineage:
-            best[row.ts] = row
+    """What a store is left with, in the order of time."""
+    best = latest(rows)
     return [best[ts] for ts in sorted(best)]
 
 
@@ -134,9 +132,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Bar], list[list[Bar]]]:
             arriving[swap : swap + 2] = arriving[swap : swap + 2][::-1]
     elif order == "shuffled":
         arriving = draw(st.permutations(arriving))
-    cuts = sorted(draw(st.sets(st.integers(0, len(arriving)), max_size=len(arriving))))
-    parts = [arriving[a:b] for a, b in zip([0, *cuts], [*cuts, len(arriving)], strict=True)]
-    return seen, parts
+    return seen, in_parts(draw, arriving, most=len(arriving))
 
 
 class TestTheSetDecides:
@@ -154,15 +150,8 @@ class TestTheSetDecides:
     @settings(max_examples=DEAR)
     @given(deliveries(), st.data())
     def test_so_does_one_with_a_restart(self, delivery: tuple[list[Bar], list[list[Bar]]], data: st.DataObject) -> None:
-        """A crash after some merges whose last rows were lost; the state comes back with bars from ahead of it."""
         seen, parts = delivery
-        crash = data.draw(st.integers(0, len(parts) - 1))
-        ahead = data.draw(st.integers(crash, len(parts)))
-        before, after = series(), series()
-        rows = [row for part in parts[:crash] for row in before.merge(part)]
-        after.restore([b for part in parts[:ahead] for b in part])
-        for part in parts[crash:]:
-            rows += after.merge(part)
+        rows = rows_with_a_crash(series, parts, data)
         if seen:
             assert_same(kept(rows), reference(seen))
 

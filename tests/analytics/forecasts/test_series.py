@@ -17,6 +17,7 @@ from pipeline.analytics.forecasts.series import ForecastSeries, needed
 from pipeline.model.messages import Bar, DueBands, Forecast, HorizonForecast
 from testkit.data import NEW_YORK, recorded_bars
 from testkit.examples import DEAR
+from tests.analytics.deliveries import in_parts, latest, rows_with_a_crash
 
 START = datetime(2019, 2, 17, 22, 0, tzinfo=UTC)  # two hours before a block of minutes ends
 NEXT_BLOCK = START + timedelta(hours=2)
@@ -48,17 +49,8 @@ def series() -> ForecastSeries:
     return ForecastSeries("AAPL", "1min", NEW_YORK, "unknown")
 
 
-def kept(rows: Iterable[Forecast]) -> Rows:
-    """What a store is left with: the row of the greatest lineage for each bar."""
-    best: Rows = {}
-    for row in rows:
-        if row.ts not in best or row.lineage > best[row.ts].lineage:
-            best[row.ts] = row
-    return best
-
-
 def reference(observations: Iterable[Bar]) -> Rows:
-    return kept(series().merge(list(observations)))
+    return latest(series().merge(list(observations)))
 
 
 HISTORY = bars(260)
@@ -144,8 +136,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Bar], list[list[Bar]]]:
         arriving.reverse()
     elif order == "shuffled":
         Random(draw(st.integers(0, 99))).shuffle(arriving)
-    cuts = sorted(draw(st.sets(st.integers(0, len(arriving)), max_size=6)))
-    return seen, [arriving[a:b] for a, b in zip([0, *cuts], [*cuts, len(arriving)], strict=True)]
+    return seen, in_parts(draw, arriving, most=6)
 
 
 class TestTheSetDecides:
@@ -154,21 +145,13 @@ class TestTheSetDecides:
     def test_any_delivery_leaves_the_rows_of_the_reference(self, delivery: tuple[list[Bar], list[list[Bar]]]) -> None:
         seen, parts = delivery
         state = series()
-        assert kept(row for part in parts if part for row in state.merge(part)) == reference(seen)
+        assert latest(row for part in parts if part for row in state.merge(part)) == reference(seen)
 
     @settings(max_examples=FEW)
     @given(deliveries(), st.data())
     def test_so_does_one_with_a_crash(self, delivery: tuple[list[Bar], list[list[Bar]]], data: st.DataObject) -> None:
-        """After some merges whose last rows were lost; the state comes back with bars from ahead of it."""
         seen, parts = delivery
-        crash = data.draw(st.integers(0, len(parts) - 1))
-        ahead = data.draw(st.integers(crash, len(parts)))
-        before, after = series(), series()
-        rows = [row for part in parts[:crash] for row in before.merge(part)]
-        after.restore([b for part in parts[:ahead] for b in part])
-        for part in parts[crash:]:
-            rows += after.merge(part)
-        assert kept(rows) == reference(seen)
+        assert latest(rows_with_a_crash(series, parts, data)) == reference(seen)
 
     def test_a_window_of_three_blocks_is_enough(self) -> None:
         """A late bar merged into what it needs, and no more, corrects all rows that it corrects in the whole."""
@@ -183,7 +166,7 @@ class TestTheSetDecides:
         window.restore([b for b in rest if microseconds(b.ts) >= since])
         corrections = window.merge([late])
         assert {row.ts for row in corrections} == {b.ts for b in whole[280 : 520 + FARTHEST]}
-        assert kept([*reference(rest).values(), *corrections]) == reference(whole)
+        assert latest([*reference(rest).values(), *corrections]) == reference(whole)
 
     def test_bars_that_are_forgotten_are_not_missed(self) -> None:
         state = series()
@@ -192,15 +175,15 @@ class TestTheSetDecides:
             rows += state.merge([b])
             if position == 200:
                 state.forget(beginning_of(block_of(microseconds(b.ts), "1min") - 1, "1min"))
-        assert kept(rows) == EXPECTED
+        assert latest(rows) == EXPECTED
 
     def test_real_bars_one_at_a_time_newest_first_and_at_once(self) -> None:
         week = recorded_bars("AAPL")[:600]
         one, other, whole = (ForecastSeries("AAPL", "1min", NEW_YORK, "replay") for _ in range(3))
-        expected = kept(whole.merge(week))
-        assert kept(row for b in week for row in one.merge([b])) == expected
+        expected = latest(whole.merge(week))
+        assert latest(row for b in week for row in one.merge([b])) == expected
         parts = [week[start : start + 650] for start in range(0, len(week), 250)]
-        assert kept(row for part in reversed(parts) for row in other.merge(part)) == expected
+        assert latest(row for part in reversed(parts) for row in other.merge(part)) == expected
 
 
 class TestWhatIsReturned:
@@ -236,7 +219,7 @@ class TestWhatIsReturned:
         state = series()
         state.restore(HISTORY)
         rows = state.merge([HISTORY[250]])
-        assert kept(rows).items() <= EXPECTED.items()
+        assert latest(rows).items() <= EXPECTED.items()
         assert [row.ts for row in rows] == [b.ts for b in HISTORY[250:]]
         assert state.merge(HISTORY[250:]) == []
 
@@ -244,12 +227,12 @@ class TestWhatIsReturned:
         state = series()
         state.restore(HISTORY[:259])
         state.owe(needed(microseconds(HISTORY[0].ts), "1min"))
-        assert kept(state.merge([HISTORY[259]])) == EXPECTED
+        assert latest(state.merge([HISTORY[259]])) == EXPECTED
 
         young = series()
         young.restore(HISTORY[:259])
         young.owe(microseconds(HISTORY[0].ts))
-        owed = kept(young.merge([HISTORY[259]]))
+        owed = latest(young.merge([HISTORY[259]]))
         assert owed.items() <= EXPECTED.items()
         head = sum(b.ts < NEXT_BLOCK for b in HISTORY)
         assert list(owed) == [b.ts for b in HISTORY[head + FARTHEST :]], "what came before may be due at the first"
