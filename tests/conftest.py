@@ -20,6 +20,10 @@ settings.load_profile("repeatable")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# At Python's own threshold the collector looks through thousands of tests and whole screens again and again: a quarter
+# of the time of tests of screens.
+gc.set_threshold(10_000)
+
 pytest_plugins = ["tests.faults.report", "testkit.http_fixtures", "testkit.websocket_fixtures"]
 
 _ON_ENGINES = ("e2e", "faults", "integration", "contract")
@@ -44,6 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _folder(item.path) in _ON_ENGINES:
             item.add_marker(pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning"))
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")
