@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from testkit.engines.process import kill_all
+
 # No example may fail for want of time: machines are shared, and slow on some days. Each run tries the same few;
 # `--hypothesis-profile=searching`, as the daily run has it, looks for others, and for more.
 settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=200)
@@ -59,7 +61,12 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_for_later_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     """A client of an engine that is killed, or given up while it connects, may leave a socket to the garbage collector.
-    That is reported where it happens, as a warning, and does not fail a later test that knows nothing of it."""
+    That is reported where it happens, as a warning, and does not fail a later test that knows nothing of it.
+
+    Nor do engines run on beside tests that need none: an idle broker takes two hundredths of a core, and each process
+    of a run has several."""
+    if _folder(request.path) not in _ON_ENGINES:
+        kill_all()
     yield
     if _folder(request.path) in _ON_ENGINES:
         gc.collect()

@@ -43,6 +43,7 @@ controller.listener.names=CONTROLLER
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
 log.cleaner.backoff.ms=250
+metadata.max.idle.interval.ms=0
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=true
 super.users=User:ANONYMOUS

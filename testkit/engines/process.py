@@ -24,6 +24,7 @@ _PORTS = range(20_000, 32_000)
 """Below those that systems give to connections: while a server is down, nobody takes its port."""
 _anyhow = random.SystemRandom()
 _given: set[int] = set()
+_launched: "set[ServerProcess]" = set()
 
 
 def free_port() -> int:
@@ -44,6 +45,12 @@ def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def kill_all() -> None:
+    """End every server that runs. Who needs one again starts it again."""
+    for server in list(_launched):
+        server.kill()
 
 
 class ServerProcess(ABC):
@@ -81,6 +88,7 @@ class ServerProcess(ABC):
             self._process = subprocess.Popen(
                 self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
+        _launched.add(self)
 
     def wait_until_ready(self) -> None:
         """Wait until it answers, or else end it."""
@@ -100,6 +108,7 @@ class ServerProcess(ABC):
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
+        _launched.discard(self)
 
     def kill(self) -> None:
         """End it at once, as `kill -9` does."""
@@ -107,6 +116,7 @@ class ServerProcess(ABC):
             self._process.kill()
             self._process.wait()
             self._process = None
+            _launched.discard(self)
 
     def freeze(self) -> None:
         """Stop it from running while its sockets stay open.
