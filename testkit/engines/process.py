@@ -56,6 +56,9 @@ def kill_all() -> None:
 class ServerProcess(ABC):
     """One server process with a folder of its own; it keeps its port and its data from one start to the next."""
 
+    stop_seconds = STOP_SECONDS
+    """How long it may take to stop before it is killed."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,7 +107,7 @@ class ServerProcess(ABC):
             return
         self._process.terminate()
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(self.stop_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
