@@ -29,7 +29,7 @@ gc.set_threshold(10_000)
 pytest_plugins = ["tests.faults.report", "testkit.http_fixtures", "testkit.websocket_fixtures"]
 
 _ON_ENGINES = ("e2e", "faults", "integration", "contract")
-_SLOW_FIRST = (*_ON_ENGINES, "ui")
+_SLOW_FIRST = (*_ON_ENGINES, "quality", "ui")
 _TESTS = Path(__file__).parent
 
 
