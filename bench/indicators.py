@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, batch, latest, warm_up
+from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, batch, latest
 from pipeline.analytics.series import Series
 from pipeline.model.messages import Bar, bar_rank
 
@@ -68,10 +68,9 @@ def load(bars: list[Bar]) -> None:
 
 def main() -> None:
     history = random_walk(20_000)
-    for what, first_use in (("live", warm_up), ("batch", partial(batch, history.until(WARM_UP)))):
-        began = perf_counter()
-        first_use()
-        print(f"{what}: import and first use {perf_counter() - began:.1f} s, once")
+    began = perf_counter()
+    batch(history.until(WARM_UP))
+    print(f"batch: import and first use {perf_counter() - began:.1f} s, once")
     print()
     gc.freeze()
 

@@ -21,8 +21,7 @@ have vanished, %K and %D while a range of 14 bars that they average is a single 
 directional movement until it averages 14 bars that had some. What rounding leaves is taken away: RSI, %K, %D and ADX
 are within 0 to 100, and a MACD below 1e-12 of the price is 0.
 
-The libraries are slow to import: TA-Lib, which brings pandas, about a second, and pandas-ta two more. The first
-computation that needs one imports it, or for TA-Lib `warm_up` ahead of it.
+pandas and pandas-ta take seconds to import; the first `batch` does it.
 """
 
 import math
@@ -36,6 +35,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.analytics.ta_lib import accept_series, talib
 from pipeline.model.messages import INDICATOR_FIELDS
 from pipeline.model.returns import return_of
 
@@ -196,13 +196,11 @@ class Live:
 
 def latest(history: BarArrays) -> Values:
     """The values at the last bar of a history of any length but none: what `Live` gives, without its warm-up."""
-    from talib import InsufficientHistory  # type: ignore[attr-defined]  # missing from its stub
-
     values: list[float] = []
     for study in _STUDIES:
         try:
             value = _open(study, history).value
-        except InsufficientHistory:
+        except talib.InsufficientHistory:
             value = (math.nan,) * study.outputs
         values.extend(value if isinstance(value, tuple) else (value,))
     values.extend(float(column[-1]) for column in _own_columns(history))
@@ -258,18 +256,13 @@ def session_of(ts: datetime, zone: ZoneInfo) -> int:
     return ts.astimezone(zone).toordinal()
 
 
-def warm_up() -> None:
-    """Import what `Live` and `latest` need. It takes about a second: call it in a thread before the first bar."""
-    ones = np.ones(WARM_UP)
-    Live(BarArrays(ones, ones, ones, ones, np.zeros(WARM_UP, dtype=np.intc)))
-
-
 @cache
 def _pandas_ta() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it uses what pandas has deprecated while it is imported
         import pandas_ta
 
+    accept_series()
     return pandas_ta
 
 
@@ -279,10 +272,8 @@ def _open(study: _Study, history: BarArrays) -> Any:
     Raises:
         talib.InsufficientHistory: if the history is shorter than the look-back.
     """
-    from talib import stream
-
     columns = (getattr(history, name) for name in study.columns)
-    return getattr(stream, study.function)(*columns, *study.parameters)
+    return getattr(talib.stream, study.function)(*columns, *study.parameters)
 
 
 @np.errstate(all="ignore")
@@ -312,8 +303,6 @@ class _Unknown(NamedTuple):
 
 def _unknown(history: BarArrays) -> _Unknown:
     """What `Live` carries on from, of every bar."""
-    import talib
-
     moves, plus, minus, top, bottom = (
         getattr(talib, study.function)(*(getattr(history, name) for name in study.columns), *study.parameters)
         for study in _DENOMINATORS

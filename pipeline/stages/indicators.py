@@ -8,7 +8,6 @@ from itertools import batched
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from pipeline.analytics.indicators import warm_up
 from pipeline.analytics.series import Series
 from pipeline.bus.base import Bus, Received, TopicPartition
 from pipeline.bus.records import decode_all, of_origin
@@ -99,7 +98,6 @@ class IndicatorProcessor:
 
     async def run(self, context: Context) -> None:
         self._held.clear()  # after a failure the state may be ahead of what was published
-        await asyncio.to_thread(warm_up)
         subscription = Subscription(self._bus, self._watchlist, {STOCK_DATA})
         await consume(
             self._bus, INDICATOR_GROUP, subscription, self._handle, context, listener=self._held, whole_topics=True
