@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, batch, latest
+from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, batch, opening
 from pipeline.analytics.series import Series
 from pipeline.model.messages import Bar, bar_rank
 
@@ -79,7 +79,7 @@ def main() -> None:
     update = median_us(lambda: live.update(*next(following)), 10_000)
     bar = next(following)
     peek = median_us(lambda: live.peek(*bar), 10_000)
-    warming_up = median_us(lambda: latest(history.until(WARM_UP // 2)), 100)
+    warming_up = median_us(lambda: opening(history.until(WARM_UP // 2)), 100)
     opened = {n: median_us(partial(Live, history.until(n)), 100) for n in (WINDOW, 20_000)}
     window = median_us(lambda: batch(history.until(WINDOW), WINDOW - 1), 100)
     batches = {n: median_us(partial(batch, history.until(n)), 10) for n in (2_000, 20_000)}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, Values, batch, latest, session_of
+from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, Values, batch, opening, session_of
 from pipeline.model.messages import INDICATOR_FIELDS
 from testkit.data import NEW_YORK, recorded_bars
 from testkit.examples import DEAR
@@ -42,7 +42,7 @@ def random_rows(length: int, seed: int = 1) -> list[Row]:
 
 def live_values(rows: Sequence[Row]) -> list[Values]:
     """The values at every bar, the bars having come one at a time."""
-    values = [latest(history_of(rows[:stop])) for stop in range(1, min(len(rows), WARM_UP) + 1)]
+    values = [opening(history_of(rows[:stop]))[-1] for stop in range(1, min(len(rows), WARM_UP) + 1)]
     if len(rows) > WARM_UP:
         live = Live(history_of(rows[:WARM_UP]))
         values += [live.update(*row) for row in rows[WARM_UP:]]
@@ -93,6 +93,14 @@ class TestAgreement:
         rows = random_rows(140, seed)
         live = Live(history_of(rows[:opened]))
         assert_same([live.update(*row) for row in rows[opened:]], batch(history_of(rows), opened))
+
+    @settings(max_examples=DEAR)
+    @given(st.data())
+    def test_an_opening_has_what_live_tells_of_each_bar(self, data: st.DataObject) -> None:
+        rows = data.draw(market())
+        live = live_values(rows)
+        for start in (0, 7, WARM_UP, WARM_UP + 3):
+            assert opening(history_of(rows), start) == live[start:]
 
     def test_a_peek_tells_the_next_values_and_changes_nothing(self) -> None:
         rows = random_rows(120)
