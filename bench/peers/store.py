@@ -47,6 +47,9 @@ class PeerStore:
         self._connection.execute(_table("indicators", _INDICATORS))
         self._connection.commit()
 
+    def close(self) -> None:
+        self._connection.close()
+
     def write(self, done: Iterable[tuple[BarMessage, RowMessage]]) -> None:
         """Keep bars and rows, in one transaction."""
         bars, rows = zip(*starmap(_values, done), strict=True)
