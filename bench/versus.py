@@ -13,7 +13,7 @@ Measured:
 
 Medians; the ratios are to the loop on aiokafka. `fintrends-tui` runs with the stages that do the same job
 (`--roles processor,sink`), forecasts off; in the last line with forecasts, which the others do not make. That the rows
-are the same is checked at the last bar of a ticker. The naive loop is given a twentieth of the bars, and one ticker.
+are the same is checked at the last bar of a ticker. The naive loop is given a fiftieth of the bars, and one ticker.
 """
 
 import argparse
