@@ -9,27 +9,27 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from talib import InsufficientHistory, stream  # type: ignore[attr-defined]  # missing from its stub
+from talib import stream
 
 from bench.peers.messages import BarMessage, RowMessage
 
 _ZONE: Final = ZoneInfo("America/New_York")
 _HIGH, _LOW, _CLOSE, _VOLUME, _RETURN = range(5)
 _STUDIES: Final = (
-    (stream.SMA, (_CLOSE,), (20,), 1),
-    (stream.SMA, (_CLOSE,), (50,), 1),
-    (stream.EMA, (_CLOSE,), (12,), 1),
-    (stream.EMA, (_CLOSE,), (26,), 1),
-    (stream.RSI, (_CLOSE,), (14,), 1),
-    (stream.MACD, (_CLOSE,), (12, 26, 9), 3),
-    (stream.BBANDS, (_CLOSE,), (20, 2.0, 2.0, 0), 3),
-    (stream.ATR, (_HIGH, _LOW, _CLOSE), (14,), 1),
-    (stream.OBV, (_CLOSE, _VOLUME), (), 1),
-    (stream.STOCH, (_HIGH, _LOW, _CLOSE), (14, 3, 0, 3, 0), 2),
-    (stream.ADX, (_HIGH, _LOW, _CLOSE), (14,), 1),
-    (stream.STDDEV, (_RETURN,), (10,), 1),
+    (stream.SMA, (_CLOSE,), (20,), 1, 20),
+    (stream.SMA, (_CLOSE,), (50,), 1, 50),
+    (stream.EMA, (_CLOSE,), (12,), 1, 12),
+    (stream.EMA, (_CLOSE,), (26,), 1, 26),
+    (stream.RSI, (_CLOSE,), (14,), 1, 15),
+    (stream.MACD, (_CLOSE,), (12, 26, 9), 3, 34),
+    (stream.BBANDS, (_CLOSE,), (20, 2.0, 2.0, 0), 3, 20),
+    (stream.ATR, (_HIGH, _LOW, _CLOSE), (14,), 1, 15),
+    (stream.OBV, (_CLOSE, _VOLUME), (), 1, 1),
+    (stream.STOCH, (_HIGH, _LOW, _CLOSE), (14, 3, 0, 3, 0), 2, 18),
+    (stream.ADX, (_HIGH, _LOW, _CLOSE), (14,), 1, 28),
+    (stream.STDDEV, (_RETURN,), (10,), 1, 11),
 )
-"""Function, columns, parameters, number of values."""
+"""Function, columns, parameters, number of values, bars until the first value."""
 _SAMPLE: Final = math.sqrt(10 / 9)
 """From the deviation of a population of ten to that of a sample."""
 
@@ -82,18 +82,17 @@ class Streams:
 
     def _warming_up(self, *bar: float) -> list[float]:
         self._history.append(bar)
-        columns = np.array(self._history).T.copy()
         values: list[float] = []
-        for position, (function, inputs, parameters, outputs) in enumerate(_STUDIES):
+        for position, (function, inputs, parameters, outputs, needed) in enumerate(_STUDIES):
             handle = self._handles[position]
-            try:
-                if handle is None:
-                    handle = self._handles[position] = function(*columns[list(inputs)], *parameters)
-                    value = handle.value
-                else:
-                    value = handle.update(*(bar[column] for column in inputs))
-            except InsufficientHistory:
+            if handle is not None:
+                value = handle.update(*(bar[column] for column in inputs))
+            elif len(self._history) < needed:
                 value = (math.nan,) * outputs
+            else:
+                columns = (np.array([past[column] for past in self._history]) for column in inputs)
+                handle = self._handles[position] = function(*columns, *parameters)
+                value = handle.value
             values += value if isinstance(value, tuple) else (value,)
         if all(self._handles):
             self._updates = [handle.update for handle in self._handles]
