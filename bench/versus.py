@@ -48,7 +48,7 @@ def print_table(tickers: int, found: dict[str, list[Figures]]) -> None:
     print(f"\n| {tickers} ticker{'s' * (tickers > 1)} | bars a second | ratio | CPU a bar | ratio ", end="")
     print("| first bars after | peak memory |\n|---|---|---|---|---|---|---|")
     for name, (speed, cpu, first, peak) in of_all.items():
-        ratios = ("", "") if base is None else (f"{speed / base.speed:.2f}", f"{cpu / base.cpu:.2f}")
+        ratios = ("", "") if base is None else (f"{speed / base.speed:.3g}", f"{cpu / base.cpu:.3g}")
         print(f"| {CONTENDERS[name].title} | {speed:,.0f} | {ratios[0]} | {cpu:,.0f} µs | {ratios[1]} ", end="")
         print(f"| {first:.1f} s | {peak:,.0f} MiB |")
 
