@@ -32,9 +32,15 @@ from testkit.engines.kafka import KRaftKafka
 BASE = "aiokafka"
 
 
+class RoomyKafka(KRaftKafka):
+    """For the pipeline's topics of 200 tickers, of which each has seven."""
+
+    megabytes = 1024
+
+
 def run_once(contender: Contender, tickers: int, bars: int) -> Figures:
     each = WARM_UP + bars // contender.slower // tickers
-    with tempfile.TemporaryDirectory() as directory, started(KRaftKafka) as broker:
+    with tempfile.TemporaryDirectory() as directory, started(RoomyKafka) as broker:
         return asyncio.run(measure(contender, Place(broker.bootstrap, Path(directory)), market(tickers, each)))
 
 
