@@ -6,8 +6,8 @@ from typing import Final
 
 from pipeline.model.documents import COLLECTIONS
 from pipeline.store.embedded.bodies import PLAIN, by_shape, compact, from_plain
+from pipeline.store.embedded.catalog import Catalog
 from pipeline.store.embedded.keys import prefix_in
-from pipeline.store.embedded.names import Names
 from pipeline.store.embedded.tables import SHARED, schema_of
 from pipeline.store.embedded.versions import packed
 from pipeline.store.embedded.writing import Row, write
@@ -27,8 +27,8 @@ def key_by_series(connection: sqlite3.Connection) -> None:
     written meanwhile lies in the write-ahead log."""
     for statement in SHARED.split(";"):
         connection.execute(statement)
-    names = Names()
-    names.begin(connection)
+    catalog = Catalog()
+    catalog.begin(connection)
     for name in COLLECTIONS:
         connection.execute(f"ALTER TABLE {name} RENAME TO {name}_3")
         for statement in schema_of(name).split(";"):
@@ -37,7 +37,7 @@ def key_by_series(connection: sqlite3.Connection) -> None:
         done = told = 0
         old = connection.execute(f"SELECT _id, version, ticker, interval, source, ts, body FROM {name}_3 ORDER BY seq")  # noqa: S608
         while part := old.fetchmany(_AT_ONCE):
-            done += write(name, [_row(name, row, names, connection) for row in part], connection)
+            done += write(name, [_row(name, row, catalog, connection) for row in part], connection)
             if done - told >= _TOLD_AFTER:
                 told = done
                 log.info("%d of %d documents of %s are in the new format", done, total, name)
@@ -46,19 +46,19 @@ def key_by_series(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP TABLE {name}_3")
 
 
-def _row(collection: str, old: _Old, names: Names, connection: sqlite3.Connection) -> Row:
+def _row(collection: str, old: _Old, catalog: Catalog, connection: sqlite3.Connection) -> Row:
     key, version, ticker, interval, source, ts, body = old
     try:
         prefix = prefix_in(collection, key, ts)
-        series = names.series(connection, collection, prefix, ticker, interval, source)
+        series = catalog.series(connection, collection, prefix, ticker, interval, source)
     except ValueError:  # others put it there, under a key that does not say what it is of
         prefix = None
-        series = names.series(connection, collection, None, ticker, interval, source)
+        series = catalog.series(connection, collection, None, ticker, interval, source)
     shape, new = PLAIN, body
     try:
         found = by_shape(collection, from_plain(body))
         if found is not None:
-            shape, new = names.shape(connection, found[0]), compact(found[1])
+            shape, new = catalog.shape(connection, found[0]), compact(found[1])
     except (ValueError, OverflowError, RecursionError):  # no JSON, or an integer that only JSON can hold
         shape, new = PLAIN, body
     return series, ts, key if prefix is None else "", packed(version), shape, new

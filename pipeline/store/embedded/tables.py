@@ -103,3 +103,17 @@ REPLACE: Final = {
     for size in _SIZES
 }
 """By collection and number of rows: write those that are newer than what has their key."""
+
+DELETE_KEYS: Final = {
+    name: f"DELETE FROM {name} WHERE key <> '' AND key IN (SELECT value FROM json_each(?))"  # noqa: S608
+    for name in COLLECTIONS
+}
+"""By collection: delete the documents with these keys of their own."""
+DELETE_PLACES: Final = {
+    name: f"""
+        DELETE FROM {name} WHERE key = '' AND (series, ts) IN
+            (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
+    """  # noqa: S608 - the names are constants
+    for name in COLLECTIONS
+}
+"""By collection: delete the documents of these series and times that have no other key."""

@@ -14,9 +14,9 @@ from pipeline.model.messages import Bar, DeadLetter, EconomicPoint, Forecast, In
 from pipeline.model.times import microseconds
 from pipeline.store.base import UpsertResult
 from pipeline.store.embedded.bodies import PLAIN, SHAPES, VALUES, Shape, Values, compact, plain
+from pipeline.store.embedded.catalog import Catalog
 from pipeline.store.embedded.keys import place_in, prefix_in
-from pipeline.store.embedded.names import Names
-from pipeline.store.embedded.tables import INSERT, MOST_ROWS, REPLACE
+from pipeline.store.embedded.tables import DELETE_KEYS, DELETE_PLACES, INSERT, MOST_ROWS, REPLACE
 from pipeline.store.embedded.versions import packed, packed_rank
 
 Row = tuple[int, int, str, bytes | str, int, bytes]
@@ -63,10 +63,10 @@ class Writer:
     """Upserts and deletes."""
 
     def __init__(self) -> None:
-        self._names = Names()
+        self._catalog = Catalog()
 
     def upsert(self, collection: str, documents: Sequence[Document], connection: sqlite3.Connection) -> UpsertResult:
-        self._names.begin(connection)
+        self._catalog.begin(connection)
         rows: list[Row] = []
         rejected: list[tuple[Document, str]] = []
         for document in documents:
@@ -78,19 +78,17 @@ class Writer:
         return UpsertResult(written, len(rows) - written, rejected)
 
     def delete(self, collection: str, keys: Sequence[str], connection: sqlite3.Connection) -> int:
-        self._names.begin(connection)
-        statement = f"DELETE FROM {collection} WHERE key <> '' AND key IN (SELECT value FROM json_each(?))"  # noqa: S608
-        deleted = connection.execute(statement, (msgspec.json.encode(list(keys)).decode(),)).rowcount
-        if places := [place for place in (self._place_of(collection, key) for key in keys) if place is not None]:
-            statement = f"DELETE FROM {collection} WHERE series = ? AND ts = ? AND key = ''"  # noqa: S608
-            deleted += connection.executemany(statement, places).rowcount
+        self._catalog.begin(connection)
+        places = [place for place in (self._place_of(collection, key) for key in keys) if place is not None]
+        deleted = connection.execute(DELETE_KEYS[collection], (_listed(keys),)).rowcount
+        deleted += connection.execute(DELETE_PLACES[collection], (_listed(places),)).rowcount
         _count(collection, -deleted, connection)
         return deleted
 
     def _place_of(self, collection: str, key: str) -> tuple[int, int] | None:
         """Series and time of the document with this key, if it follows from them."""
         prefix, ts = place_in(key)
-        series = self._names.of_prefix(collection, prefix)
+        series = self._catalog.of_prefix(collection, prefix)
         return None if series is None or ts is None else (series, ts)
 
     def _row(self, collection: str, document: Document, connection: sqlite3.Connection) -> Row:
@@ -101,12 +99,12 @@ class Writer:
             return series, ts, key, packed(document.version), PLAIN, plain(document.body)
         type_ = type(message)
         kind = _KINDS[type_]
-        known = self._names.known[type_]
+        known = self._catalog.known[type_]
         parts = kind.parts(message)
         found = known.get(parts)
         if found is None:  # the first of its series
             series, _, key = self._place(collection, document, connection)
-            found = known[parts] = series, self._names.shape(connection, kind.shape), bool(key)
+            found = known[parts] = series, self._catalog.shape(connection, kind.shape), bool(key)
         series, shape, has_key = found
         key = document.id if has_key else ""
         version = kind.version(message)
@@ -126,7 +124,7 @@ class Writer:
         ts = microseconds(document.ts)
         prefix = prefix_in(collection, document.id, ts)
         of_it = document.ticker, document.interval, document.source
-        series = self._names.series(connection, collection, prefix, *of_it)
+        series = self._catalog.series(connection, collection, prefix, *of_it)
         return series, ts, document.id if prefix is None else ""
 
 
@@ -149,6 +147,10 @@ def _execute(
         values = [*chain.from_iterable(part), *(part[-1] * (size - len(part)))]
         written += connection.execute(statements[collection, size], values).rowcount
     return written
+
+
+def _listed(values: Sequence[object]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 def _count(collection: str, more: int, connection: sqlite3.Connection) -> None:

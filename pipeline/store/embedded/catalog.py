@@ -1,4 +1,4 @@
-"""The numbers of series and shapes, as the thread that writes knows them."""
+"""The catalog of series and shapes: which number stands for which, as the thread that writes knows it."""
 
 import sqlite3
 from collections import defaultdict
@@ -14,7 +14,7 @@ _Series = tuple[str, str | None, str | None, str | None, str | None]
 _TO_JSON: Final = msgspec.json.Encoder().encode
 
 
-class Names:
+class Catalog:
     """Numbers that have been given to series and shapes, and gives new ones.
 
     To be asked within a transaction, and told when one begins (`begin`): what was given in one that failed is not
