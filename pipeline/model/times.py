@@ -40,4 +40,4 @@ def microseconds(ts: datetime) -> int:
 
 def moment(microseconds: int) -> datetime:
     """So many after the epoch."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return _EPOCH + timedelta(0, 0, microseconds)

@@ -36,11 +36,22 @@ def tables(
     """The bars of the series, which is one of bars. They are read when they are asked for."""
     columns = "ts, key, shape, body, version"
     for part in parts_of(query, series, _AT_ONCE, connection, columns=columns):
-        found: list[BarTable] = []
-        for shape, rows in groupby(part, key=itemgetter(2)):
-            found += _tables(reader, series, shape, list(rows), connection, simulated=simulated)
+        found = [
+            table
+            for shape, rows in _by_shape(part)
+            for table in _tables(reader, series, shape, rows, connection, simulated=simulated)
+        ]
         if found:
             yield found
+
+
+def _by_shape(rows: list[_Row]) -> Iterator[tuple[int, list[_Row]]]:
+    """The rows in runs of one shape: nearly always there is one."""
+    if len({row[2] for row in rows}) == 1:
+        yield rows[0][2], rows
+        return
+    for shape, run in groupby(rows, key=itemgetter(2)):
+        yield shape, list(run)
 
 
 def _tables(
@@ -52,25 +63,24 @@ def _tables(
     *,
     simulated: bool,
 ) -> list[BarTable]:
-    times, keys, _, bodies, versions = zip(*rows, strict=True)
-    if shape != PLAIN and all(type(version) is bytes and len(version) == RANK_BYTES for version in versions):
-        table = _table(series, reader.shape(shape, connection), times, bodies, b"".join(versions))
+    if shape != PLAIN:
+        table = _table(series, reader.shape(shape, connection), rows)
         if table is not None and table.simulated.count(simulated) == len(table):
             return [table]
     # Or each as a document, which may be somebody else's.
-    found = ((ts, series.key(ts, key), series, shape, body) for ts, key, body in zip(times, keys, bodies, strict=True))
+    found = ((ts, key, series, shape, body) for ts, key, _, body, _ in rows)
     return bars_in(reader.documents(found, connection), simulated=simulated)
 
 
-def _table(
-    series: StoredSeries, shape: Shape, times: tuple[int, ...], bodies: tuple[bytes, ...], ranks: bytes
-) -> BarTable | None:
-    """None where the bodies are not those of bars."""
-    if "source" not in series.texts or not _TYPES.keys() <= set(shape):
+def _table(series: StoredSeries, shape: Shape, rows: list[_Row]) -> BarTable | None:
+    """None where the rows are not those of bars."""
+    times, _, _, bodies, versions = zip(*rows, strict=True)
+    if "source" not in series.texts or not _TYPES.keys() <= set(shape) or set(map(len, versions)) != {RANK_BYTES}:
         return None
     try:
+        ranks = b"".join(versions)
         columns = dict(zip(shape, zip(*_decoder(shape).decode(joined(bodies)), strict=True), strict=True))
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, TypeError):  # TypeError: of a version that is text
         return None
     fields: dict[str, Any] = {name: columns[name] for name in _TYPES}
     return BarTable(ts=times, ranks=ranks, **series.texts | fields)

@@ -97,21 +97,24 @@ def _held(value: Any, shape: Shape) -> list[Any] | None:
     return None if None in found else found
 
 
-def body_by(shape: Shape) -> Callable[[Sequence[Any]], dict[str, Any]]:
-    """A function that makes a body of its values: the inverse of `values_of`."""
-    names = [name if isinstance(name, str) else name[0] for name in shape]
-    holds = {index: body_by(name[1]) for index, name in enumerate(shape) if not isinstance(name, str)}
+def body_of(values: Sequence[Any], shape: Shape) -> dict[str, Any]:
+    """The inverse of `values_of`."""
+    parts = zip(shape, values, strict=True)
+    return dict(
+        (name, value) if isinstance(name, str) else (name[0], _holding(value, name[1])) for name, value in parts
+    )
 
-    def body(values: Sequence[Any]) -> dict[str, Any]:
-        found = dict(zip(names, values, strict=True))
-        for index, of_one in holds.items():
-            held = values[index]
-            if held is not None:
-                several = all(isinstance(one, list) for one in held)  # no struct holds nothing but structs
-                found[names[index]] = list(map(of_one, held)) if several else of_one(held)
-        return found
 
-    return body
+def _holding(value: Any, shape: Shape) -> Any:
+    if value is None:
+        return None
+    several = all(isinstance(one, list) for one in value)  # no struct holds nothing but structs
+    return [body_of(one, shape) for one in value] if several else body_of(value, shape)
+
+
+def flat(shape: Shape) -> Shape:
+    """The shape if it is nothing but names, else nothing: what is quicker to make a body with."""
+    return shape if all(isinstance(name, str) for name in shape) else ()
 
 
 def plain(body: Mapping[str, Any]) -> bytes:

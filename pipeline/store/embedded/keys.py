@@ -36,9 +36,9 @@ def place_in(key: str) -> tuple[str, int | None]:
     return prefix, _time_in(stamped)
 
 
-def key_at(prefix: str, ts: int) -> str:
+def key_at(prefix: str, ts: datetime) -> str:
     """The key of the document of that time."""
-    return prefix + stamp(moment(ts))
+    return prefix + stamp(ts)
 
 
 def _parted(key: str) -> tuple[str, str]:

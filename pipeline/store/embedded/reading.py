@@ -1,17 +1,16 @@
 """Rows become documents again. All of this runs in the thread that reads."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
-from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 
 from pipeline.model.times import microseconds, moment
 from pipeline.store.base import Query
-from pipeline.store.embedded.bodies import PLAIN, Shape, body_by, from_compact, from_plain
+from pipeline.store.embedded.bodies import PLAIN, Shape, body_of, flat, from_compact, from_plain
 from pipeline.store.embedded.keys import key_at
 
 _FEWEST: Final = 16
@@ -35,14 +34,15 @@ class StoredSeries:
     prefix: str | None
     texts: dict[str, str]
 
-    def key(self, ts: int, key: str) -> str:
-        """That of the document which is stored with this time and key."""
-        return key if self.prefix is None else key_at(self.prefix, ts)
-
 
 Found = tuple[int, str, StoredSeries, int, bytes]
-"""Time, key, series, shape and body."""
-_PLACE: Final = itemgetter(0, 1)
+"""Time, key unless that follows from series and time, series, shape and body."""
+
+
+def place_of(row: Found) -> Place:
+    """Where the row is in the order of results."""
+    ts, key, series, *_ = row
+    return ts, key if series.prefix is None else key_at(series.prefix, moment(ts))
 
 
 class Reader:
@@ -50,7 +50,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._shapes: dict[int, Shape] = {}
-        self._bodies: dict[int, Callable[[Sequence[Any]], dict[str, Any]]] = {}
+        self._flat: dict[int, Shape] = {}
 
     def rows(
         self, query: Query, at_once: int, connection: sqlite3.Connection, *, backwards: bool = False
@@ -60,7 +60,7 @@ class Reader:
         found = series_of(query, connection)
         size = max(_FEWEST, at_once // max(1, len(found)))
         parts = [_rows(query, one, size, connection, backwards=backwards) for one in found]
-        return parts[0] if len(parts) == 1 else merge(*parts, key=_PLACE, reverse=backwards)
+        return parts[0] if len(parts) == 1 else merge(*parts, key=place_of, reverse=backwards)
 
     def count(self, query: Query, connection: sqlite3.Connection) -> int:
         statement = f"SELECT count(*) FROM {query.collection} WHERE series = ? AND ts >= ? AND ts < ?"  # noqa: S608
@@ -71,27 +71,29 @@ class Reader:
         """As `Store.find` gives them."""
         found = []
         for ts, key, series, shape, body in rows:
-            document: dict[str, Any] = {"_id": key}
-            document |= series.texts
-            document["ts"] = moment(ts)
+            at = moment(ts)
+            key = key if series.prefix is None else key_at(series.prefix, at)
+            document: dict[str, Any] = {"_id": key, **series.texts, "ts": at}
             if shape == PLAIN:
-                document |= from_plain(body)
+                document.update(from_plain(body))
+            elif names := self._names(shape, connection):
+                document.update(zip(names, from_compact(body), strict=True))
             else:
-                if shape not in self._bodies:
-                    self._read_shapes(connection)
-                document |= self._bodies[shape](from_compact(body))
+                document.update(body_of(from_compact(body), self._shapes[shape]))
             found.append(document)
         return found
 
+    def _names(self, shape: int, connection: sqlite3.Connection) -> Shape:
+        """The names of a body in which nothing has a shape of its own; of another nothing."""
+        if shape not in self._flat:
+            self._flat[shape] = flat(self.shape(shape, connection))
+        return self._flat[shape]
+
     def shape(self, id_: int, connection: sqlite3.Connection) -> Shape:
         if id_ not in self._shapes:
-            self._read_shapes(connection)
+            found = connection.execute("SELECT id, fields FROM shapes").fetchall()
+            self._shapes = {known: _TO_SHAPE.decode(fields) for known, fields in found}
         return self._shapes[id_]
-
-    def _read_shapes(self, connection: sqlite3.Connection) -> None:
-        found = connection.execute("SELECT id, fields FROM shapes").fetchall()
-        self._shapes = {id_: _TO_SHAPE.decode(fields) for id_, fields in found}
-        self._bodies = {id_: body_by(shape) for id_, shape in self._shapes.items()}
 
 
 def series_of(query: Query, connection: sqlite3.Connection) -> list[StoredSeries]:
@@ -125,7 +127,7 @@ def _rows(
     """Those of one series."""
     for part in parts_of(query, series, size, connection, backwards=backwards):
         for ts, key, shape, body in part:
-            yield ts, series.key(ts, key), series, shape, body
+            yield ts, key, series, shape, body
 
 
 def parts_of(

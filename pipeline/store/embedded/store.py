@@ -18,7 +18,7 @@ from pipeline.storage.sqlite import Database
 from pipeline.store.base import SCANNED_AT_ONCE, Query, StoreError, UpsertResult
 from pipeline.store.embedded.bars import tables
 from pipeline.store.embedded.formats import MIGRATIONS
-from pipeline.store.embedded.reading import Found, Place, Reader, series_of
+from pipeline.store.embedded.reading import Found, Reader, place_of, series_of
 from pipeline.store.embedded.tables import SCHEMA, VERSION
 from pipeline.store.embedded.writing import Writer
 
@@ -120,9 +120,9 @@ class EmbeddedStore:
         first = deque(islice(backwards, query.last), maxlen=1)
         if not first:
             return iter(())
-        start: Place = first[0][:2]
+        start = place_of(first[0])
         rows = self._reader.rows(replace(query, since=moment(start[0])), SCANNED_AT_ONCE, connection)
-        return dropwhile(lambda row: row[:2] < start, rows)
+        return dropwhile(lambda row: place_of(row) < start, rows)
 
     def _part(self, rows: Iterator[Found], size: int, connection: sqlite3.Connection) -> list[dict[str, Any]]:
         return self._reader.documents(islice(rows, size), connection)
