@@ -15,7 +15,8 @@ from pipeline.store.base import Query
 from pipeline.store.embedded.bodies import PLAIN, Shape, joined
 from pipeline.store.embedded.reading import Reader, StoredSeries, parts_of
 
-_AT_ONCE: Final = 5_000
+_AT_ONCE: Final = 2_000
+"""Rows: few enough that the event loop does not wait for long while they are decoded."""
 _TYPES: Final[dict[str, Any]] = {
     "simulated": bool,
     "open": float,
