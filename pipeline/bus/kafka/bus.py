@@ -1,4 +1,4 @@
-"""The bus on Apache Kafka 2.1 or later, through aiokafka, which only `bus`, `cluster` and `connection` import."""
+"""The bus on Apache Kafka 2.1 or later, through aiokafka, which this folder alone imports."""
 
 import asyncio
 import logging
@@ -28,19 +28,12 @@ from aiokafka.protocol.metadata import MetadataRequest
 from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Record, Refusal, TopicPartition
 from pipeline.bus.kafka.claims import KafkaClaims
 from pipeline.bus.kafka.cluster import RECENT_SECONDS, Cluster
-from pipeline.bus.kafka.connection import (
-    RECORD_REFUSED,
-    TOPIC_REFUSES,
-    Assignor,
-    Gate,
-    HungUpError,
-    KafkaConnection,
-    Paused,
-)
+from pipeline.bus.kafka.connection import Assignor, Gate, HungUpError, KafkaConnection, Paused
 from pipeline.bus.kafka.consumer import KafkaConsumer, Rebalances
 from pipeline.bus.kafka.errors import ALL_RIGHTS, advice, is_refusal
 from pipeline.bus.kafka.options import KafkaOptions
 from pipeline.bus.kafka.refusals import RefusedTopics
+from pipeline.bus.kafka.sending import TOPIC_REFUSES, send
 from pipeline.config.settings import KafkaSettings
 from pipeline.contract.retention import Retention
 from pipeline.system.reach import why_unreachable
@@ -190,7 +183,7 @@ class KafkaBus:
             producer = self._producer
         try:
             async with self.bounded("publish to"):
-                failed = await _send(producer, records)
+                failed = await send(producer, records)
             self._unwritable.works({record.topic for record in records} - {record.topic for record, _ in failed})
             return failed
         except BusError:
@@ -434,40 +427,6 @@ async def _knock_at(server: str, arguments: Mapping[str, Any]) -> str:
     except ConnectionResetError as error:  # in the handshake
         raise HungUpError from error
     return server
-
-
-async def _send(producer: AIOKafkaProducer, records: Sequence[Record]) -> list[tuple[Record, KafkaError]]:
-    """Send all and wait for every answer; return those that are refused, or raise the first other error."""
-    sent: list[Record] = []
-    acknowledgements = []
-    refused: list[tuple[Record, KafkaError]] = []
-    errors: list[BaseException] = []
-    for record in records:
-        try:
-            acknowledgement = await producer.send(
-                record.topic,
-                record.value,
-                key=record.key.encode(),
-                timestamp_ms=record.ts,
-                headers=list(record.headers.items()),
-            )
-        except (*TOPIC_REFUSES, *RECORD_REFUSED) as error:
-            refused.append((record, error))
-            continue
-        except KafkaError as error:
-            errors.append(error)
-            break
-        sent.append(record)
-        acknowledgements.append(acknowledgement)
-    results = await asyncio.gather(*acknowledgements, return_exceptions=True)
-    for record, result in zip(sent, results, strict=True):
-        if isinstance(result, (*TOPIC_REFUSES, *RECORD_REFUSED)):
-            refused.append((record, result))
-        elif isinstance(result, BaseException):
-            errors.append(result)
-    if errors:
-        raise errors[0]
-    return refused
 
 
 async def _discard(producer: AIOKafkaProducer) -> None:

@@ -36,9 +36,10 @@ from aiokafka.protocol.offset import OffsetRequest
 
 from pipeline.bus.base import Member, TopicPartition
 from pipeline.bus.kafka import codec as shapes
-from pipeline.bus.kafka.connection import TOPIC_REFUSES, assigned_partitions
+from pipeline.bus.kafka.connection import assigned_partitions
 from pipeline.bus.kafka.errors import advice
 from pipeline.bus.kafka.options import KafkaOptions
+from pipeline.bus.kafka.sending import TOPIC_REFUSES
 from pipeline.config.settings import KafkaSettings
 from pipeline.contract.retention import Retention
 from pipeline.model.text import clean
