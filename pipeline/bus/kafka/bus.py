@@ -72,6 +72,7 @@ class KafkaBus:
         self._producer_lock = asyncio.Lock()
         self._discarding: set[asyncio.Task[None]] = set()
         self._readers: list[KafkaConnection] = []
+        self._creating = asyncio.Lock()
         self._created: set[str] = set()
         self._missed: dict[str, float] = {}  # of those created, since when brokers deny them
         self._uncreatable = RefusedTopics("be created")
@@ -122,6 +123,13 @@ class KafkaBus:
             await client.close()
 
     async def create_topics(self, topics: Collection[str]) -> dict[str, str]:
+        if not self._uncreatable and self._created.issuperset(topics):
+            return {}  # as nearly always, and each consumer asks for all of its topics whenever it looks for records
+        # At the start all consumers want many of the same.
+        async with self.bounded("create topics on"), self._creating:
+            return await self._create_topics(topics)
+
+    async def _create_topics(self, topics: Collection[str]) -> dict[str, str]:
         refused = self._uncreatable.among(topics)
         missing = set(topics) - self._created - refused.keys()
         if missing:
@@ -238,6 +246,8 @@ class KafkaBus:
         return await self._retrying("ask", partial(self._cluster.retention, set(topics) & await self.topics()))
 
     async def read(self, partition: TopicPartition, start: int, stop: int) -> AsyncIterator[list[Received]]:
+        if start >= stop:
+            return
         begin, end = (await self.offsets([partition.topic])).get(partition, (0, 0))
         position, stop = max(start, begin), min(stop, end)
         if position >= stop:
@@ -267,6 +277,13 @@ class KafkaBus:
         consumer = AIOKafkaConsumer(**arguments, group_id=group)
         await self._start(consumer.start, consumer.stop)
         return KafkaConnection(consumer, None if rebalances is None else Gate(rebalances))
+
+    async def _connect_reader(self) -> KafkaConnection:
+        arguments = await self._client_arguments()
+        arguments = arguments | self._options.consumer_arguments() | self._options.reader_arguments()
+        consumer = AIOKafkaConsumer(**arguments, group_id=None)
+        await self._start(consumer.start, consumer.stop)
+        return KafkaConnection(consumer, None)
 
     async def connect_paused(self, group: str) -> KafkaConnection:
         """A connection that is assigned whole topics of the group's and fetches nothing."""
@@ -387,7 +404,7 @@ class KafkaBus:
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[KafkaConnection]:
         """A connection outside of any group; kept for the next one who needs it unless something goes wrong."""
-        reader = self._readers.pop() if self._readers else await self.connect(None)
+        reader = self._readers.pop() if self._readers else await self._connect_reader()
         try:
             yield reader
         except BaseException:

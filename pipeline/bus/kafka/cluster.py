@@ -60,6 +60,7 @@ class Cluster:
         self._asking = asyncio.Lock()
         self._listed: Any = None
         self._listed_at = -math.inf
+        self._coordinators: dict[str, int] = {}
 
     def brokers(self) -> list[tuple[str, int]]:
         """Host and port of each, as the cluster advertises them."""
@@ -80,8 +81,9 @@ class Cluster:
             return self._listed
 
     def forget(self) -> None:
-        """Ask anew for topics and leaders: they may have changed."""
+        """Ask anew for topics, leaders and coordinators: they may have changed."""
         self._listed_at = -math.inf
+        self._coordinators.clear()
 
     async def _about(self, topics: Collection[str]) -> Any:
         """Recent metadata that know these topics, if there are such."""
@@ -184,10 +186,15 @@ class Cluster:
         ]
 
     async def _coordinator(self, group: str) -> int:
+        known = self._coordinators.get(group)
+        if known is not None:
+            return known
         try:
-            return int(await self._client.coordinator_lookup(CoordinationType.GROUP, group))
+            found = int(await self._client.coordinator_lookup(CoordinationType.GROUP, group))
         except GroupAuthorizationFailedError as error:
             raise GroupAuthorizationFailedError(group) from error
+        self._coordinators[group] = found
+        return found
 
     async def delete_before(self, offsets: Mapping[TopicPartition, int]) -> None:
         metadata = await self.metadata()

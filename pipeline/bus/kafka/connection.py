@@ -16,6 +16,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 
 from pipeline.bus.base import Received, TopicPartition, TopicRefusedError
+from pipeline.bus.kafka import wire
 from pipeline.bus.kafka.assignment import divide
 from pipeline.bus.kafka.consumer import Rebalances
 from pipeline.bus.kafka.errors import advice
@@ -39,6 +40,8 @@ class ThrottlingQuotaExceededError(aiokafka.errors.BrokerResponseError):  # type
 class HungUpError(aiokafka.errors.KafkaConnectionError):  # type: ignore[misc]
     """A connection that was made and closed before anything was answered."""
 
+
+wire.install()
 
 # As `InvalidRecordError`, it is unknown to aiokafka.
 aiokafka.errors.kafka_errors[ThrottlingQuotaExceededError.errno] = ThrottlingQuotaExceededError
@@ -112,8 +115,7 @@ class KafkaConnection:
         if subscription is None or subscription.assignment is None:
             return {}
         tps, state_of = subscription.assignment.tps, subscription.assignment.state_value
-        wanted = [(partition, aiokafka.TopicPartition(*partition)) for partition in partitions]
-        states = [(partition, state_of(tp)) for partition, tp in wanted if tp in tps]
+        states = [(partition, state_of(partition)) for partition in partitions if partition in tps]
         return {partition: state.position for partition, state in states if state.has_valid_position}
 
     def pause(self, topic: str) -> None:

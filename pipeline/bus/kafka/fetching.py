@@ -29,7 +29,8 @@ class FetchSession:
         self._id = 0
         self._epoch = 0
         """0: the next request begins a session."""
-        self._asked: dict[_Partition, tuple[int, int]] = {}
+        self._asked: dict[_Partition, list[int]] = {}
+        """Offset and most bytes."""
 
     def within(self, request: FetchRequest) -> "_SessionRequest":
         """The request as what has changed since the one before."""

@@ -73,7 +73,7 @@ async def send(producer: AIOKafkaProducer, records: Sequence[Record]) -> _Refuse
     """
     refused: _Refused = []
     errors: list[BaseException] = []
-    sent: list[Sequence[Record]] = []
+    sent: list[list[Record]] = []
     acknowledgements = []
     try:
         batches = await _batches(producer, records, refused)
@@ -88,9 +88,9 @@ async def send(producer: AIOKafkaProducer, records: Sequence[Record]) -> _Refuse
         errors.append(error)
     # Who gives up waiting leaves the answers to be taken all the same: an error that nobody takes would be logged.
     results = await asyncio.shield(asyncio.gather(*acknowledgements, return_exceptions=True))
-    for batch, result in zip(sent, results, strict=True):
+    for group, result in zip(sent, results, strict=True):
         if isinstance(result, (*TOPIC_REFUSES, *RECORD_REFUSED)):
-            refused += [(record, result) for record in batch]
+            refused += [(record, result) for record in group]
         elif isinstance(result, BaseException):
             errors.append(result)
     if errors:
