@@ -35,7 +35,7 @@ _IS_REAL: Final = """CASE WHEN json_valid({0}) THEN
 _BODY: Final = "CAST(body AS TEXT)"
 _VALUE: Final = "CAST(value AS TEXT)"
 _OFFSET_BITS: Final = 40
-"""See `pipeline.bus.embedded.tables`: a record's position is its topic's id and its offset."""
+"""Of the format that buses had then: a record's position is its topic's id and its offset."""
 _MARK: Final = "CAST(json_set({0}, '$.simulated', json('true')) AS BLOB)"
 
 
@@ -169,6 +169,8 @@ def _compute_anew(bus: Path, tickers: Collection[str]) -> None:
     if not tickers or not bus.exists():
         return
     with _database(bus) as database:
+        if not _has_table(database, "records"):  # a later version has been at work on it, and mixes nothing
+            return
         database.execute("BEGIN IMMEDIATE")
         for ticker in tickers:
             database.execute(
