@@ -6,13 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v4, FetchRequest_v11
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from pipeline.bus.kafka.fetching import DecodedBatches, FetchSession, SharedRecords
+from pipeline.bus.base import Received
+from pipeline.bus.kafka.fetching import DecodedBatches, FetchSession, SharedRecords, shared
 
 LIMIT = 1 << 20
 
@@ -130,6 +132,15 @@ class TestSharedRecords:
         data[-10] ^= 1
         with pytest.raises(Exception, match="Invalid CRC"):
             list(fetched(bytes(data)))
+
+    def test_other_consumers_of_the_process_get_what_aiokafka_gives(self) -> None:
+        where = TopicPartition("bars", 0)
+        theirs, ours = (
+            fetcher.PartitionRecords(where, MemoryRecords(batch(0, 1)), [], 0, deserializer, None, True, READ_COMMITTED)
+            for deserializer in (None, shared)
+        )
+        assert isinstance(next(iter(theirs)), ConsumerRecord)
+        assert isinstance(next(iter(ours)), Received)
 
     def test_no_more_is_kept_than_fits(self) -> None:
         kept = DecodedBatches(limit=5000)

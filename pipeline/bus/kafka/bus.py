@@ -14,11 +14,14 @@ from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.codec import has_lz4
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
     InconsistentGroupProtocolError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     NodeNotReadyError,
+    NotCoordinatorForGroupError,
     RequestTimedOutError,
     UnknownError,
     UnknownMemberIdError,
@@ -31,6 +34,7 @@ from pipeline.bus.kafka.cluster import RECENT_SECONDS, Cluster
 from pipeline.bus.kafka.connection import Assignor, Gate, HungUpError, KafkaConnection, Paused
 from pipeline.bus.kafka.consumer import KafkaConsumer, Rebalances
 from pipeline.bus.kafka.errors import ALL_RIGHTS, advice, is_refusal
+from pipeline.bus.kafka.fetching import shared
 from pipeline.bus.kafka.options import KafkaOptions
 from pipeline.bus.kafka.refusals import RefusedTopics
 from pipeline.bus.kafka.sending import TOPIC_REFUSES, send
@@ -41,6 +45,8 @@ from pipeline.system.reach import why_unreachable
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 0.1
+CREATED_AT_ONCE: Final = 200
+"""Topics that are created by one request: a cluster answers when it has made them all, and a call has its time."""
 READ_BATCH: Final = 1000
 READ_SECONDS: Final = 0.2
 """How long a reader waits for records before it looks how far it has come without any."""
@@ -48,6 +54,12 @@ DELETED_SECONDS: Final = 3.0
 """For how long brokers must deny that there is a topic, before that is believed: one may not have heard of it yet."""
 REACH_SECONDS: Final = 1.0
 
+_NO_COORDINATOR: Final = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+"""What is about a group, not about topics: of a thousand, metadata are too much to ask for at each attempt."""
 _OUT_OF_REACH: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
 _SILENT: Final = (*_OUT_OF_REACH, KafkaTimeoutError, TimeoutError)
 
@@ -125,21 +137,23 @@ class KafkaBus:
     async def create_topics(self, topics: Collection[str]) -> dict[str, str]:
         if not self._uncreatable and self._created.issuperset(topics):
             return {}  # as nearly always, and each consumer asks for all of its topics whenever it looks for records
-        # At the start all consumers want many of the same.
-        async with self.bounded("create topics on"), self._creating:
-            return await self._create_topics(topics)
-
-    async def _create_topics(self, topics: Collection[str]) -> dict[str, str]:
         refused = self._uncreatable.among(topics)
-        missing = set(topics) - self._created - refused.keys()
-        if missing:
-            missing -= await self.topics()
-        if missing:
-            found = await self._retrying("create topics on", partial(self._cluster.create, missing))
-            for topic, reason in found.items():
-                self._uncreatable.add(topic, reason)
-            refused |= found
-        self._uncreatable.works(set(topics) - refused.keys())
+        wanted = set(topics) - refused.keys()
+        if wanted - self._created:
+            self._created |= wanted & await self.topics()
+        while missing := sorted(wanted - self._created - refused.keys())[:CREATED_AT_ONCE]:
+            # At the start all consumers want many of the same.
+            async with self.bounded("create topics on"), self._creating:
+                refused |= await self._create(set(missing) - self._created)
+        self._uncreatable.works(wanted - refused.keys())
+        return refused
+
+    async def _create(self, topics: Collection[str]) -> dict[str, str]:
+        if not topics:
+            return {}
+        refused = await self._retrying("create topics on", partial(self._cluster.create, topics))
+        for topic, reason in refused.items():
+            self._uncreatable.add(topic, reason)
         self._created.update(set(topics) - refused.keys())
         return refused
 
@@ -191,7 +205,7 @@ class KafkaBus:
             producer = self._producer
         try:
             async with self.bounded("publish to"):
-                failed = await send(producer, records)
+                failed = await send(producer, records, self._created)
             self._unwritable.works({record.topic for record in records} - {record.topic for record, _ in failed})
             return failed
         except BusError:
@@ -253,7 +267,7 @@ class KafkaBus:
         if position >= stop:
             return
         async with self._reader() as reader:
-            reader.assign([partition])
+            reader.assign([partition], self._created)
             reader.seek({partition: position})
             heard = time.monotonic()
             while position < stop:
@@ -274,14 +288,17 @@ class KafkaBus:
         arguments = await self._client_arguments() | self._options.consumer_arguments()
         if whole_topics:
             arguments["partition_assignment_strategy"] = [Assignor(whole=True)]
-        consumer = AIOKafkaConsumer(**arguments, group_id=group)
+        if group is not None:
+            # A cluster makes its topic of groups when it first hears of one, and shall not do so behind all of ours.
+            await self._retrying("read from", partial(self._cluster.coordinator, group))
+        consumer = AIOKafkaConsumer(**arguments, group_id=group, key_deserializer=shared)
         await self._start(consumer.start, consumer.stop)
         return KafkaConnection(consumer, None if rebalances is None else Gate(rebalances))
 
     async def _connect_reader(self) -> KafkaConnection:
         arguments = await self._client_arguments()
         arguments = arguments | self._options.consumer_arguments() | self._options.reader_arguments()
-        consumer = AIOKafkaConsumer(**arguments, group_id=None)
+        consumer = AIOKafkaConsumer(**arguments, group_id=None, key_deserializer=shared)
         await self._start(consumer.start, consumer.stop)
         return KafkaConnection(consumer, None)
 
@@ -345,7 +362,10 @@ class KafkaBus:
                 try:
                     return await attempt()
                 except KafkaError as error:
-                    self.forget()
+                    if isinstance(error, _NO_COORDINATOR):
+                        self._cluster.forget_coordinators()
+                    else:
+                        self.forget()
                     # What a broker calls unknown is mostly its own trouble, such as a lost session with ZooKeeper.
                     passing = error.retriable or isinstance(error, UnknownError)
                     if not passing or isinstance(error, _OUT_OF_REACH):
@@ -410,7 +430,7 @@ class KafkaBus:
         except BaseException:
             await reader.stop()
             raise
-        reader.unsubscribe()
+        reader.rest()
         self._readers.append(reader)
 
     @property

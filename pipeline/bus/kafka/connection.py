@@ -96,11 +96,15 @@ class KafkaConnection:
     def subscribe(self, topics: Collection[str]) -> None:
         self._consumer.subscribe(list(topics), listener=self._listener)
 
-    def unsubscribe(self) -> None:
-        self._consumer.unsubscribe()
+    def rest(self) -> None:
+        """Read nothing, and keep what is known of topics: a client that is unsubscribed asks about all that exist."""
+        self._consumer._subscription.assign_from_user([])
 
-    def assign(self, partitions: Collection[TopicPartition]) -> None:
-        self._consumer.assign([aiokafka.TopicPartition(*partition) for partition in partitions])
+    def assign(self, partitions: Collection[TopicPartition], besides: Collection[str] = ()) -> None:
+        """Read these partitions. The client learns where they are, and the topics `besides`, which are to be read
+        next: one after another, each would have to be asked for."""
+        self._consumer._subscription.assign_from_user([aiokafka.TopicPartition(*where) for where in partitions])
+        self._consumer._client.set_topics({*besides, *(partition.topic for partition in partitions)})
 
     def seek(self, positions: Mapping[TopicPartition, int]) -> None:
         for partition, position in positions.items():

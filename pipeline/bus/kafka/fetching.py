@@ -176,4 +176,18 @@ class SharedRecords(aiokafka.consumer.fetcher.PartitionRecords):  # type: ignore
         return record
 
 
-aiokafka.consumer.fetcher.PartitionRecords = SharedRecords
+_PartitionRecords: Final = aiokafka.consumer.fetcher.PartitionRecords
+
+
+def shared(key: bytes | None) -> bytes | None:
+    """The deserializer of keys by which a consumer is known to be one of ours: others in the process get aiokafka's own
+    records."""
+    return key
+
+
+def _fetched(tp: Any, records: Any, aborted: Any, offset: int, key_deserializer: Any, *rest: Any) -> Any:
+    kind = SharedRecords if key_deserializer is shared else _PartitionRecords
+    return kind(tp, records, aborted, offset, key_deserializer, *rest)
+
+
+aiokafka.consumer.fetcher.PartitionRecords = _fetched

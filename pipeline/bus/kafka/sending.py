@@ -3,7 +3,7 @@ what the record does."""
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -66,11 +66,16 @@ aiokafka.producer.sender.SendProduceReqHandler = _ProduceHandler
 _Refused = list[tuple[Record, KafkaError]]
 
 
-async def send(producer: AIOKafkaProducer, records: Sequence[Record]) -> _Refused:
+async def send(producer: AIOKafkaProducer, records: Sequence[Record], topics: Collection[str]) -> _Refused:
     """Send all and wait for every answer; return those that are refused, or raise the first other error.
 
-    The records of a partition go in their order.
+    The records of a partition go in their order. Of `topics`, which exist and may be next, the producer learns with
+    those of the records: one after another, each would have to be asked for.
     """
+    known = producer.client.cluster.partitions_for_topic
+    if not all(known(topic) for topic in {record.topic for record in records}):
+        for topic in {*topics, *(record.topic for record in records)}:
+            producer.client.add_topic(topic)
     refused: _Refused = []
     errors: list[BaseException] = []
     sent: list[list[Record]] = []
