@@ -73,6 +73,9 @@ class _Connection(aiokafka.conn.AIOKafkaConnection):  # type: ignore[misc]
 
 aiokafka.conn.AIOKafkaConnection = _Connection
 
+TOPICS_A_MS: Final = 4
+MAX_WAIT_MS: Final = 1000
+"""For records; a broker may take several times as long for any answer."""
 HEAR_SECONDS: Final = 0.05
 """How long a commit has to hear that the connection is closed; it would try again for ever."""
 
@@ -95,6 +98,12 @@ class KafkaConnection:
 
     def subscribe(self, topics: Collection[str]) -> None:
         self._consumer.subscribe(list(topics), listener=self._listener)
+        self._wait_for_records(len(topics))
+
+    def _wait_for_records(self, topics: int) -> None:
+        """Wait the longer, the more there is to be looked through after each wait that has brought none."""
+        wait = self._consumer._fetch_max_wait_ms
+        self._consumer._fetcher._fetch_max_wait_ms = min(wait + topics // TOPICS_A_MS, MAX_WAIT_MS)
 
     def rest(self) -> None:
         """Read nothing, and keep what is known of topics: a client that is unsubscribed asks about all that exist."""
@@ -105,6 +114,7 @@ class KafkaConnection:
         next: one after another, each would have to be asked for."""
         self._consumer._subscription.assign_from_user([aiokafka.TopicPartition(*where) for where in partitions])
         self._consumer._client.set_topics({*besides, *(partition.topic for partition in partitions)})
+        self._wait_for_records(len(partitions))
 
     def seek(self, positions: Mapping[TopicPartition, int]) -> None:
         for partition, position in positions.items():

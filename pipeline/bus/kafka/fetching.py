@@ -29,22 +29,24 @@ class FetchSession:
         self._id = 0
         self._epoch = 0
         """0: the next request begins a session."""
-        self._asked: dict[_Partition, list[int]] = {}
-        """Offset and most bytes."""
+        self._asked: dict[_Partition, tuple[int, ...]] = {}
+        """Number, offset and most bytes."""
 
     def within(self, request: FetchRequest) -> "_SessionRequest":
         """The request as what has changed since the one before."""
-        asked = {(topic, partition): rest for topic, parts in request.topics for partition, *rest in parts}
-        news = request.topics
-        gone: list[_Partition] = []
-        if self._epoch:
-            before = self._asked
-            news = [
-                (topic, changed)
-                for topic, parts in request.topics
-                if (changed := [part for part in parts if before.get((topic, part[0])) != list(part[1:])])
-            ]
-            gone = [partition for partition in before if partition not in asked]
+        before = self._asked if self._epoch else {}
+        asked: dict[_Partition, tuple[int, ...]] = {}
+        news = []
+        for topic, parts in request.topics:
+            changed = []
+            for part in parts:
+                where = topic, part[0]
+                asked[where] = part
+                if before.get(where) != part:
+                    changed.append(part)
+            if changed:
+                news.append((topic, changed))
+        gone = [] if before.keys() <= asked.keys() else [where for where in before if where not in asked]
         self._asked = asked
         sent = _SessionRequest(request, news, gone, self._id, self._epoch)
         if self._epoch:

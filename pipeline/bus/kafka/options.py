@@ -77,9 +77,8 @@ class KafkaOptions:
             "isolation_level": "read_committed",
             "session_timeout_ms": round(self.settings.session_timeout * 1000),
             "heartbeat_interval_ms": self._heartbeat(_HEARTBEAT_MS),
-            # A connection serves one request at a time, and what a rebalance asks comes after a wait for records. Each
-            # wait that ends without any has all partitions looked through.
-            "fetch_max_wait_ms": 250,
+            # A connection serves one request at a time, and what a rebalance asks comes after a wait for records.
+            "fetch_max_wait_ms": 100,
             "rebalance_timeout_ms": round(min(self.timeout * 0.8, REBALANCE_SECONDS) * 1000),
         }
 
