@@ -179,9 +179,13 @@ class Database:
                 connection.executescript(
                     f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version = {self._version}; COMMIT"
                 )
+            upgraded = False
             while (migration := self._migrations.get(found := _version_of(connection))) is not None:
                 log.info("%s: bringing format %d up to date", self._path, found)
                 _commit(connection, [migration, partial(_set_version, version=found + 1)])
+                upgraded = True
+            if upgraded:
+                self._give_back(connection)
             self._check_version(connection)
             status = self._path.stat()
             self._identity = status.st_dev, status.st_ino
@@ -189,6 +193,17 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        """Leave the disk what an upgrade has freed, if it is more than what is kept."""
+        (pages,), (free,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("page_count", "freelist_count"))
+        if 2 * free <= pages:
+            return
+        try:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:  # it needs as much space again; the file is whole
+            log.info("%s: the file keeps its free space for what is to come: %s", self._path, error)
 
     def _connect_reader(self) -> sqlite3.Connection:
         if why := why_missing(self._path):

@@ -27,7 +27,7 @@ from pipeline.store.base import Query
 from pipeline.store.embedded.store import EmbeddedStore
 from pipeline.upgrade.migration import migrate
 from tests.bus.first_format import write_first_format
-from tests.store.test_embedded_store import first_format
+from tests.store.old_formats import first_format
 
 START = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 _MICROSECONDS = 1_000_000
