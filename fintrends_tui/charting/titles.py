@@ -34,7 +34,7 @@ def titles(
     if plot.previous_close is not None and row is not None and row.price is not None:
         # The day's change is the watchlist's, which counts regular trading.
         last, change, since = row.price, row.change_percent, "from the previous close"
-    values = last, min(candle.low for candle in plot.candles), max(candle.high for candle in plot.candles)
-    close, low, high = (fmt.price(value, ticker=ticker) for value in values)
+    reach = [plot.last, *(candle.low for candle in plot.candles), *(candle.high for candle in plot.candles)]
+    close, low, high = (fmt.price(value, ticker=ticker) for value in (last, min(reach), max(reach)))
     gained = f"{close} {fmt.arrow(change)} {fmt.percent(change)}"
-    return name, gained if brief else f"{gained} {since}, {low} to {high}"
+    return name, gained if brief else f"{gained} {since}; shown {low} to {high}"
