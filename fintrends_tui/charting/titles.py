@@ -25,7 +25,7 @@ def titles(
     name += f" from {data.history.source}" if data.history.source and not brief else ""
     name += f" · {look.span}" if look.window is None else " · zoomed"
     name += " · log" if look.log and min(candle.low for candle in plot.candles) > 0 else ""
-    name += "" if look.extended or not plot.step.is_intraday else " · regular hours"
+    name += " · regular hours" if data.history.has_hours and not look.extended and plot.step.is_intraday else ""
     if plot.unit:
         return f"{name} · beside {plot.lines[0].label}", ""
     last = plot.last

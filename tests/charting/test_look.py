@@ -123,12 +123,14 @@ def test_a_day_is_measured_as_the_watchlist_does() -> None:
 
 
 def test_the_title_names_the_candles_that_are_shown() -> None:
-    data = ChartData(history(*map(float, range(1, 200))))
-    plot = compose(data, Look(style="candles", log=True, extended=False), ROW, 80)
+    data = ChartData(replace(history(*map(float, range(1, 200))), has_hours=True))
+    look = Look(style="candles", log=True, extended=False)
+    plot = compose(data, look, ROW, 80)
     assert plot is not None
-    assert titles("AAPL", data, plot, Look(log=True, extended=False), ROW)[0] == (
-        "Chart AAPL 15min from yahoo · 1D · log · regular hours"
-    )
+    assert titles("AAPL", data, plot, look, ROW)[0] == "Chart AAPL 15min from yahoo · 1D · log · regular hours"
+    assert titles("AAPL", data, plot, look._replace(extended=True), ROW)[0].endswith("· 1D · log")
+    without = ChartData(replace(data.history, has_hours=False))
+    assert titles("AAPL", without, plot, look, ROW)[0].endswith("· 1D · log"), "nothing is left out"
 
 
 @pytest.mark.parametrize("style", ["line", "candles"])

@@ -334,6 +334,17 @@ class TestDetail:
             await dash.press("X")
             assert "regular hours" not in dash.text
 
+    async def test_hours_that_the_source_does_not_know_are_not_claimed(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "X", *["n"] * 7)
+            link.push(samples.snapshot(seq=2, detail=samples.detail("BTC-USD")))
+            await dash.repaint()
+            assert "Chart BTC-USD 30min" in dash.text
+            assert "regular hours" not in dash.text
+            await dash.press("X")
+            assert "No bars of BTC-USD are of before the open or after the close" in dash.text
+            assert dash.app.screen.query_one(Chart).look.extended is False, "as it was on the ticker before"
+
     async def test_candles_and_volume_are_switched(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("enter")
