@@ -342,7 +342,7 @@ class TestDetail:
             assert "Chart BTC-USD 30min" in dash.text
             assert "regular hours" not in dash.text
             await dash.press("X")
-            assert "No bars of BTC-USD are of before the open or after the close" in dash.text
+            assert "No bars of BTC-USD are of before the open" in dash.text
             assert dash.app.screen.query_one(Chart).look.extended is False, "as it was on the ticker before"
 
     async def test_candles_and_volume_are_switched(self, link: FakeLink) -> None:
