@@ -297,6 +297,7 @@ class TestOthers:
         assert dashboard_app(FakeLink(), loaded, (), READER).positions.file is None
 
     async def test_those_of_a_sample_are_said_to_be_nobodys(self, path: Path) -> None:
+        write(path)
         async with running(link(), LARGE, positions=PositionKeeper(path, sample=True)) as dash:
             ((_, told),) = of_ticker(dash.app.current_view.holdings, "AAPL")
             assert told.startswith("the sample holds 10: 1,703.80 USD")
