@@ -156,10 +156,12 @@ class _Prices:
         self._top = top
 
     def shade_sessions(self, bottom: int) -> None:
+        columns = set[int]()
         for candle in self._plot.candles:
             if candle.extended:
                 first, stop = self._columns.first(candle.slot), self._columns.first(candle.slot + 1)
-                self._canvas.shade(first, max(stop, first + 1), self._top, bottom, "session")
+                columns.update(range(first, max(stop, first + 1)))
+        self._canvas.shade_below(dict.fromkeys(columns, self._top), bottom, "session")
 
     def draw(self) -> None:
         plot, width = self._plot, self._columns.width
@@ -207,8 +209,8 @@ class _Prices:
             dots.polyline(self._points(part, [candle.close for candle in part]), "faint" if extended else tone)
             start = stop
         if not plot.unit:
-            for x, y in dots.floors(tone).items():
-                self._canvas.shade(x, x + 1, self._top + y + 1, self._top + self._scale.lines, f"area-{tone}")
+            below = {x: self._top + y + 1 for x, y in dots.floors(tone).items()}
+            self._canvas.shade_below(below, self._top + self._scale.lines, f"area-{tone}")
         dots.onto(self._canvas, 0, self._top)
 
     def _draw_candles(self) -> None:
