@@ -98,19 +98,22 @@ class Dots:
     def polyline(self, points: Iterable[tuple[int, int] | None], tone: Tone) -> None:
         """Join neighbouring points, in dots from the upper left corner; None interrupts the line."""
         layer = self._layers.setdefault(tone, {})
-        width, height = DOTS_ACROSS * self._width, DOTS_DOWN * self._height
+        columns, width, height = self._width, DOTS_ACROSS * self._width, DOTS_DOWN * self._height
         before: tuple[int, int] | None = None
         for point in points:
-            if point is not None:
-                x0, y0 = before or point
-                across, down = point[0] - x0, point[1] - y0
-                steps = max(abs(across), abs(down), 1)
-                for step in range(0 if before is None else 1, steps + 1):
-                    x, y = x0 + across * step // steps, y0 + down * step // steps
-                    if 0 <= x < width and 0 <= y < height:
-                        # In shifts and not divisions: there are thousands of dots.
-                        cell = (y >> 2) * self._width + (x >> 1)
-                        layer[cell] = layer.get(cell, 0) | _DOT_BITS[(x & 1) << 2 | y & 3]
+            if point is None:
+                before = None
+                continue
+            x0, y0 = before or point
+            across, down = point[0] - x0, point[1] - y0
+            steps = max(abs(across), abs(down), 1)
+            all_inside = 0 <= x0 < width and 0 <= y0 < height and 0 <= point[0] < width and 0 <= point[1] < height
+            for step in range(0 if before is None else 1, steps + 1):
+                x, y = x0 + across * step // steps, y0 + down * step // steps
+                if all_inside or (0 <= x < width and 0 <= y < height):
+                    # In shifts and not divisions: there are thousands of dots.
+                    cell = (y >> 2) * columns + (x >> 1)
+                    layer[cell] = layer.get(cell, 0) | _DOT_BITS[(x & 1) << 2 | y & 3]
             before = point
 
     def floors(self, tone: Tone) -> dict[int, int]:

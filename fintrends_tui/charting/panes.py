@@ -55,10 +55,13 @@ def _draw_bars(canvas: Canvas, pane: Pane, plot: Plot, columns: ColumnGrid, scal
         bottom, above = sorted((zero, scale.height(value)))
         if bottom == above:
             bottom, above = (bottom, bottom + 1) if bottom < scale.top else (bottom - 1, bottom)
-        shape = shapes.Shape(bottom, bottom, above, above)
         tone = "faint" if candle.extended and pane.of_candles else "up-dim" if rising else "down-dim"
         width = columns.body if plot.style == "candles" else max(1, columns.first(candle.slot + 1) - first)
-        shapes.paint(canvas, scale.lines, shape, first, width, tone, None, top)
+        if bottom == 0:
+            shapes.paint_bar(canvas, scale.lines, above, first, width, tone, top)
+        else:
+            shape = shapes.Shape(bottom, bottom, above, above)
+            shapes.paint(canvas, scale.lines, shape, first, width, tone, None, top)
 
 
 def _extent(pane: Pane) -> tuple[float, float]:
