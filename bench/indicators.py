@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, batch, latest, warm_up
+from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, batch, opening
 from pipeline.analytics.series import Series
 from pipeline.model.messages import Bar, bar_rank
 
@@ -68,10 +68,9 @@ def load(bars: list[Bar]) -> None:
 
 def main() -> None:
     history = random_walk(20_000)
-    for what, first_use in (("live", warm_up), ("batch", partial(batch, history.until(WARM_UP)))):
-        began = perf_counter()
-        first_use()
-        print(f"{what}: import and first use {perf_counter() - began:.1f} s, once")
+    began = perf_counter()
+    batch(history.until(WARM_UP))
+    print(f"batch: import and first use {perf_counter() - began:.1f} s, once")
     print()
     gc.freeze()
 
@@ -80,7 +79,7 @@ def main() -> None:
     update = median_us(lambda: live.update(*next(following)), 10_000)
     bar = next(following)
     peek = median_us(lambda: live.peek(*bar), 10_000)
-    warming_up = median_us(lambda: latest(history.until(WARM_UP // 2)), 100)
+    warming_up = median_us(lambda: opening(history.until(WARM_UP // 2)), 100)
     opened = {n: median_us(partial(Live, history.until(n)), 100) for n in (WINDOW, 20_000)}
     window = median_us(lambda: batch(history.until(WINDOW), WINDOW - 1), 100)
     batches = {n: median_us(partial(batch, history.until(n)), 10) for n in (2_000, 20_000)}

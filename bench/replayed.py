@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from fintrends_tui.link.client import ControlConnection, NotRunningError, connect
 from fintrends_tui.link.process import PIPELINE
-from pipeline.bus.base import Bus
+from pipeline.bus.base import Bus, BusError
 from pipeline.config import settings
 from pipeline.config.settings import Loaded
 from pipeline.contract.protocol import Stop
@@ -99,7 +99,7 @@ async def running(
         async with asyncio.timeout(PATIENCE):
             await _listening(data_dir.socket)
             await _opened(store)
-            await bus.open()
+            await _opened(bus)
         try:
             async with connect(data_dir.socket, heard) as control:
                 yield Running(control, store, bus)
@@ -122,9 +122,9 @@ async def _listening(socket: Path) -> None:
             await asyncio.sleep(0.005)
 
 
-async def _opened(store: Store) -> None:
+async def _opened(engine: Store | Bus) -> None:
     while True:
         try:
-            return await store.open()
-        except StoreError:  # the pipeline has yet to create it
+            return await engine.open()
+        except (BusError, StoreError):  # the pipeline has yet to create it
             await asyncio.sleep(0.005)

@@ -2,18 +2,18 @@
 
 import asyncio
 import difflib
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import App, Parameter
 
 from fintrends_tui import __version__, admin, stored
+from fintrends_tui.entry import fail, no_terminal, show, told
 from fintrends_tui.link.client import NotRunningError, connect
-from fintrends_tui.link.port import LinkError
 from fintrends_tui.link.process import PIPELINE, PipelineLink, become_pipeline
 from fintrends_tui.web.command import EPILOGUE as WEB_EPILOGUE
 from fintrends_tui.web.command import web
@@ -22,8 +22,8 @@ from pipeline.config.settings import SettingsError, load
 from pipeline.config.where import Where, hand_over
 from pipeline.contract.protocol import Add, Command, GetSnapshot, Load, Remove, TickersChanged
 from pipeline.contract.snapshot import Snapshot
-from pipeline.model.tickers import InvalidTickerError, parse_tickers
-from pipeline.storage.datadir import DataDir, DataDirError
+from pipeline.model.tickers import parse_tickers
+from pipeline.storage.datadir import DataDir
 from pipeline.system import streams
 
 _SCHEMA_EPILOGUE = """
@@ -83,19 +83,14 @@ def dashboard(
     """
     symbols = parse_tickers(tickers)
     if (mistyped := _mistyped_command(tickers)) is not None:
-        return _fail(mistyped, 2)
+        return fail(mistyped, 2)
     hand_over(flags)
     if no_ui:
         become_pipeline([*symbols, *flags.arguments()])
-    if why := _no_terminal():
-        return _fail(f"{why}; run the pipeline alone with --no-ui", 2)
+    if why := no_terminal():
+        return fail(f"{why}; run the pipeline alone with --no-ui", 2)
     loaded = load(flags.config, flags.with_tickers(tickers))
-    where = Where.arguments(flags)
-    link = PipelineLink(DataDir(loaded.data_dir), where, symbols, flags.run_arguments())
-    # Imported here, so that the other commands answer at once.
-    from fintrends_tui.run import dashboard_app, run_app
-
-    return run_app(dashboard_app(link, loaded, symbols), where)
+    return show(loaded, symbols, Where.arguments(flags), flags.run_arguments())
 
 
 @app.command(help_epilogue=_DEMO_EPILOGUE)
@@ -112,8 +107,8 @@ def demo(
     speed
         A multiple of real time, or max. On the screen + and - change it, p pauses.
     """
-    if why := _no_terminal():
-        return _fail(why, 2)
+    if why := no_terminal():
+        return fail(why, 2)
     from fintrends_tui.demo import play
 
     return play(speed)
@@ -253,7 +248,7 @@ def schema(
     if message is not None and message not in schemas.KINDS:
         near = difflib.get_close_matches(message.lower(), schemas.KINDS, n=1)
         meant = f"; did you mean {near[0]}?" if near else ""
-        return _fail(f"there is no message {message!r}; the messages are {', '.join(schemas.KINDS)}{meant}", 2)
+        return fail(f"there is no message {message!r}; the messages are {', '.join(schemas.KINDS)}{meant}", 2)
     found = schemas.schema_of_all() if message is None else schemas.schema_of_one(schemas.KINDS[message])
     print(streams.json_for(msgspec.json.format(msgspec.json.encode(found)).decode(), sys.stdout))
     return 0
@@ -311,15 +306,6 @@ async def _ask(where: Where, command: Command) -> Any:
         return await connection.ask(command)
 
 
-def _no_terminal() -> str:
-    """Why no screen can be shown here; empty if one can."""
-    # The screen is drawn on stderr, so that one that is redirected would leave the terminal blank.
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        return "the dashboard needs a terminal (stdin, stdout, stderr)"
-    term = os.environ.get("TERM") or "dumb"
-    return f"this terminal cannot show a screen (TERM={term})" if term in ("dumb", "unknown") else ""
-
-
 def _mistyped_command(words: Sequence[str]) -> str | None:
     """The message about a word that is probably a mistyped command: lower case, and close to a command's name."""
     commands = [name for name in app if not name.startswith("-")]
@@ -331,19 +317,5 @@ def _mistyped_command(words: Sequence[str]) -> str | None:
 
 
 def command() -> int | None:
-    """Run a command line; turn errors that are the user's to fix into one sentence and a status."""
-    try:
-        return app(result_action="return_value")  # type: ignore[no-any-return]
-    except (SettingsError, InvalidTickerError) as error:
-        return _fail(str(error), 2)
-    except NotRunningError:
-        return _fail("no pipeline is running there; start one with `fintrends-tui` (see --data-dir)", 3)
-    except (LinkError, DataDirError) as error:
-        return _fail(str(error), 1)
-    except KeyboardInterrupt:
-        return 130
-
-
-def _fail(sentence: str, status: int) -> int:
-    streams.complain(sentence)
-    return status
+    """Run a command line."""
+    return told(partial(app, result_action="return_value"))

@@ -43,6 +43,7 @@ from pipeline.sources.base import Finite, Replaying, Reporting, Routing, Searchi
 from pipeline.sources.choice import SourceChoice, choose_source
 from pipeline.sources.market_hours import TradingHours
 from pipeline.stages.alerts import AlertStage
+from pipeline.stages.back_pressure import BackPressure
 from pipeline.stages.backlog import Backlog
 from pipeline.stages.forecasts import ForecastProcessor
 from pipeline.stages.indicators import IndicatorProcessor
@@ -144,6 +145,9 @@ class Pipeline:
         endless = not settings.pipeline.source.startswith(REPLAY)
         only_load = endless and options.initial_load and options.until_idle
         feeds = source.feeds() if "producer" in roles and not only_load else ()
+        ours = [group for role in roles for group in _GROUPS.get(role, ())]
+        self._backlog = Backlog(self._bus, self.watchlist, self._clock, ours)
+        pressure = BackPressure(self._backlog, self._clock)
         self._ownership = TopicOwnership(
             self._bus,
             self.watchlist,
@@ -156,12 +160,15 @@ class Pipeline:
                 self._bus,
                 self._ownership.economic if kind_of(feed) == "economic" else self._ownership.tickers,
                 QuotePacer(self._clock, settings.pipeline.quote_rate),
+                None if self._is_live else pressure,
             )
             for feed in feeds
         }
         pending = StateFile(self._data_dir.loads, Pending)
         self.loader = (
-            Loader(source, self._bus, self._clock, loaded.secrets, pending, zone) if "producer" in roles else None
+            Loader(source, self._bus, self._clock, loaded.secrets, pending, zone, pressure)
+            if "producer" in roles
+            else None
         )
         if self.loader is not None:
             self.loader.resume(self.watchlist)
@@ -183,8 +190,6 @@ class Pipeline:
             self._clock,
             source_of=self._source_of,
         )
-        ours = [group for role in roles for group in _GROUPS.get(role, ())]
-        self._backlog = Backlog(self._bus, self.watchlist, self._clock, ours)
         commands = Commands(
             bus=self._bus,
             store=self._store,

@@ -17,7 +17,8 @@ from pipeline.sources.alpha_vantage import budget_of, memory_of, scheduler_of
 from pipeline.sources.alpha_vantage.answer import ParsedReply
 from pipeline.sources.alpha_vantage.errors import FullOutputNotInPlanError, NotInPlanError, UnknownSymbolError
 from pipeline.sources.alpha_vantage.source import AlphaVantageSource
-from pipeline.sources.market_hours import sessions_around
+from pipeline.sources.calendar_library import sessions_around
+from pipeline.sources.market_hours import CALENDAR
 from testkit.data import NEW_YORK
 from testkit.fakes import FakeClock
 
@@ -128,7 +129,7 @@ class Bench:
         self.data_dir = data_dir
         self.watchlist = Watchlist()
         self.got: list[AnyMessage] = []
-        self.sessions = sessions_around(start.date())
+        self.sessions = sessions_around(start.date(), CALENDAR)
         self.settings = Settings(alpha_vantage=AlphaVantageSettings(api_key=key, **options))
         self.asked: list[Asked] = []
         self.restart()

@@ -21,8 +21,7 @@ have vanished, %K and %D while a range of 14 bars that they average is a single 
 directional movement until it averages 14 bars that had some. What rounding leaves is taken away: RSI, %K, %D and ADX
 are within 0 to 100, and a MACD below 1e-12 of the price is 0.
 
-The libraries are slow to import: TA-Lib, which brings pandas, about a second, and pandas-ta two more. The first
-computation that needs one imports it, or for TA-Lib `warm_up` ahead of it.
+pandas and pandas-ta take seconds to import; the first `batch` does it.
 """
 
 import math
@@ -36,6 +35,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.analytics.ta_lib import accept_series, talib
 from pipeline.model.messages import INDICATOR_FIELDS
 from pipeline.model.returns import return_of
 
@@ -194,20 +194,16 @@ class Live:
         return _Tail(session, turnover, shares, close, returns[1:], flat, aimless), _known(values)
 
 
-def latest(history: BarArrays) -> Values:
-    """The values at the last bar of a history of any length but none: what `Live` gives, without its warm-up."""
-    from talib import InsufficientHistory  # type: ignore[attr-defined]  # missing from its stub
-
-    values: list[float] = []
+@np.errstate(all="ignore")
+def opening(history: BarArrays, start: int = 0) -> list[Values]:
+    """The values at the bars from position `start` to the end, computed over the whole history by TA-Lib: what `Live`
+    gives, also before its warm-up. For short histories, since it looks at all of it each time."""
+    columns: list[Column] = []
     for study in _STUDIES:
-        try:
-            value = _open(study, history).value
-        except InsufficientHistory:
-            value = (math.nan,) * study.outputs
-        values.extend(value if isinstance(value, tuple) else (value,))
-    values.extend(float(column[-1]) for column in _own_columns(history))
-    told = _told([np.array([value]) for value in values], history, len(history.close) - 1)
-    return _known(float(column[0]) for column in told)
+        found = _computed(study, history)
+        columns.extend(found if isinstance(found, tuple) else (found,))
+    told = _told([column[start:] for column in (*columns, *_own_columns(history))], _unknown(history, start), history)
+    return _rows(told)
 
 
 @np.errstate(all="ignore")
@@ -216,7 +212,7 @@ def batch(history: BarArrays, start: int = 0) -> list[Values]:
     length = len(history.close)
     if length < WARM_UP:
         # pandas-ta gives nothing at all for short histories, STOCH even where TA-Lib has values (18 and 19 bars).
-        return [latest(history.until(stop)) for stop in range(start + 1, length + 1)]
+        return opening(history, start)
     import pandas as pd
 
     ta = _pandas_ta()
@@ -244,8 +240,7 @@ def batch(history: BarArrays, start: int = 0) -> list[Values]:
         ta.adx(high, low, close, length=14)["ADX_14"],
         *_own_columns(history),
     )
-    told = _told([np.asarray(column)[start:] for column in columns], history, start)
-    return list(zip(*map(_known_column, told), strict=True))
+    return _rows(_told([np.asarray(column)[start:] for column in columns], _unknown(history, start), history))
 
 
 def has_batched() -> bool:
@@ -258,18 +253,13 @@ def session_of(ts: datetime, zone: ZoneInfo) -> int:
     return ts.astimezone(zone).toordinal()
 
 
-def warm_up() -> None:
-    """Import what `Live` and `latest` need. It takes about a second: call it in a thread before the first bar."""
-    ones = np.ones(WARM_UP)
-    Live(BarArrays(ones, ones, ones, ones, np.zeros(WARM_UP, dtype=np.intc)))
-
-
 @cache
 def _pandas_ta() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it uses what pandas has deprecated while it is imported
         import pandas_ta
 
+    accept_series()
     return pandas_ta
 
 
@@ -279,10 +269,8 @@ def _open(study: _Study, history: BarArrays) -> Any:
     Raises:
         talib.InsufficientHistory: if the history is shorter than the look-back.
     """
-    from talib import stream
-
     columns = (getattr(history, name) for name in study.columns)
-    return getattr(stream, study.function)(*columns, *study.parameters)
+    return getattr(talib.stream, study.function)(*columns, *study.parameters)
 
 
 @np.errstate(all="ignore")
@@ -310,16 +298,16 @@ class _Unknown(NamedTuple):
     still: NDArray[np.bool_]
 
 
-def _unknown(history: BarArrays) -> _Unknown:
-    """What `Live` carries on from, of every bar."""
-    import talib
-
-    moves, plus, minus, top, bottom = (
-        getattr(talib, study.function)(*(getattr(history, name) for name in study.columns), *study.parameters)
-        for study in _DENOMINATORS
-    )
+def _unknown(history: BarArrays, start: int = 0) -> _Unknown:
+    """What `Live` carries on from, of every bar from position `start` on."""
+    moves, plus, minus, top, bottom = (_computed(study, history) for study in _DENOMINATORS)
     atr = talib.ATR(history.high, history.low, history.close, _WINDOW)
-    return _Unknown(_since(top == bottom), _since(_is_aimless(plus + minus, atr)), moves < _NOTHING)
+    flat, aimless = _since(top == bottom), _since(_is_aimless(plus + minus, atr))
+    return _Unknown(flat[start:], aimless[start:], moves[start:] < _NOTHING)
+
+
+def _computed(study: _Study, history: BarArrays) -> Any:
+    return getattr(talib, study.function)(*(getattr(history, name) for name in study.columns), *study.parameters)
 
 
 def _is_aimless[T: (float, Column)](directed: T, atr: T) -> Any:
@@ -334,12 +322,12 @@ def _since(happened: NDArray[np.bool_]) -> NDArray[np.intp]:
     return positions - last
 
 
-def _told(columns: Sequence[Column], history: BarArrays, start: int) -> list[Column]:
-    """The columns of all indicators, from position `start` on, as `Live` gives them: NaN for a quotient of nothing by
-    nothing, and without what rounding leaves."""
+def _told(columns: Sequence[Column], unknown: _Unknown, history: BarArrays) -> list[Column]:
+    """The columns of all indicators as `Live` gives them: NaN for a quotient of nothing by nothing, and without what
+    rounding leaves. `history` ends with the bars that they are of."""
     told = dict(zip(INDICATOR_FIELDS, columns, strict=True))
-    flat, aimless, still = (column[start:] for column in _unknown(history))
-    close = history.close[start:]
+    flat, aimless, still = unknown
+    close = history.close[len(history.close) - len(still) :]
     for field, is_unknown in (
         ("rsi_14", still),
         ("stoch_k", flat < _SLOW_K),
@@ -350,6 +338,10 @@ def _told(columns: Sequence[Column], history: BarArrays, start: int) -> list[Col
     for field in ("macd", "macd_signal", "macd_hist"):
         told[field] = np.where(np.abs(told[field]) < _RESIDUE * np.abs(close), 0.0, told[field])
     return list(told.values())
+
+
+def _rows(columns: Sequence[Column]) -> list[Values]:
+    return list(zip(*map(_known_column, columns), strict=True))
 
 
 def _percent(value: float) -> float:

@@ -6,11 +6,11 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from pipeline.analytics.columns import BarColumns
-from pipeline.analytics.indicators import WARM_UP, Live, Values, batch, has_batched, latest
+from pipeline.analytics.indicators import WARM_UP, Live, Values, batch, has_batched, opening
 from pipeline.model.messages import INDICATOR_FIELDS, Bar, IndicatorRow, Interval
 
 # Costs in live bars, as bench/indicators.py measures them.
-_LATEST: Final = 20  # one bar while warming up
+_OPENING: Final = 30  # the bars of a merge that are among the first `WARM_UP`, all together
 _BATCH: Final = 400  # a batch, before its first bar
 _BARS_IN_BATCH: Final = 2  # so many bars of a batch cost as much as one live bar
 _IMPORT: Final = 20_000  # what the first batch of a process costs besides: it imports pandas-ta, and numba with it
@@ -114,25 +114,26 @@ class Series:
             self._live = None  # a bar it has taken in has changed, or is asked for again
         dearer = _BATCH + len(self._bars) // _BARS_IN_BATCH + (0 if has_batched() else _IMPORT)
         if _live_cost(first, stop) < dearer:
-            return [self._value(index) for index in range(first, stop)]
+            early = opening(self._bars.history(min(stop, WARM_UP)), first) if first < WARM_UP else []
+            return early + self._live_values(max(first, WARM_UP), stop)
         self._live = None  # the next live bar opens it at the end
         return batch(self._bars.history(stop), first)
 
-    def _value(self, index: int) -> Values:
-        """The values at one bar, which is taken in unless it may still change."""
+    def _live_values(self, first: int, stop: int) -> list[Values]:
+        """The values at these bars, which are taken in but for one that may still change."""
+        if first >= stop:
+            return []
         bars = self._bars
-        if index < WARM_UP:
-            return latest(bars.history(index + 1))
         live = self._live
         if live is None:
-            live = self._live = Live(bars.history(index))
-        while live.count < index:  # an open bar that has ceased to be the last
-            live.update(*bars.values(live.count))
-        if index == len(bars) - 1 and not bars.closed(index):
-            return live.peek(*bars.values(index))
-        return live.update(*bars.values(index))
+            live = self._live = Live(bars.history(first))
+        start = live.count  # before the first: open bars that have ceased to be the last
+        is_open = stop == len(bars) and not bars.closed(stop - 1)
+        taken = stop - is_open
+        values = [live.update(*bars.values(index)) for index in range(start, taken)]
+        return [*values[first - start :], *([live.peek(*bars.values(taken))] if is_open else [])]
 
 
 def _live_cost(first: int, stop: int) -> int:
-    """Of the rows from `first` to before `stop`, computed one by one."""
-    return stop - first + _LATEST * max(0, min(stop, WARM_UP) - first)
+    """Of the rows from `first` to before `stop`, computed without `batch`."""
+    return stop - first + (_OPENING if first < WARM_UP else 0)

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter, Token, validators
 
 from pipeline.config.where import Where
-from pipeline.model.tickers import parse_tickers
 
 _PIPELINE = Group("Pipeline", sort_key=1)
 _WHERE = Group("Where", sort_key=2)
@@ -64,10 +63,8 @@ class RunFlags(Where):
         Raises:
             InvalidTickerError
         """
-        layer = self.overrides()
+        layer = super().with_tickers(tickers)
         section = layer.setdefault("pipeline", {})
-        if tickers:
-            section["tickers"] = parse_tickers(tickers)
         if self.source is not None:
             section["source"] = self.source
         if self.speed is not None:

@@ -14,6 +14,7 @@ import msgspec
 from pipeline.config import settings
 from pipeline.config.settings import Loaded, LogLevel
 from pipeline.model.namespace import own_part
+from pipeline.model.tickers import parse_tickers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,17 @@ class Where:
             layer["kafka"] = {"bootstrap_servers": self.kafka}
         if self.mongodb is not None:
             layer["mongodb"] = {"uri": self.mongodb}
+        return layer
+
+    def with_tickers(self, tickers: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The flags and the tickers as a layer of settings.
+
+        Raises:
+            InvalidTickerError
+        """
+        layer = self.overrides()
+        if tickers:
+            layer.setdefault("pipeline", {})["tickers"] = parse_tickers(tickers)
         return layer
 
     def load(self, environ: Mapping[str, str] = os.environ) -> Loaded:

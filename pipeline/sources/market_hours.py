@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
-from typing import Any, Final, Protocol
+from datetime import date, timedelta
+from typing import Final, Protocol
 
 from pipeline.aio import first_of
 from pipeline.clock import Clock
@@ -19,12 +19,11 @@ from pipeline.model.sessions import (
     weeks_of_currencies,
 )
 from pipeline.model.watchlist import Watchlist
+from pipeline.sources.calendar_library import AROUND, sessions_elsewhere
 
 log = logging.getLogger(__name__)
 
 CALENDAR: Final = "XNYS"
-AROUND: Final = timedelta(days=21)
-"""How far to both sides of today the calendar is built: a fortnight without trading has never been."""
 FRESH: Final = timedelta(days=7)
 _LOOK_SECONDS: Final = 3600.0
 
@@ -50,7 +49,7 @@ class MarketHours:
         today = self._clock.now().date()
         async with self._building:
             if self._built_for is None or abs(today - self._built_for) > FRESH:
-                self.built = await asyncio.to_thread(sessions_around, today, self._calendar)
+                self.built = await sessions_elsewhere(today, self._calendar)
                 self._built_for = today
         return self.built
 
@@ -118,21 +117,3 @@ class TradingHours:
     def _built(self, ticker: str) -> Sequence[Session]:
         hours = self._calendars.get(exchange_of(ticker).calendar or "")
         return hours.built if hours is not None else ()
-
-
-def sessions_around(day: date, name: str = CALENDAR) -> tuple[Session, ...]:
-    """The sessions within `AROUND` of the day, from the calendar library, which takes seconds to import."""
-    import exchange_calendars
-
-    calendar = exchange_calendars.get_calendar(name, start=str(day - AROUND), end=str(day + AROUND))
-    columns = (calendar.sessions, calendar.opens, calendar.closes, calendar.break_starts, calendar.break_ends)
-    return tuple(
-        Session(session.date(), open_.to_pydatetime(), close.to_pydatetime(), _pause(start, end))
-        for session, open_, close, start, end in zip(*columns, strict=True)
-    )
-
-
-def _pause(start: Any, end: Any) -> tuple[datetime, datetime] | None:
-    import pandas as pd
-
-    return None if pd.isna(start) else (start.to_pydatetime(), end.to_pydatetime())

@@ -14,6 +14,8 @@ from pipeline.stages.consume import Subscription
 GONE_SECONDS: Final = 30.0
 """How long a group that had members counts as active without any: all may be disconnected at once, or restarting. Three
 times the session timeout of a broker."""
+_IN_ORDER: Final = (INDICATOR_GROUP, FORECAST_GROUP, SENTIMENT_GROUP, SINK_GROUP)
+"""Of the flow: a group that has committed everything has published all it will."""
 
 
 class Backlog:
@@ -33,13 +35,26 @@ class Backlog:
         Raises:
             BusError
         """
-        # In the order of the flow: a group that has committed everything has published all it will.
-        for group in (INDICATOR_GROUP, FORECAST_GROUP, SENTIMENT_GROUP, SINK_GROUP):
-            kinds = {kind for kind, groups in READERS.items() if group in groups}
-            topics = await Subscription(self._bus, self._watchlist, kinds).refresh()
-            if await read_lag(self._bus, group, topics) > 0 and await self._is_worked_on(group):
+        for group in _IN_ORDER:
+            if await self._lag(group) > 0 and await self._is_worked_on(group):
                 return False
         return True
+
+    async def worst(self) -> int:
+        """The greatest lag of a group that has members.
+
+        Raises:
+            BusError
+        """
+        worst = 0
+        for group in _IN_ORDER:
+            if (lag := await self._lag(group)) > worst and await self._is_worked_on(group):
+                worst = lag
+        return worst
+
+    async def _lag(self, group: str) -> int:
+        kinds = {kind for kind, groups in READERS.items() if group in groups}
+        return await read_lag(self._bus, group, await Subscription(self._bus, self._watchlist, kinds).refresh())
 
     async def _is_worked_on(self, group: str) -> bool:
         if group in self._ours:

@@ -8,7 +8,6 @@ from itertools import batched
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from pipeline.analytics.indicators import warm_up
 from pipeline.analytics.series import Series
 from pipeline.bus.base import Bus, Received, TopicPartition
 from pipeline.bus.records import decode_all, of_origin
@@ -99,7 +98,6 @@ class IndicatorProcessor:
 
     async def run(self, context: Context) -> None:
         self._held.clear()  # after a failure the state may be ahead of what was published
-        await asyncio.to_thread(warm_up)
         subscription = Subscription(self._bus, self._watchlist, {STOCK_DATA})
         await consume(
             self._bus, INDICATOR_GROUP, subscription, self._handle, context, listener=self._held, whole_topics=True
@@ -111,24 +109,29 @@ class IndicatorProcessor:
         for record, message in decoded:
             if isinstance(message, Bar):
                 bars[record.topic].append(message)
-        rows: list[IndicatorRow] = []
+        restored = [topic for topic in bars if topic in self._held.states]
         try:
+            # Of all these topics together: each publication is waited for, and there may be as many topics as bars.
+            await self._publish([row for topic in restored for row in await self._merge(topic, bars[topic])])
             for topic, group in bars.items():
-                state = self._held.states.get(topic)
-                if state is None:
+                if topic not in self._held.states:  # of each at once: the next may have a long history to be read
                     self.restoring = True
-                    state = await self._restore(topic, self._held.before(batch, topic))
-                    self._held.states[topic] = state
-                rows += state.merge(group) if state.is_quick(group) else await asyncio.to_thread(state.merge, group)
-            # Of all topics together: each publication is waited for, and there may be as many topics as bars.
-            for chunk in batched(rows, _CHUNK):
-                await publish(self._bus, chunk)
+                    self._held.states[topic] = await self._restore(topic, self._held.before(batch, topic))
+                    await self._publish(await self._merge(topic, group))
         except BaseException:
             self._held.drop(bars)
             raise
         finally:
             self.restoring = False
         self._held.processed(batch)
+
+    async def _merge(self, topic: str, bars: Sequence[Bar]) -> list[IndicatorRow]:
+        state = self._held.states[topic]
+        return state.merge(bars) if state.is_quick(bars) else await asyncio.to_thread(state.merge, bars)
+
+    async def _publish(self, rows: Sequence[IndicatorRow]) -> None:
+        for chunk in batched(rows, _CHUNK):
+            await publish(self._bus, chunk)
 
     def _decoded(self, batch: Sequence[Received]) -> list[tuple[Received, AnyMessage]]:
         # The sink sends what does not decode to `dead_letter`, and counts the records of the other origin.

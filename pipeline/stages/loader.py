@@ -20,6 +20,7 @@ from pipeline.model.redaction import sentence
 from pipeline.model.splits import jumps, told
 from pipeline.model.tickers import parse_tickers
 from pipeline.sources.base import Source, SourceError
+from pipeline.stages.back_pressure import BackPressure
 from pipeline.stages.producer import taken
 from pipeline.stages.publish import publish
 from pipeline.storage.statefile import StateFile
@@ -56,8 +57,10 @@ class Loader:
         secrets: Sequence[str] = (),
         memory: StateFile[Pending] | None = None,
         zone: ZoneInfo = _UTC,
+        pressure: BackPressure | None = None,
     ) -> None:
         """A daily bar is a day of `zone` where a symbol names no exchange."""
+        self._pressure = pressure
         self._source = source
         self._bus = bus
         self._clock = clock or SystemClock()
@@ -144,6 +147,8 @@ class Loader:
         try:
             async with aclosing(taken(self._source.history(ticker), context)) as history:
                 async for chunk in history:
+                    if self._pressure is not None:
+                        await first_of(self._pressure.wait(len(chunk.messages)), context.stopping.wait())
                     with context.effect():
                         await publish(self._bus, chunk.messages)
                     context.count(len(chunk.messages))

@@ -11,6 +11,7 @@ from pipeline.bus.base import Bus, BusError
 from pipeline.model.messages import AnyMessage, Quote
 from pipeline.model.watchlist import Watchlist
 from pipeline.sources.base import Feed
+from pipeline.stages.back_pressure import BackPressure
 from pipeline.stages.publish import publish
 from pipeline.stages.quote_pacer import QuotePacer
 from pipeline.supervision.supervisor import Context
@@ -25,7 +26,11 @@ class Producer:
     ticker then: a pause, a removal or another owner concern what comes after it.
     """
 
-    def __init__(self, feed: Feed, bus: Bus, held: Watchlist, quotes: QuotePacer) -> None:
+    def __init__(
+        self, feed: Feed, bus: Bus, held: Watchlist, quotes: QuotePacer, pressure: BackPressure | None = None
+    ) -> None:
+        """With `pressure` the feed, which can wait, is held back while others cannot follow."""
+        self._pressure = pressure
         self._feed = feed
         self._bus = bus
         self._held = held
@@ -67,6 +72,8 @@ class Producer:
             async for batch in batches:
                 if not self._held:  # all is another's now, also this batch
                     return
+                if self._pressure is not None:
+                    await first_of(self._pressure.wait(len(batch)), context.stopping.wait())
                 # Publishing is awaited before the next batch is asked for: that is the back-pressure.
                 await self._publish(self._quotes.hold(batch), context)
                 context.count(len(batch))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, Values, batch, latest, session_of
+from pipeline.analytics.indicators import WARM_UP, BarArrays, Live, Values, batch, opening, session_of
 from pipeline.model.messages import INDICATOR_FIELDS
 from testkit.data import NEW_YORK, recorded_bars
 from testkit.examples import DEAR
@@ -42,7 +42,7 @@ def random_rows(length: int, seed: int = 1) -> list[Row]:
 
 def live_values(rows: Sequence[Row]) -> list[Values]:
     """The values at every bar, the bars having come one at a time."""
-    values = [latest(history_of(rows[:stop])) for stop in range(1, min(len(rows), WARM_UP) + 1)]
+    values = [opening(history_of(rows[:stop]))[-1] for stop in range(1, min(len(rows), WARM_UP) + 1)]
     if len(rows) > WARM_UP:
         live = Live(history_of(rows[:WARM_UP]))
         values += [live.update(*row) for row in rows[WARM_UP:]]
@@ -93,6 +93,14 @@ class TestAgreement:
         rows = random_rows(140, seed)
         live = Live(history_of(rows[:opened]))
         assert_same([live.update(*row) for row in rows[opened:]], batch(history_of(rows), opened))
+
+    @settings(max_examples=DEAR)
+    @given(st.data())
+    def test_an_opening_has_what_live_tells_of_each_bar(self, data: st.DataObject) -> None:
+        rows = data.draw(market())
+        live = live_values(rows)
+        for start in (0, 7, WARM_UP, WARM_UP + 3):
+            assert opening(history_of(rows), start) == live[start:]
 
     def test_a_peek_tells_the_next_values_and_changes_nothing(self) -> None:
         rows = random_rows(120)
@@ -255,17 +263,27 @@ def test_a_session_is_the_day_at_the_exchange() -> None:
     assert session_of(late, ZoneInfo("Asia/Tokyo")) == datetime(2019, 2, 15, tzinfo=UTC).toordinal()
 
 
-def test_importing_costs_nothing_of_the_libraries() -> None:
-    heavy = "{'pandas', 'pandas_ta', 'talib', 'numba'}"
-    code = f"import sys, pipeline.analytics.series; sys.exit(bool({heavy} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+ALONE = """
+import sys
+import numpy as np
+from pipeline.analytics.indicators import BarArrays, Live, batch
+from pipeline.analytics.ta_lib import talib
+close = 100 + np.cumsum(np.random.default_rng(1).normal(size=200))
+bars = BarArrays(close + 1, close - 1, close, np.full(200, 5.0), np.zeros(200, dtype=np.intc))
+live = Live(bars.until(199))
+assert not {"pandas", "pandas_ta", "numba"} & set(sys.modules), "they take seconds, and 80 MB"
+by_array = batch(bars, 199)
+import pandas as pd
+series = pd.Series(close, index=pd.RangeIndex(7, 207))
+assert talib.SMA(series, timeperiod=20).equals(pd.Series(talib.SMA(close, 20), index=series.index))
+assert all(band.index.equals(series.index) for band in talib.BBANDS(real=series))
+assert by_array == [live.update(close[-1] + 1, close[-1] - 1, close[-1], 5.0, 0)]
+"""
 
 
-def test_warm_up_imports_what_live_bars_need_and_only_that() -> None:
-    code = "import sys; from pipeline.analytics.indicators import warm_up; warm_up(); print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    assert "talib" in loaded
-    assert "pandas_ta" not in loaded, "it takes two seconds, which a pipeline without histories need not spend"
+def test_live_bars_are_computed_without_pandas_and_histories_with_it() -> None:
+    ended = subprocess.run([sys.executable, "-c", ALONE], check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 class TestUndefinedQuotients:

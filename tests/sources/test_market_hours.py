@@ -1,6 +1,7 @@
 """Sessions from the calendar library."""
 
 import asyncio
+import sys
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,22 +10,35 @@ from exchange_calendars import calendar_utils
 
 from pipeline.model.instruments import _BY_SUFFIX, CRYPTO, CURRENCIES, FUTURES, UNITED_STATES
 from pipeline.model.watchlist import Watchlist
-from pipeline.sources.market_hours import MarketHours, TradingHours, sessions_around
+from pipeline.sources.calendar_library import sessions_around, sessions_elsewhere
+from pipeline.sources.market_hours import CALENDAR, MarketHours, TradingHours
 from testkit.data import NEW_YORK
 from testkit.fakes import FakeClock
 
 
 def test_holidays_and_half_days_are_known() -> None:
-    by_day = {session.day: session for session in sessions_around(date(2026, 11, 25))}
+    by_day = {session.day: session for session in sessions_around(date(2026, 11, 25), CALENDAR)}
     assert date(2026, 11, 26) not in by_day  # Thanksgiving
     assert f"{by_day[date(2026, 11, 27)].close.astimezone(NEW_YORK):%H:%M}" == "13:00"
     assert f"{by_day[date(2026, 11, 25)].open.astimezone(NEW_YORK):%H:%M}" == "09:30"
 
 
 def test_the_change_to_summer_time_moves_the_open_in_utc() -> None:
-    by_day = {session.day: session for session in sessions_around(date(2026, 3, 8))}
+    by_day = {session.day: session for session in sessions_around(date(2026, 3, 8), CALENDAR)}
     assert f"{by_day[date(2026, 3, 6)].open:%H:%M}" == "14:30"
     assert f"{by_day[date(2026, 3, 9)].open:%H:%M}" == "13:30"
+
+
+async def test_a_process_of_its_own_tells_the_same_and_leaves_no_pandas_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    day = date(2026, 11, 25)
+    with monkeypatch.context() as without:  # as in a pipeline that has computed no history
+        without.delitem(sys.modules, "pandas", raising=False)
+        told = await sessions_elsewhere(day, "XTKS"), await sessions_elsewhere(day, CALENDAR)
+        with pytest.raises(RuntimeError, match="NOWHERE"):
+            await sessions_elsewhere(day, "NOWHERE")
+        assert "pandas" not in sys.modules
+    assert told == (sessions_around(day, "XTKS"), sessions_around(day, CALENDAR))
+    assert any(session.pause for session in told[0]), "Tokyo has lunch"
 
 
 async def test_the_sessions_move_on_with_the_clock() -> None:

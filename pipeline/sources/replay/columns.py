@@ -22,8 +22,12 @@ _NAMES: Final = {
 }
 """Of each column, the first that is there counts: Alpha Vantage's, Yahoo's, Nasdaq's, Stooq's, investing.com's."""
 _DELIMITERS: Final = (",", ";", "\t", "|")
+_SHORT: Final = 1000
+_PECULIAR: Final = re.compile(r"[\"\r\n\0]|^ |[^0-9] ")
+"""What a line has where its fields are not just what is between its delimiters; a date may be followed by its time."""
 _UTC: Final = re.compile(r"\(?\b(?:utc|gmt)\b\)?")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
+_DECIMAL: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?").fullmatch
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?")
 _CURRENCY: Final = re.compile(r"^([+-]?)\s*[$€£¥]\s*([+-]?)")
 _MISSING: Final = frozenset({"", "-", "--", "–", "—", ".", "nan", "null", "none", "n/a", "na", "#n/a"})
@@ -77,8 +81,11 @@ class CsvColumns(NamedTuple):
         Raises:
             ValueError: if one of them is not a number, or a price is missing.
         """
+        texts = [fields[column] for column in self.prices]
+        if self.volume is not None and all(map(_DECIMAL, (*texts, fields[self.volume]))):  # by far most are
+            return dict(zip((*PRICES, "volume"), map(float, (*texts, fields[self.volume])), strict=True))
         values: dict[str, float | None] = {
-            name: self._price(name, fields[column]) for name, column in zip(PRICES, self.prices, strict=True)
+            name: self._price(name, text) for name, text in zip(PRICES, texts, strict=True)
         }
         return values | {"volume": None if self.volume is None else self._volume(fields[self.volume])}
 
@@ -162,6 +169,8 @@ def _columns(names: list[str], found: dict[str, str | None], delimiter: str, lin
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
+    if line and len(line) < _SHORT and not _PECULIAR.search(line):
+        return line.split(delimiter)
     try:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True), [])
     except csv.Error as error:

@@ -3,7 +3,7 @@
 import math
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
@@ -39,6 +39,8 @@ _UNDATED: Final = microseconds(UNDATED)
 _PREAMBLE: Final = 10
 """Lines within which the header is looked for: some publishers put an address or a title before it."""
 _BATCH: Final = 1000
+_SCATTERED: Final = 4
+"""Times as many lines as are wanted: what is between them is not read."""
 _MINUTES: Final = {"1min": 1, "5min": 5, "15min": 15, "30min": 30, "60min": 60, "daily": 1440}
 _UTC: Final = ZoneInfo("UTC")
 _MIDNIGHT: Final = time_of_day()
@@ -213,15 +215,17 @@ class BarFile:
             for line, data in zip(range(len(self._starts) - 1), file, strict=False):  # it may have grown
                 yield line, data.decode("utf-8", "replace").rstrip("\r\n")
 
-    def _lines(self, lines: Iterable[int]) -> list[str]:
+    def _lines(self, lines: Sequence[int]) -> list[str]:
         """Lines by number, in the order given."""
-        texts = []
-        with self.path.open("rb") as file:
-            for line in lines:
-                file.seek(self._starts[line])
-                data = file.read(self._starts[line + 1] - self._starts[line])
-                texts.append(data.decode("utf-8", "replace").rstrip("\r\n"))
-        return texts
+        first, last = min(lines, default=0), max(lines, default=-1)
+        starts = self._starts
+        if last - first >= _SCATTERED * len(lines):
+            return [text for line in lines for text in self._lines([line])]
+        with self.path.open("rb") as file:  # at once, for mostly they are neighbours
+            file.seek(starts[first])
+            data = file.read(starts[last + 1] - starts[first])
+        parts = (data[starts[line] - starts[first] : starts[line + 1] - starts[first]] for line in lines)
+        return [part.decode("utf-8", "replace").rstrip("\r\n") for part in parts]
 
     def _parse(self, position: int, text: str) -> Row:
         try:

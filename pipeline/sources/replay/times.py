@@ -185,12 +185,12 @@ def instants_of(time: datetime, zone: ZoneInfo) -> Instants:
     if time.tzinfo is not None:
         instant = microseconds(time)
         return Instants(instant, instant)
-    before, after = time.replace(tzinfo=zone), time.replace(tzinfo=zone, fold=1)
-    shift = (before.utcoffset() or timedelta()) - (after.utcoffset() or timedelta())
-    if shift < timedelta():
+    before = zone.utcoffset(time) or timedelta()
+    after = zone.utcoffset(time.replace(fold=1)) or timedelta()
+    if before < after:
         raise ValueError(f"datetime '{time}' does not exist in {zone.key}: the clocks skip it")
-    first = microseconds(before.astimezone(UTC))
-    return Instants(first, first + shift // _MICROSECOND)
+    first = microseconds(time.replace(tzinfo=UTC) - before)
+    return Instants(first, first if before == after else first + (before - after) // _MICROSECOND)
 
 
 def microseconds(time: datetime) -> int:

@@ -1,0 +1,42 @@
+"""Holds bulk data back while those who process it are far behind."""
+
+import logging
+from typing import Final
+
+from pipeline.bus.base import BusError
+from pipeline.clock import Clock
+from pipeline.stages.backlog import Backlog
+
+log = logging.getLogger(__name__)
+
+LIMIT: Final = 2_000
+"""Records that a group may have to do before publishers wait: a quarter of a second of work, and few enough that all
+of them are in memory still when the last of their readers comes to them."""
+_LOOK_SECONDS: Final = 0.05
+_FOLLOWING: Final = 3
+"""Records that a group may get for one that is published: a bar, its row of indicators and its forecast."""
+
+
+class BackPressure:
+    """For publishers of what can wait: histories, recordings, simulations. What happens now is published at once,
+    whoever cannot follow, for the bus is there to keep it."""
+
+    def __init__(self, backlog: Backlog, clock: Clock, limit: int = LIMIT) -> None:
+        self._backlog = backlog
+        self._clock = clock
+        self._limit = limit
+        self._room = 0
+        """Records that may be published before it is time to look again."""
+
+    async def wait(self, count: int) -> None:
+        """Until there is room for so many records, of which there may be more than the limit."""
+        while self._room <= 0:
+            try:
+                lag = await self._backlog.worst()
+            except BusError as error:  # who publishes sees it too, and backs off
+                log.debug("cannot tell how far behind the groups are: %s", error)
+                return
+            self._room = (self._limit - lag) // _FOLLOWING
+            if self._room <= 0:
+                await self._clock.sleep(_LOOK_SECONDS)
+        self._room -= count
