@@ -173,7 +173,8 @@ class Dashboard(BaseScreen[None]):
         self.call_after_refresh(self._update_now)
 
     def _update_now(self) -> None:
-        self.update_view(self.fintrends.current_view)
+        if self.query(Header):  # or it was put off until the screen had gone
+            self.update_view(self.fintrends.current_view)
 
     @on(WatchlistTable.Moved)
     def _selection_moved(self) -> None:

@@ -11,6 +11,8 @@ from textual.widgets import Tabs
 from fintrends_tui.charting.composing import ChartData
 from fintrends_tui.charting.look import Look
 from fintrends_tui.link.port import LinkStatus
+from fintrends_tui.screens.charts import ChartsScreen
+from fintrends_tui.screens.dashboard import Dashboard
 from fintrends_tui.state.memory import ScreenMemory
 from fintrends_tui.status import describe
 from fintrends_tui.widgets.chart import Chart
@@ -96,6 +98,15 @@ class TestLayout:
             link.push(samples.snapshot(seq=3, pipeline=samples.pipeline(log_seq=24)))
             await dash.repaint()
             assert not log.region.height and not dash.app.screen.query_one("#loads").region.height
+
+    @pytest.mark.parametrize("way", [(), ("c",)])
+    async def test_a_paint_that_was_put_off_until_the_screen_has_gone_does_nothing(self, way: tuple[str, ...]) -> None:
+        async with running(FakeLink(samples.snapshot())) as dash:
+            await dash.press(*way)
+            screen = dash.app.screen
+            assert isinstance(screen, Dashboard | ChartsScreen)
+            await screen.remove_children()
+            screen._update_now()
 
     async def test_p_turns_to_the_pipeline_and_is_remembered(self) -> None:
         memory = ScreenMemory()
