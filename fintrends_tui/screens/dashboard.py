@@ -65,6 +65,8 @@ class Dashboard(BaseScreen[None]):
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
     AUTO_FOCUS = "#watchlist"
+    _least_height: int | None = None
+    """Of the watchlist."""
 
     @property
     def selected(self) -> str | None:
@@ -154,7 +156,10 @@ class Dashboard(BaseScreen[None]):
         is_short = rows <= self.size.height - _ALL_ELSE
         self.set_class(is_short, "-few")
         fixed = is_short and self._is_grid and self._market_first
-        self.query_one(WatchlistTable).styles.min_height = max(rows, _FEWEST_ROWS) + _AROUND_ROWS if fixed else None
+        least = max(rows, _FEWEST_ROWS) + _AROUND_ROWS if fixed else None
+        if least != self._least_height:  # for Textual lays all out anew, also where a style is set to what it was
+            self._least_height = least
+            self.query_one(WatchlistTable).styles.min_height = least
 
     def _lay_out(self) -> None:
         self.set_class(self._market_first, "-market")

@@ -319,7 +319,7 @@ def history(
         bars=bars,
         indicators=values,
         source="alpha_vantage",
-        has_hours=has_extended_hours(name),
+        has_hours=bool(name) and has_extended_hours(name),
     )
 
 
