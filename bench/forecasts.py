@@ -18,7 +18,6 @@ from time import process_time
 from typing import Final, NamedTuple
 
 from bench.coverage import Course, drawn
-from pipeline.analytics.columns import microseconds
 from pipeline.analytics.forecasts.baselines import EwmaVariance, RollingQuantiles
 from pipeline.analytics.forecasts.blocks import MICROSECONDS
 from pipeline.analytics.forecasts.model import HORIZONS, ClosedBar, ForecastModel
@@ -26,6 +25,7 @@ from pipeline.analytics.forecasts.scores import COIN, SCORED, interval_score
 from pipeline.analytics.forecasts.series import ForecastSeries
 from pipeline.analytics.indicators import session_of
 from pipeline.model.messages import Bar, DueBands, Forecast, Interval, encode
+from pipeline.model.times import microseconds
 from pipeline.sources.replay.csv_files import BarFile
 from testkit.data import BARS, NEW_YORK
 

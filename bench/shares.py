@@ -87,4 +87,4 @@ def _threads() -> Iterator[tuple[int, tuple[str, float]]]:
         stat = Path(f"/proc/self/task/{thread.native_id}/schedstat")
         if thread is not threading.current_thread() and stat.exists():
             nanoseconds = int(stat.read_text().split()[0])
-            yield thread.native_id or 0, (thread.name.rpartition("_")[0], nanoseconds / 1e9)
+            yield thread.native_id or 0, (thread.name.partition("_")[0], nanoseconds / 1e9)

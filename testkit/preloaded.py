@@ -3,6 +3,7 @@
 pandas-ta is, but is not said to be in use: the pipeline computes otherwise until it is.
 """
 
+import gc
 import warnings
 
 import exchange_calendars  # noqa: F401
@@ -24,3 +25,7 @@ import pipeline.store.mongo  # noqa: F401
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import pandas_ta  # noqa: F401
+
+# No process that is forked looks through all of this, or has pages of its own for having looked.
+gc.collect()
+gc.freeze()

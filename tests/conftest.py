@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from testkit.engines.process import kill_all
+
 # No example may fail for want of time: machines are shared, and slow on some days. Each run tries the same few;
 # `--hypothesis-profile=searching`, as the daily run has it, looks for others, and for more.
 settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=200)
@@ -20,10 +22,14 @@ settings.load_profile("repeatable")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# At Python's own threshold the collector looks through thousands of tests and whole screens again and again: a quarter
+# of the time of tests of screens.
+gc.set_threshold(10_000)
+
 pytest_plugins = ["tests.faults.report", "testkit.http_fixtures", "testkit.websocket_fixtures"]
 
 _ON_ENGINES = ("e2e", "faults", "integration", "contract")
-_SLOW_FIRST = (*_ON_ENGINES, "ui")
+_SLOW_FIRST = (*_ON_ENGINES, "quality", "ui")
 _TESTS = Path(__file__).parent
 
 
@@ -46,10 +52,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning"))
 
 
+def pytest_collection_finish() -> None:
+    """What is there by now stays: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_for_later_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     """A client of an engine that is killed, or given up while it connects, may leave a socket to the garbage collector.
-    That is reported where it happens, as a warning, and does not fail a later test that knows nothing of it."""
+    That is reported where it happens, as a warning, and does not fail a later test that knows nothing of it.
+
+    Nor do engines run on beside tests that need none: an idle broker takes two hundredths of a core, and each process
+    of a run has several."""
+    if _folder(request.path) not in _ON_ENGINES:
+        kill_all()
     yield
     if _folder(request.path) in _ON_ENGINES:
         gc.collect()

@@ -3,18 +3,22 @@
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import repeat
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from pipeline.analytics.indicators import BarArrays, session_of
+from pipeline.model.bar_table import BarTable
 from pipeline.model.messages import Bar, Interval, values_digest
+from pipeline.model.times import microseconds, moment
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = timedelta(days=1)
+_DIGEST: Final = (1 << 40) - 1
+"""In a rank."""
 _REVISION_LIMIT: Final = 253_339_228_800_000
 """The year 9998 in milliseconds: a producer that is not ours may number revisions as it likes."""
 
@@ -61,42 +65,125 @@ class BarColumns:
 
     def put(self, bar: Bar) -> tuple[int, bool]:
         """Take in an observation of a bar: the bar's position, and whether it is new or supersedes what stood there."""
-        ts = microseconds(bar.ts)
-        rank_high = bar.closed << 52 | bar.revision
-        digest_or_open: float = self._digest_of(bar) if self._ranked else bar.open
-        volume = bar.volume if bar.volume is not None else self._uncounted
+        return self._put(
+            microseconds(bar.ts),
+            bar.closed << 52 | bar.revision,
+            self._digest_of(bar) if self._ranked else None,
+            bar.open,
+            bar.high,
+            bar.low,
+            bar.close,
+            bar.volume,
+            bar.simulated,
+        )
+
+    def put_row(self, table: BarTable, row: int) -> tuple[int, bool]:
+        """As `put`, of one bar of the table."""
+        rank = table.rank(row)
+        return self._put(
+            table.ts[row],
+            rank >> 40,
+            rank & _DIGEST,
+            table.open[row],
+            table.high[row],
+            table.low[row],
+            table.close[row],
+            table.volume[row],
+            table.simulated[row],
+        )
+
+    def insert(self, table: BarTable) -> int | None:
+        """Take in all bars of the table where none that is here lies among them: the position of the first. Else take
+        in nothing; None."""
+        if not len(table):
+            return len(self)
+        at = bisect_left(self.ts, table.ts[0])
+        if at != bisect_right(self.ts, table.ts[-1]):
+            return None
+        words = np.frombuffer(table.ranks, ">u4").reshape(-1, 3).astype(np.uint64)
+        high, digest = words[:, 0] << np.uint64(24) | words[:, 1] >> np.uint64(8), None
+        if self._ranked:
+            digest = (words[:, 1] & np.uint64(0xFF)) << np.uint64(32) | words[:, 2]
+            self.rank_sum += (sum(high.tolist()) << 40) + sum(digest.tolist())
+        volume = np.array(table.volume, dtype=np.float64)
+        volume[np.isnan(volume)] = self._uncounted
+        columns = (
+            array("q", table.ts),
+            array("d", table.high),
+            array("d", table.low),
+            array("d", table.close),
+            array("d", volume.tobytes()),
+            self._sessions(table.ts),
+            array("b", table.simulated),
+            array("Q", high.tobytes()),
+            array("d", table.open) if digest is None else array("Q", digest.tobytes()),
+        )
+        for kept, more in zip(self._all, columns, strict=True):
+            kept[at:at] = more
+        return at
+
+    def _sessions(self, times: Sequence[int]) -> "array[int]":
+        """The session of each of these, which are ascending."""
+        found = array("i")
+        while len(found) < len(times):
+            ts = times[len(found)]
+            if not self._session_start <= ts < self._session_end:
+                self._open_session(moment(ts))
+            found.extend(repeat(self._session, bisect_left(times, self._session_end) - len(found)))
+        return found
+
+    def _put(
+        self,
+        ts: int,
+        rank_high: int,
+        digest: int | None,
+        open_: float,
+        high: float,
+        low: float,
+        close: float,
+        volume: float | None,
+        simulated: bool,
+    ) -> tuple[int, bool]:
+        """`digest` may be None if they are not ranked."""
         column = self.ts
         index = len(column) if not column or ts > column[-1] else bisect_left(column, ts)
-        if index < len(column) and column[index] == ts:
-            if rank_high < self._rank_high[index] or (
-                rank_high == self._rank_high[index] and self._digest_of(bar) <= self._digest(index)
-            ):
+        is_known = index < len(column) and column[index] == ts
+        if is_known:
+            stands = self._rank_high[index]
+            if rank_high < stands:
                 return index, False
+            if rank_high == stands:
+                if digest is None:
+                    digest = values_digest(open_, high, low, close, volume, simulated=simulated)
+                if digest <= self._digest(index):
+                    return index, False
+        digest_or_open = digest if self._ranked else open_
+        counted = volume if volume is not None else self._uncounted
+        if is_known:
             if self._ranked:
                 self.rank_sum -= self.rank(index)
-            self.high[index] = bar.high
-            self.low[index] = bar.low
-            self.close[index] = bar.close
-            self.volume[index] = volume
-            self.simulated[index] = bar.simulated
+            self.high[index] = high
+            self.low[index] = low
+            self.close[index] = close
+            self.volume[index] = counted
+            self.simulated[index] = simulated
             self._rank_high[index] = rank_high
             self._digest_or_open[index] = digest_or_open
         else:
             if not self._session_start <= ts < self._session_end:
-                self._open_session(bar.ts)
+                self._open_session(moment(ts))
             if index == len(column):  # as nearly always, and quicker than to insert there
                 self.ts.append(ts)
-                self.high.append(bar.high)
-                self.low.append(bar.low)
-                self.close.append(bar.close)
-                self.volume.append(volume)
+                self.high.append(high)
+                self.low.append(low)
+                self.close.append(close)
+                self.volume.append(counted)
                 self.session.append(self._session)
-                self.simulated.append(bar.simulated)
+                self.simulated.append(simulated)
                 self._rank_high.append(rank_high)
                 self._digest_or_open.append(digest_or_open)
             else:
-                session, simulated = self._session, bar.simulated
-                row = (ts, bar.high, bar.low, bar.close, volume, session, simulated, rank_high, digest_or_open)
+                row = (ts, high, low, close, counted, self._session, simulated, rank_high, digest_or_open)
                 for kept, value in zip(self._all, row, strict=True):
                     kept.insert(index, value)
         if self._ranked:
@@ -216,14 +303,3 @@ class BarColumns:
             np.frombuffer(column[:stop], dtype=np.float64) for column in (self.high, self.low, self.close, self.volume)
         )
         return BarArrays(high, low, close, volume, np.frombuffer(self.session[:stop], dtype=np.intc))
-
-
-def microseconds(ts: datetime) -> int:
-    """Since the epoch."""
-    since = ts - _EPOCH  # whose division takes three times as long
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def moment(microseconds: int) -> datetime:
-    """So many after the epoch."""
-    return _EPOCH + timedelta(microseconds=microseconds)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import date
 from typing import Literal, NamedTuple
 
-from pipeline.analytics.columns import BarColumns, microseconds
+from pipeline.analytics.columns import BarColumns
 from pipeline.model.sessions import Session
+from pipeline.model.times import microseconds
 
 Part = Literal["pre", "post"]
 SessionOf = Callable[[date], Session | None]

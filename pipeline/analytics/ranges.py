@@ -6,12 +6,13 @@ from datetime import date, datetime, time
 from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from pipeline.analytics.columns import BarColumns, microseconds
+from pipeline.analytics.columns import BarColumns
 from pipeline.analytics.extended_hours import RegularHours
 from pipeline.analytics.indicators import session_of
 from pipeline.model.messages import Bar, Interval, Quote
 from pipeline.model.sessions import Session
 from pipeline.model.splits import jumps
+from pipeline.model.times import microseconds
 
 YEAR: Final = 364
 """Days of the 52 weeks."""

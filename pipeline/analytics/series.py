@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.analytics.columns import BarColumns
 from pipeline.analytics.indicators import WARM_UP, Live, Values, batch, has_batched, opening
+from pipeline.model.bar_table import BarTable
 from pipeline.model.messages import INDICATOR_FIELDS, Bar, IndicatorRow, Interval
 
 # Costs in live bars, as bench/indicators.py measures them.
@@ -50,12 +51,27 @@ class Series:
         self._silent = len(self._bars)
         self._owed = owed
 
+    def restore_table(self, table: BarTable) -> None:
+        """As `restore`.
+
+        Raises:
+            ValueError: if they are of another source.
+        """
+        self._check_source(table.source)
+        if self._bars.insert(table) is None:
+            for row in range(len(table)):
+                self._bars.put_row(table, row)
+        self._silent = len(self._bars)
+
     def _put(self, bar: Bar) -> tuple[int, bool]:
-        if bar.source != self._source:
-            if self._source is not None:
-                raise ValueError(f"a bar of {bar.source} in a series of {self._source}")
-            self._source = bar.source
+        self._check_source(bar.source)
         return self._bars.put(bar)
+
+    def _check_source(self, source: str) -> None:
+        if source != self._source:
+            if self._source is not None:
+                raise ValueError(f"a bar of {source} in a series of {self._source}")
+            self._source = source
 
     def merge(self, bars: Sequence[Bar]) -> list[IndicatorRow]:
         """Take in bars of this ticker and interval; the rows to publish.

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pipeline.analytics.columns import BarColumns, microseconds
+from pipeline.analytics.columns import BarColumns
 from pipeline.analytics.extended_hours import Extended, RegularHours
 from pipeline.analytics.forecasts.latest import LatestForecasts
 from pipeline.analytics.indicators import session_of
@@ -15,6 +15,7 @@ from pipeline.model.documents import version_of
 from pipeline.model.messages import INTERVALS, Bar, Dividend, Forecast, IndicatorRow, Interval, Quote, Split
 from pipeline.model.returns import return_of
 from pipeline.model.splits import jumps, told
+from pipeline.model.times import microseconds
 
 SPARK: Final = 32
 RECORDINGS: Final = frozenset({"replay"})

@@ -2,8 +2,9 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -59,23 +60,67 @@ OTHER_THAN_BARS: Final[dict[type[Quote | Split | Dividend], str]] = {Quote: QUOT
 """What stands for the interval where a document of `stock_data` is no bar."""
 
 
-class Document(msgspec.Struct, frozen=True):
+BESIDE_THE_BODY: Final = ("ts", "ticker", "interval", "source")
+"""The fields of a message that are such of its document too."""
+
+
+class Document:
     """What a store keeps.
 
     `id` is the natural key; of two documents with one key the store keeps that of the greater `version` (compared
     as text), whichever comes first, so that neither a replay nor a different order changes the result. `ts` is the
     event's time in UTC. `source` is part of the key wherever there is one: what two providers say of one bar are two
     documents. `body` is the message's other fields.
+
+    Of a `message` all of these are made when they are first asked for: not every store needs every one.
     """
+
+    __slots__ = ("body", "collection", "id", "interval", "message", "source", "ticker", "ts", "version")
 
     collection: str
     id: str
     version: str
     ts: datetime
     body: dict[str, Any]
-    ticker: str | None = None
-    interval: str | None = None
-    source: str | None = None
+    ticker: str | None
+    interval: str | None
+    source: str | None
+    message: AnyMessage | None
+
+    def __init__(
+        self,
+        collection: str,
+        id: str,  # noqa: A002 - as the field is named
+        version: str,
+        ts: datetime,
+        body: dict[str, Any],
+        ticker: str | None = None,
+        interval: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        self.collection, self.id, self.version, self.ts, self.body = collection, id, version, ts, body
+        self.ticker, self.interval, self.source = ticker, interval, source
+        self.message = None
+
+    def __getattr__(self, name: str) -> Any:
+        make = _MADE.get(name)
+        if make is None:
+            raise AttributeError(name)
+        value = make(self.message)
+        setattr(self, name, value)
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Document) and _content(self) == _content(other)
+
+    def __hash__(self) -> int:
+        return hash((self.collection, self.id, self.version))
+
+    def __repr__(self) -> str:
+        return f"Document{_content(self)}"
+
+
+_content: Final = attrgetter("collection", "id", "version", "ts", "body", "ticker", "interval", "source")
 
 
 def collection_of(type_: type[AnyMessage]) -> str:
@@ -85,17 +130,10 @@ def collection_of(type_: type[AnyMessage]) -> str:
 
 def document_of(message: AnyMessage) -> Document:
     """The document that stores the message."""
-    body = msgspec.structs.asdict(message)
-    del body["ts"]
-    ticker = body.pop("ticker", None)
-    interval = body.pop("interval", None)
-    interval = OTHER_THAN_BARS.get(type(message), interval)  # type: ignore[arg-type] # of most there is none
-    if isinstance(message, Forecast):
-        body["horizons"] = msgspec.to_builtins(message.horizons, builtin_types=(datetime,))
-    source = body.pop("source", None)
-    return Document(
-        collection_of(type(message)), _key(message), version_of(message), message.ts, body, ticker, interval, source
-    )
+    document = Document.__new__(Document)
+    document.collection = _COLLECTION[type(message)]
+    document.message = message
+    return document
 
 
 def message_in[M: AnyMessage](document: Mapping[str, Any], type_: type[M]) -> M:
@@ -132,47 +170,43 @@ def messages_in[M: AnyMessage](documents: Iterable[Mapping[str, Any]], type_: ty
 
 def version_of(message: AnyMessage) -> str:
     """The version of its document: of two messages with one key whoever keeps one keeps that of the greater."""
-    match message:
-        case IndicatorRow() | Forecast():
-            return message.lineage
-        case Bar():
-            return f"{bar_rank(message):024x}"
-        case Quote() | Split() | Dividend() | EconomicPoint():
-            return _revised(message)
-        case Article() | Post():
-            return _later(message)
-        case ScoredItem():
-            return _newer_score(message)
-        case DeadLetter():
-            return _digest(message)
+    return _VERSION[type(message)](message)
 
 
-def _key(message: AnyMessage) -> str:
-    ts = stamp(message.ts)
-    match message:
-        case Bar(ticker=ticker, interval=interval, source=source):
-            return series_key(ticker, interval, source, ts)
-        case (
-            Quote(ticker=ticker, source=source)
-            | Split(ticker=ticker, source=source)
-            | Dividend(ticker=ticker, source=source)
-        ):
-            return series_key(ticker, OTHER_THAN_BARS[type(message)], source, ts)
-        case (
-            IndicatorRow(ticker=ticker, interval=interval, source=source)
-            | Forecast(ticker=ticker, interval=interval, source=source)
-        ):
-            return series_key(ticker, interval, source, ts)
-        case Article(ticker=ticker) | Post(ticker=ticker):
-            return f"{ticker}|{message.source}|{message.id}"
-        case ScoredItem(ticker=ticker):
-            return f"{ticker}|{message.source}|{message.kind}|{message.id}"
-        case EconomicPoint():
-            return series_key(message.series, message.interval, message.source, ts)
-        case DeadLetter(offset=offset) if offset == NOWHERE:
-            return f"{message.topic}|refused|{_digest(message)}"
-        case DeadLetter():
-            return f"{message.topic}|{message.partition}|{message.offset}"
+def _body(message: AnyMessage) -> dict[str, Any]:
+    body = msgspec.structs.asdict(message)
+    for name in BESIDE_THE_BODY:
+        body.pop(name, None)
+    if isinstance(message, Forecast):
+        body["horizons"] = msgspec.to_builtins(message.horizons, builtin_types=(datetime,))
+    return body
+
+
+def _interval(message: AnyMessage) -> str | None:
+    """What stands for the interval of a document of `stock_data` that is no bar; of most there is none."""
+    return OTHER_THAN_BARS.get(type(message)) or getattr(message, "interval", None)  # type: ignore[arg-type]
+
+
+def _key_in_series(message: Bar | Quote | Split | Dividend | IndicatorRow | Forecast) -> str:
+    return series_key(message.ticker, _interval(message) or "", message.source, stamp(message.ts))
+
+
+def _key_of_item(message: Article | Post) -> str:
+    return f"{message.ticker}|{message.source}|{message.id}"
+
+
+def _key_of_score(message: ScoredItem) -> str:
+    return f"{message.ticker}|{message.source}|{message.kind}|{message.id}"
+
+
+def _key_of_point(message: EconomicPoint) -> str:
+    return series_key(message.series, message.interval, message.source, stamp(message.ts))
+
+
+def _key_of_letter(message: DeadLetter) -> str:
+    if message.offset == NOWHERE:
+        return f"{message.topic}|refused|{_digest(message)}"
+    return f"{message.topic}|{message.partition}|{message.offset}"
 
 
 def series_key(name: str, interval: str, source: str, stamped: str) -> str:
@@ -183,7 +217,7 @@ def series_key(name: str, interval: str, source: str, stamped: str) -> str:
 def stamp(ts: datetime) -> str:
     """The instant as text, such as ``2019-02-15T21:00:00Z``; fractions of a second only where there are any."""
     utc = ts if ts.tzinfo is UTC else ts.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds" if ts.microsecond else "seconds").removesuffix("+00:00") + "Z"
+    return utc.isoformat()[:-6] + "Z"
 
 
 def _revised(message: Quote | Split | Dividend | EconomicPoint) -> str:
@@ -198,9 +232,46 @@ def _later(message: AnyMessage) -> str:
 
 def _newer_score(item: ScoredItem) -> str:
     """As `_later`; of one edition's scores that of the newer scoring wins, so that a replay brings a new lexicon in."""
-    edition, digest = _later(item).split("-")
+    edition, _, digest = _later(item).rpartition("-")  # before 1970 that begins with one too
     return f"{edition}-v{item.scoring:04d}-{digest}"  # "v" sorts after a digest, where no scoring was recorded
 
 
 def _digest(message: AnyMessage) -> str:
     return hashlib.blake2b(encode(message), digest_size=8).hexdigest()
+
+
+_KEY: Final[dict[type, Callable[[Any], str]]] = {
+    Bar: _key_in_series,
+    Quote: _key_in_series,
+    Split: _key_in_series,
+    Dividend: _key_in_series,
+    IndicatorRow: _key_in_series,
+    Forecast: _key_in_series,
+    Article: _key_of_item,
+    Post: _key_of_item,
+    ScoredItem: _key_of_score,
+    EconomicPoint: _key_of_point,
+    DeadLetter: _key_of_letter,
+}
+_VERSION: Final[dict[type, Callable[[Any], str]]] = {
+    Bar: lambda bar: f"{bar_rank(bar):024x}",
+    Quote: _revised,
+    Split: _revised,
+    Dividend: _revised,
+    IndicatorRow: attrgetter("lineage"),
+    Forecast: attrgetter("lineage"),
+    Article: _later,
+    Post: _later,
+    ScoredItem: _newer_score,
+    EconomicPoint: _revised,
+    DeadLetter: _digest,
+}
+_MADE: Final[dict[str, Callable[[Any], Any]]] = {
+    "id": lambda message: _KEY[type(message)](message),
+    "version": version_of,
+    "ts": attrgetter("ts"),
+    "body": _body,
+    "ticker": lambda message: getattr(message, "ticker", None),
+    "interval": _interval,
+    "source": lambda message: getattr(message, "source", None),
+}

@@ -1,9 +1,10 @@
-"""Times as people write them."""
+"""Times as people write them, and as numbers."""
 
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AGO: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _ALLOWED: Final = "use 2026-01-31, 2026-01-31T09:30 (UTC), or 90m, 36h, 7d for how long ago"
@@ -29,3 +30,14 @@ def parse_time(text: str, now: datetime) -> datetime:
     except OverflowError:
         shown = text if len(text) <= 40 else text[:39] + "…"
         raise InvalidTimeError(f"{shown!r} is beyond the years 1 to 9999; {_ALLOWED}") from None
+
+
+def microseconds(ts: datetime) -> int:
+    """Since the epoch."""
+    since = ts - _EPOCH  # whose division takes three times as long
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def moment(microseconds: int) -> datetime:
+    """So many after the epoch."""
+    return _EPOCH + timedelta(0, 0, microseconds)

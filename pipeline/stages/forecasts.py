@@ -8,14 +8,15 @@ from itertools import batched
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from pipeline.analytics.columns import microseconds, moment
 from pipeline.analytics.forecasts.blocks import block_of
 from pipeline.analytics.forecasts.series import ForecastSeries, needed
 from pipeline.bus.base import Bus, Received, TopicPartition
 from pipeline.bus.records import decode_all, of_origin
+from pipeline.model.bar_table import BarTable
 from pipeline.model.documents import messages_in
 from pipeline.model.instruments import zone_of
 from pipeline.model.messages import Bar, Forecast, Interval
+from pipeline.model.times import microseconds, moment
 from pipeline.model.topics import FORECAST_GROUP, SINK_GROUP, STOCK_DATA, split_topic
 from pipeline.model.watchlist import Watchlist
 from pipeline.stages.consume import Subscription, consume
@@ -49,6 +50,10 @@ class ForecastState:
     def restore(self, bars: Sequence[Bar]) -> None:
         for source, group in _by_source(bars).items():
             self._of(source).restore(group)
+
+    def restore_table(self, table: BarTable) -> None:
+        if len(closed := table.closed()):
+            self._of(table.source).restore_table(closed)
 
     def owe(self, source: str, since: int) -> None:
         """Of what was restored of this source no forecasts are stored: the next `merge` returns them."""
@@ -163,11 +168,11 @@ class ForecastProcessor:
         # The sink's offsets are read before the store, so that together they miss nothing.
         committed = await self._bus.committed(SINK_GROUP, [topic])
         begin, end = moment(since), None if state.since is None else moment(state.since)
+        count = 0
+        async for table in self._store.bars(ticker, interval, simulated=self._simulated, since=begin, until=end):
+            await asyncio.to_thread(state.restore_table, table)
+            count += len(table)
         found: list[Bar] = []
-        wanted = Query("stock_data", ticker=ticker, interval=interval, since=begin, until=end)
-        async for documents in self._store.scan(wanted):
-            bars = await asyncio.to_thread(messages_in, documents, Bar)
-            found += [bar for bar in bars if bar.simulated == self._simulated and bar.closed]
         for partition, until in positions.items():
             where = TopicPartition(topic, partition)
             async for records in self._bus.read(where, committed.get(where, 0), until):
@@ -178,8 +183,8 @@ class ForecastProcessor:
                 ]
         await asyncio.to_thread(state.restore, found)
         state.since = since
-        if found:
-            log.info("%s: restored %d bars of %s", ticker, len(found), interval)
+        if count := count + len(found):
+            log.info("%s: restored %d bars of %s", ticker, count, interval)
         if end is None:
             for source in state.sources:
                 stored = await self._store.find(Query("forecasts", ticker, interval, source, last=1))

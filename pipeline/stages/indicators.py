@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pipeline.analytics.series import Series
 from pipeline.bus.base import Bus, Received, TopicPartition
 from pipeline.bus.records import decode_all, of_origin
-from pipeline.model.documents import messages_in
+from pipeline.model.bar_table import BarTable
 from pipeline.model.instruments import zone_of
 from pipeline.model.messages import INTERVALS, AnyMessage, Bar, IndicatorRow, Interval
 from pipeline.model.topics import INDICATOR_GROUP, SINK_GROUP, STOCK_DATA, split_topic
@@ -46,6 +46,11 @@ class IndicatorState:
         for key, group in _by_series(bars).items():
             self._of(key).restore(group)
         return len(bars)
+
+    def restore_table(self, table: BarTable) -> int:
+        """As `restore`."""
+        self._of((table.interval, table.source)).restore_table(table)
+        return len(table)
 
     @property
     def keys(self) -> list[_Key]:
@@ -147,10 +152,8 @@ class IndicatorProcessor:
         state = IndicatorState(ticker, zone_of(ticker, self._zone))
         count = 0
         for interval in INTERVALS:
-            async for documents in self._store.scan(Query("stock_data", ticker=ticker, interval=interval)):
-                bars = await asyncio.to_thread(messages_in, documents, Bar)
-                ours = [bar for bar in bars if bar.simulated == self._simulated]
-                count += await asyncio.to_thread(state.restore, ours)
+            async for table in self._store.bars(ticker, interval, simulated=self._simulated):
+                count += await asyncio.to_thread(state.restore_table, table)
         for partition, until in positions.items():
             where = TopicPartition(topic, partition)
             async for records in self._bus.read(where, committed.get(where, 0), until):

@@ -74,11 +74,11 @@ class Sink:
         decoded, dead = decode_all(batch, simulated=self._simulated)
         own = of_origin(decoded, simulated=self._simulated)
         self._count_others(decoded, len(decoded) - len(own))
-        origins: dict[tuple[str, str], Received] = {}
+        origins: dict[int, Received] = {}  # by identity: the key of a document need not be made for that
         by_collection: defaultdict[str, list[Document]] = defaultdict(list)
         for record, message in own:
             document = document_of(message)
-            origins[document.collection, document.id] = record
+            origins[id(document)] = record
             by_collection[document.collection].append(document)
         for collection, documents in by_collection.items():
             started = time.perf_counter()
@@ -86,11 +86,11 @@ class Sink:
             meter = self.meters[collection]
             meter.latency.add(time.perf_counter() - started)
             meter.rate.add(len(documents) - len(result.rejected))
-            delay = age_of(origins[collection, documents[0].id])
+            delay = age_of(origins[id(documents[0])])
             if delay is not None:
                 meter.delay.add(delay)
             dead += [
-                dead_letter(origins[collection, document.id], reason, simulated=self._simulated)
+                dead_letter(origins[id(document)], reason, simulated=self._simulated)
                 for document, reason in result.rejected
             ]
         await self._send_to_dead_letter(dead)

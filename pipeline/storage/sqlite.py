@@ -1,24 +1,20 @@
 """An SQLite file used from asyncio: one thread writes, another reads, the event loop does neither."""
 
-import asyncio
 import logging
 import os
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pipeline.model.outage import OutsideError
+from pipeline.storage.connection_thread import ConnectionThread, JobOutcome, WaitingJob
 from pipeline.storage.missing import why_missing
 
 log = logging.getLogger(__name__)
 
 Synchronous = Literal["NORMAL", "FULL"]
-
-_Waiting = tuple[Callable[[sqlite3.Connection], Any], Future[Any]]
 
 _GROUP: Final = 64
 """Jobs that share a transaction at most, so that no job waits long for the others."""
@@ -71,6 +67,7 @@ class Database:
         busy_timeout: float = 5.0,
     ) -> None:
         self._path = path.absolute()
+        self._name = str(self._path)
         self._schema = schema
         self._version = version
         self._synchronous = synchronous
@@ -78,9 +75,8 @@ class Database:
         self._migrations = migrations or {}
         self._read_only = read_only
         self._busy_timeout = busy_timeout
-        self._pending: deque[_Waiting] = deque()
-        self._writer: _Worker | None = None
-        self._reader: _Worker | None = None
+        self._writer: ConnectionThread | None = None
+        self._reader: ConnectionThread | None = None
         self._identity: tuple[int, int] | None = None
 
     async def open(self) -> None:
@@ -90,14 +86,18 @@ class Database:
         """
         if self._reader is not None:
             return
-        writer = None if self._read_only else _Worker(f"{self._path.stem}-writer", self._connect_writer)
-        reader = _Worker(f"{self._path.stem}-reader", self._connect_reader)
+        writer = None
+        if not self._read_only:
+            writer = ConnectionThread(f"{self._path.stem}-writer", self._connect_writer, self._settle, at_once=_GROUP)
+        reader = ConnectionThread(f"{self._path.stem}-reader", self._connect_reader, self._look, at_once=1)
         try:
             for worker in (writer, reader):
                 if worker is not None:
-                    await self._run(worker, _nothing)
-        except BaseException:
+                    await worker.submit(_nothing)
+        except BaseException as error:
             await _close(writer, reader)
+            if isinstance(error, (sqlite3.Error, OSError)):
+                raise self._explained(error) from error
             raise
         self._writer, self._reader = writer, reader
 
@@ -111,65 +111,55 @@ class Database:
         """The result of the job on the reading connection."""
         if self._reader is None:
             raise self._error(f"{self._path} is not open")
-        return await self._run(self._reader, job)
+        found: T = await self._reader.submit(job)
+        return found
 
-    async def write[T](self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of the job, once its transaction is committed. If cancelled, it may be committed or not."""
+    async def write[T](self, job: Callable[[sqlite3.Connection], T], heard: Callable[[T], object] | None = None) -> T:
+        """The result of the job, once its transaction is committed. If cancelled, it may be committed or not; `heard`
+        is called with the result, in the event loop, before whoever waits goes on, or even if nobody does any longer.
+        """
         if self._read_only:
             raise self._error(f"{self._path} is open for reading only")
         if self._writer is None:
             raise self._error(f"{self._path} is not open")
-        future: Future[T] = Future()
-        self._pending.append((job, future))
-        self._writer.submit(self._flush)
-        return await asyncio.wrap_future(future)
+        result: T = await self._writer.submit(job, heard)
+        return result
 
-    async def _run[T](self, worker: "_Worker", job: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return await asyncio.wrap_future(worker.submit(job))
-        except (sqlite3.Error, OSError) as error:
-            raise self._explained(error) from error
+    def _look(self, connection: sqlite3.Connection, group: list[WaitingJob]) -> list[JobOutcome]:
+        outcomes = []
+        for waiting in group:
+            try:
+                outcomes.append(JobOutcome(waiting, waiting.job(connection)))
+            except Exception as error:
+                outcomes.append(JobOutcome(waiting, error=self._explained(error)))
+        return outcomes
 
-    def _flush(self, connection: sqlite3.Connection) -> None:
-        """Run jobs that wait, if no flush before has. Every job submits one, so those beyond a group are not left."""
-        group: list[_Waiting] = []
-        while self._pending and len(group) < _GROUP:
-            job, future = self._pending.popleft()
-            if future.set_running_or_notify_cancel():
-                group.append((job, future))
-        if group:
-            self._settle(connection, group)
-
-    def _settle(self, connection: sqlite3.Connection, group: list[_Waiting]) -> None:
+    def _settle(self, connection: sqlite3.Connection, group: list[WaitingJob]) -> list[JobOutcome]:
         if not self._is_there():
-            for _, future in group:
-                gone = f"{self._path}: the file was deleted; restore it, or restart to begin with an empty one"
-                future.set_exception(self._error(gone))
-            return
+            gone = f"{self._path}: the file was deleted; restore it, or restart to begin with an empty one"
+            return [JobOutcome(waiting, error=self._error(gone)) for waiting in group]
         try:
-            results = _commit(connection, [job for job, _ in group])
+            results = _commit(connection, [waiting.job for waiting in group])
         except Exception as error:
             # An operational error (disk full, locked) is not caused by a job, and trying each alone would only cost
             # time.
             if len(group) > 1 and not isinstance(error, sqlite3.OperationalError):
-                for waiting in group:
-                    self._settle(connection, [waiting])
-                return
-            for _, future in group:
-                future.set_exception(self._explained(error) if isinstance(error, sqlite3.Error) else error)
-        else:
-            for (_, future), result in zip(group, results, strict=True):
-                future.set_result(result)
+                return [outcome for waiting in group for outcome in self._settle(connection, [waiting])]
+            return [JobOutcome(waiting, error=self._explained(error)) for waiting in group]
+        return [JobOutcome(waiting, result) for waiting, result in zip(group, results, strict=True)]
 
     def _is_there(self) -> bool:
         """Whether the file is still under its name: else all that is written is lost with the process."""
         try:
-            status = self._path.stat()
+            status = os.stat(self._name)  # noqa: PTH116 - for every transaction: a third of what `Path.stat` takes
         except OSError:
             return False
         return (status.st_dev, status.st_ino) == self._identity
 
-    def _explained(self, cause: sqlite3.Error | OSError) -> Exception:
+    def _explained(self, cause: Exception) -> Exception:
+        """What SQLite and the file system refuse, in words; anything else as it is."""
+        if not isinstance(cause, (sqlite3.Error, OSError)):
+            return cause
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         error = self._error(f"{self._path}: {advice(cause)}")
         error.permanent = isinstance(cause, PermissionError) or code in _REFUSALS
@@ -189,9 +179,13 @@ class Database:
                 connection.executescript(
                     f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version = {self._version}; COMMIT"
                 )
+            upgraded = False
             while (migration := self._migrations.get(found := _version_of(connection))) is not None:
                 log.info("%s: bringing format %d up to date", self._path, found)
                 _commit(connection, [migration, partial(_set_version, version=found + 1)])
+                upgraded = True
+            if upgraded:
+                self._give_back(connection)
             self._check_version(connection)
             status = self._path.stat()
             self._identity = status.st_dev, status.st_ino
@@ -199,6 +193,17 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        """Leave the disk what an upgrade has freed, if it is more than what is kept."""
+        (pages,), (free,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("page_count", "freelist_count"))
+        if 2 * free <= pages:
+            return
+        try:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:  # it needs as much space again; the file is whole
+            log.info("%s: the file keeps its free space for what is to come: %s", self._path, error)
 
     def _connect_reader(self) -> sqlite3.Connection:
         if why := why_missing(self._path):
@@ -240,35 +245,6 @@ def advice(error: sqlite3.Error | OSError) -> str:
     return _ADVICE.get(code, str(error))
 
 
-class _Worker:
-    """A thread with a connection of its own, opened at the first job."""
-
-    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection]) -> None:
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._connect = connect
-        self._connection: sqlite3.Connection | None = None
-
-    def submit[T](self, job: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        return self._executor.submit(self._call, job)
-
-    async def close(self) -> None:
-        """After the jobs submitted before; done even if the wait for it is cancelled."""
-        try:
-            await asyncio.shield(asyncio.wrap_future(self._executor.submit(self._disconnect)))
-        finally:
-            self._executor.shutdown()
-
-    def _call[T](self, job: Callable[[sqlite3.Connection], T]) -> T:
-        if self._connection is None:
-            self._connection = self._connect()
-        return job(self._connection)
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
 def _commit(connection: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -293,7 +269,7 @@ def _nothing(_: sqlite3.Connection) -> None:
     """Opens the connection."""
 
 
-async def _close(*workers: _Worker | None) -> None:
+async def _close(*workers: ConnectionThread | None) -> None:
     for worker in workers:
         if worker is not None:
             await worker.close()

@@ -21,6 +21,7 @@ from pipeline.storage.datadir import DataDir, DataDirError
 from pipeline.storage.layout import Layout
 from pipeline.storage.sqlite import advice
 from pipeline.storage.statefile import replace
+from pipeline.store.embedded.formats import MIXED, bring_to_format_3
 from pipeline.store.embedded.store import EmbeddedStore
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ _IS_REAL: Final = """CASE WHEN json_valid({0}) THEN
 _BODY: Final = "CAST(body AS TEXT)"
 _VALUE: Final = "CAST(value AS TEXT)"
 _OFFSET_BITS: Final = 40
-"""See `pipeline.bus.embedded.tables`: a record's position is its topic's id and its offset."""
+"""Of the format that buses had then: a record's position is its topic's id and its offset."""
 _MARK: Final = "CAST(json_set({0}, '$.simulated', json('true')) AS BLOB)"
 
 
@@ -50,26 +51,29 @@ async def migrate(data_dir: DataDir) -> None:
     if layout.is_current:
         return
     real, simulated = data_dir.within(""), data_dir.within(SIMULATED)
-    if real.has_store:
-        # In today's format, rows computed over real and simulated bars together are deleted.
-        store = EmbeddedStore(real.store)
-        await store.open()
-        await store.close()
+    # In format 3, rows computed over real and simulated bars together are deleted. There were namespaces before there
+    # was a later one.
+    mixed = real.has_store and await bring_to_format_3(real.store)
     try:
-        moved = await asyncio.to_thread(_separate, real, simulated)
+        moved = await asyncio.to_thread(_separate, real, simulated, mixed=mixed)
     except (sqlite3.Error, OSError) as error:
         raise DataDirError(
             f"simulated data cannot be moved to {simulated.space}: {advice(error)}; until then no pipeline can run "
             f"on {real.path}, because real and simulated data must not be mixed"
         ) from error
     layout.migrated()
+    for space in (real, simulated):
+        if space.has_store:
+            store = EmbeddedStore(space.store)
+            await store.open()
+            await store.close()
     if moved:
         log.info("simulated data of earlier runs were moved to %s: %s", simulated.space, moved)
 
 
-def _separate(real: DataDir, simulated: DataDir) -> str:
-    """What was moved, in words."""
-    documents = _split(real.store, simulated.store, COLLECTIONS, _BODY, _tidy_store)
+def _separate(real: DataDir, simulated: DataDir, *, mixed: bool) -> str:
+    """What was moved, in words. Documents may be `mixed`."""
+    documents = _split(real.store, simulated.store, COLLECTIONS, _BODY, _tidy_store) if mixed else 0
     records = _split(real.bus, simulated.bus, ("records",), _VALUE, _tidy_bus)
     both = _tickers(real.store) & _tickers(simulated.store)
     for space in (real, simulated):
@@ -153,10 +157,12 @@ def _tidy_bus(database: sqlite3.Connection, _: Collection[str]) -> None:
 
 
 def _tickers(store: Path) -> set[str]:
-    """Of which the store has bars."""
+    """Of which the store has bars; none where nothing was ever mixed."""
     if not store.exists():
         return set()
     with _database(store) as database:
+        if database.execute("PRAGMA user_version").fetchone()[0] > MIXED:
+            return set()
         rows = database.execute(
             "SELECT DISTINCT ticker FROM stock_data WHERE interval <> ? AND ticker IS NOT NULL", (QUOTE,)
         )
@@ -169,6 +175,8 @@ def _compute_anew(bus: Path, tickers: Collection[str]) -> None:
     if not tickers or not bus.exists():
         return
     with _database(bus) as database:
+        if not _has_table(database, "records"):  # a later version has been at work on it, and mixes nothing
+            return
         database.execute("BEGIN IMMEDIATE")
         for ticker in tickers:
             database.execute(

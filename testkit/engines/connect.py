@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from testkit.engines.kafka import KRAFT_VERSION, java
+from testkit.engines.java import java
+from testkit.engines.kafka import KRAFT_VERSION
 from testkit.engines.maven import jars_of
 from testkit.engines.process import ServerProcess, free_port, listens
 

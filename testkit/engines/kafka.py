@@ -3,13 +3,15 @@
 import asyncio
 import socket
 import subprocess
+import tempfile
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from testkit.engines.maven import kafka_jars
+from testkit.engines.java import archive_of, java
+from testkit.engines.maven import kafka_jars, locked
 from testkit.engines.process import READY_SECONDS, ServerProcess, free_port, listens
 
 KRAFT_VERSION = "4.1.2"
@@ -43,6 +45,7 @@ controller.listener.names=CONTROLLER
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
 log.cleaner.backoff.ms=250
+metadata.max.idle.interval.ms=0
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=true
 super.users=User:ANONYMOUS
@@ -64,20 +67,6 @@ admin.enableServer=false
 4lw.commands.whitelist=dump
 tickTime=500
 """
-
-
-def java(jars: Path, megabytes: int, main: str, *arguments: str) -> list[str]:
-    return [
-        "java",
-        f"-Xmx{megabytes}m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-        "-cp",
-        f"{jars}/*",
-        main,
-        *arguments,
-    ]
 
 
 class KafkaServer(ServerProcess):
@@ -150,6 +139,39 @@ class KRaftKafka(KafkaServer):
         else:  # what the tool does, without its second
             (folder / "data").mkdir()
             (folder / "data" / "meta.properties").write_text(_META.format(number=number))
+
+    def launch(self) -> None:
+        if not archive_of(self.jars).exists():
+            with locked(self.jars.parent):
+                if not archive_of(self.jars).exists():
+                    _archive_classes(self.jars)
+        super().launch()
+
+
+class _ArchivingKafka(KRaftKafka):
+    """One that leaves an archive of its classes in its folder when it stops."""
+
+    stop_seconds = READY_SECONDS
+
+    @property
+    def archive(self) -> Path:
+        return self.folder / "classes.jsa"
+
+    def command(self) -> Sequence[str]:
+        name, *arguments = super().command()
+        return [name, f"-XX:ArchiveClassesAtExit={self.archive}", *arguments]
+
+    def launch(self) -> None:
+        ServerProcess.launch(self)
+
+
+def _archive_classes(jars: Path) -> None:
+    """It takes as long as two starts, and each later one takes two thirds of its time."""
+    with tempfile.TemporaryDirectory(dir=jars.parent) as folder:
+        broker = _ArchivingKafka(Path(folder))
+        broker.start()
+        broker.stop()
+        broker.archive.rename(archive_of(jars))
 
 
 class ZooKeeper(ServerProcess):

@@ -1,8 +1,11 @@
 """Jars of Apache Kafka and its connectors, resolved by Maven into a cache that outlives the test run."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -58,9 +61,25 @@ def jars_of(name: str, *artifacts: str) -> Path:
     if jars.is_dir():
         return jars
     folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):  # one of the processes of a run fetches them, and the others wait
+        if not jars.is_dir():
+            _fetch(name, artifacts, folder, jars)
+    return jars
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time holds it."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(name: str, artifacts: Sequence[str], folder: Path, jars: Path) -> None:
     dependencies = "\n".join(_DEPENDENCY.format(*artifact.split(":")) for artifact in (*artifacts, _LOGGING))
     (folder / "pom.xml").write_text(_POM.format(name=name, dependencies=dependencies))
-    fresh = folder / f"jars.{os.getpid()}"
+    fresh = folder / "fetched"
+    shutil.rmtree(fresh, ignore_errors=True)
     done = subprocess.run(
         ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={fresh}", "-DincludeScope=runtime"],
         cwd=folder,
@@ -70,12 +89,5 @@ def jars_of(name: str, *artifacts: str) -> Path:
         check=False,
     )
     if done.returncode != 0:
-        shutil.rmtree(fresh, ignore_errors=True)
         raise EngineUnavailableError(f"Maven cannot resolve {name}: {done.stdout.strip()[-600:]}")
-    try:
-        fresh.rename(jars)  # in one step, so that an interrupted download leaves nothing half done
-    except OSError:
-        shutil.rmtree(fresh)
-        if not jars.is_dir():  # another test run was not first either
-            raise
-    return jars
+    fresh.rename(jars)  # in one step, so that an interrupted download leaves nothing half done

@@ -24,6 +24,7 @@ _PORTS = range(20_000, 32_000)
 """Below those that systems give to connections: while a server is down, nobody takes its port."""
 _anyhow = random.SystemRandom()
 _given: set[int] = set()
+_launched: "set[ServerProcess]" = set()
 
 
 def free_port() -> int:
@@ -46,8 +47,17 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def kill_all() -> None:
+    """End every server that runs. Who needs one again starts it again."""
+    for server in list(_launched):
+        server.kill()
+
+
 class ServerProcess(ABC):
     """One server process with a folder of its own; it keeps its port and its data from one start to the next."""
+
+    stop_seconds = STOP_SECONDS
+    """How long it may take to stop before it is killed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,6 +91,7 @@ class ServerProcess(ABC):
             self._process = subprocess.Popen(
                 self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
+        _launched.add(self)
 
     def wait_until_ready(self) -> None:
         """Wait until it answers, or else end it."""
@@ -96,10 +107,11 @@ class ServerProcess(ABC):
             return
         self._process.terminate()
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(self.stop_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
+        _launched.discard(self)
 
     def kill(self) -> None:
         """End it at once, as `kill -9` does."""
@@ -107,6 +119,7 @@ class ServerProcess(ABC):
             self._process.kill()
             self._process.wait()
             self._process = None
+            _launched.discard(self)
 
     def freeze(self) -> None:
         """Stop it from running while its sockets stay open.

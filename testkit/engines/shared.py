@@ -13,7 +13,7 @@ from testkit.engines.process import ServerProcess
 
 def kafka(kind: type[KafkaServer]) -> KafkaServer:
     """The running broker of that kind. One of another kind goes on running: to start one takes longer than most files
-    of tests, and an idle one costs memory only.
+    of tests.
 
     Raises:
         EngineUnavailableError: if it cannot run here.

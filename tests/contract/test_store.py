@@ -7,11 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.model.documents import COLLECTIONS, Document
+from pipeline.model.bar_table import BarTable, tables_of
+from pipeline.model.documents import COLLECTIONS, Document, document_of, message_in
+from pipeline.model.messages import Bar, Quote
+from pipeline.model.times import microseconds
 from pipeline.store.base import Query, Store, StoreError, UpsertResult
 from testkit.examples import DEAR
 from tests.contract.engines import StoreEngine
 from tests.contract.helpers import at, document, keys
+from tools.docs.examples import EXAMPLES
 
 
 class TestUpsert:
@@ -227,6 +231,91 @@ class TestScan:
     async def test_an_unknown_collection_is_an_error(self, store: Store) -> None:
         with pytest.raises(StoreError, match="there is no collection"):
             await self.parts(store, Query("nonsense"))
+
+
+class TestBars:
+    @staticmethod
+    async def tables(store: Store, **span: Any) -> list[BarTable]:
+        return [table async for table in store.bars("AAPL", "1min", simulated=False, **span)]
+
+    async def test_they_come_in_columns_by_source(self, store: Store) -> None:
+        wanted = [
+            bar(minute, source=source, volume=None if minute == 3 else 1.5, closed=minute < 5, revision=minute)
+            for source in ("a", "b|c")
+            for minute in range(6)
+        ]
+        others = [
+            bar(1, interval="5min"),
+            bar(1, ticker="MSFT"),
+            bar(7, simulated=True),
+            Quote(ticker="AAPL", ts=at(2), price=3, source="a"),
+        ]
+        await store.upsert("stock_data", [document_of(message) for message in (*reversed(wanted), *others)])
+        tables = await self.tables(store)
+        for source in ("a", "b|c"):
+            (expected,) = tables_of(one for one in wanted if one.source == source)
+            assert joined([table for table in tables if table.source == source]) == joined([expected])
+        assert sum(map(len, tables)) == len(wanted)
+
+    async def test_of_a_span(self, store: Store) -> None:
+        await store.upsert("stock_data", [document_of(bar(minute)) for minute in range(10)])
+        tables = await self.tables(store, since=at(2), until=at(5))
+        assert [ts for table in tables for ts in table.ts] == [microseconds(at(minute)) for minute in (2, 3, 4)]
+        assert await self.tables(store, since=at(50)) == []
+
+    async def test_what_others_put_among_them_is_passed_over(
+        self, store: Store, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        good = [document_of(bar(minute)) for minute in (1, 3)]
+        theirs = [
+            Document("stock_data", "theirs", "0" * 24, at(2), good[0].body | {"open": "x"}, "AAPL", "1min", "s"),
+            Document("stock_data", "theirs too", "1", at(0), {}, "AAPL", "1min"),
+        ]
+        await store.upsert("stock_data", [*good, *theirs])
+        assert sorted(ts for table in await self.tables(store) for ts in table.ts) == [
+            microseconds(at(minute)) for minute in (1, 3)
+        ]
+        assert "not a valid Bar" in caplog.text
+
+
+def bar(minute: int, **fields: Any) -> Bar:
+    return Bar(**{"ticker": "AAPL", "interval": "1min", "ts": at(minute), "source": "s"} | PRICES | fields)
+
+
+PRICES = {"open": 1.0, "high": 2.0, "low": 0.5, "close": 1.25}
+
+
+def joined(tables: list[BarTable]) -> list[tuple[object, ...]]:
+    """Row by row."""
+    columns = ("ts", "open", "high", "low", "close", "volume", "simulated")
+    rows = [row for table in tables for row in zip(*(getattr(table, name) for name in columns), strict=True)]
+    ranks = [table.rank(index) for table in tables for index in range(len(table))]
+    return list(zip(rows, ranks, strict=True))
+
+
+class TestDelete:
+    async def test_documents_go_by_their_keys(self, store: Store) -> None:
+        documents = [document_of(bar(minute)) for minute in range(4)]
+        await store.upsert("stock_data", [*documents, document("another")])
+        gone = [documents[1].id, documents[2].id, "another", "nobody", "AAPL|1min|s|2024-01-02T14:30:00.5Z"]
+        assert await store.delete("stock_data", gone) == 3
+        assert keys(await store.find(Query("stock_data"))) == [documents[0].id, documents[3].id]
+        assert await store.delete("stock_data", gone) == 0
+        assert (await store.counts())["stock_data"] == 2
+        assert await store.upsert("stock_data", documents) == UpsertResult(written=2, unchanged=2)
+
+
+class TestMessages:
+    @pytest.mark.parametrize("name", EXAMPLES)
+    async def test_every_message_comes_back(self, store: Store, name: str) -> None:
+        message = EXAMPLES[name]
+        stored = document_of(message)
+        assert await store.upsert(stored.collection, [stored, document_of(message)]) == UpsertResult(1, 1)
+        (found,) = await store.find(Query(stored.collection))
+        assert found["_id"] == stored.id
+        assert message_in(found, type(message)) == message
+        assert await store.count(Query(stored.collection, stored.ticker, stored.interval, stored.source)) == 1
+        assert (await store.counts())[stored.collection] == 1
 
 
 class TestCounts:

@@ -224,6 +224,7 @@ def test_a_terminal_that_does_not_say_its_size_gets_a_screen(product: Product, c
         fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         terminal.wait_for(lambda text: "Watchlist" in text and "AAPL" in text)
         assert "Traceback" not in terminal.text
+        product.wait_for(bool)  # a pipeline that has not come up yet could not be stopped, and would run on
     finally:
         terminal.close()
 

@@ -61,7 +61,7 @@ async def test_a_directory_in_which_both_were_mixed_gives_what_is_right(tmp_path
     stored = {(bar.ticker, bar.ts): bar for bar in (*simulated, *before)}
     stored_before(data_dir.store, list(stored.values()))
     bars = [*simulated, *before]
-    await published_before(
+    published_before(
         data_dir.bus,
         [*records_of(bars), *records_of(_rows_over_both(bars))],
         {

@@ -149,13 +149,13 @@ def test_more_tries_than_faults_are_allowed(
 ) -> None:
     few = {"MAX_RESTARTS": "2", "RESTART_WINDOW": "100000", "BACKOFF_INITIAL": "0.1", "BACKOFF_MAX": "0.2"}
     product.set(**{f"FINTRENDS_SUPERVISOR__{name}": value for name, value in few.items()})
-    # How long an engine that is gone is looked for, each time.
-    product.set(FINTRENDS_KAFKA__REQUEST_TIMEOUT="2", FINTRENDS_MONGODB__REQUEST_TIMEOUT="2")
     engines = {
-        "broker": (broker, f"Kafka at {broker.bootstrap}", "Kafka"),
-        "mongo": (mongo, mongo.uri.replace("mongodb://", "MongoDB at "), "MongoDB server"),
+        "broker": (broker, f"Kafka at {broker.bootstrap}", "Kafka", "KAFKA"),
+        "mongo": (mongo, mongo.uri.replace("mongodb://", "MongoDB at "), "MongoDB server", "MONGODB"),
     }
-    servers, names, short = zip(*(engines[name] for name in who), strict=True)
+    servers, names, short, sections = zip(*(engines[name] for name in who), strict=True)
+    # How long an engine that is gone is looked for, each time; one that is only slow is not to be taken for gone.
+    product.set(**{f"FINTRENDS_{section}__REQUEST_TIMEOUT": "2" for section in sections})
     recording = record(tmp_path / "recording", ["LONGA", "LONGB"], minutes=100)
     with replaying(product, recording) as process:
         until(product, process, lambda s: 0 < total(s, "indicators") < 190)

@@ -34,7 +34,7 @@ def test_check(command: list[str]) -> None:
         # What `fintrends-tui schema` waits for.
         ("pipeline.contract.schemas", ["textual", "pandas", "numpy", "talib", "aiokafka", "motor", "sqlite3", "httpx"]),
         # What the first stored bar waits for.
-        ("pipeline.runtime", ["textual", "rich", "pandas", "pandas_ta", "numba", "talib", "aiokafka", "motor"]),
+        ("pipeline.runtime", ["textual", "rich", "pandas", "pandas_ta", "numba", "aiokafka", "motor"]),
     ],
 )
 def test_importing_it_does_not_load_what_is_not_needed_yet(module: str, forbidden: list[str]) -> None:

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.analytics.columns import moment
 from pipeline.analytics.forecasts.series import ForecastSeries
 from pipeline.model.documents import Document, document_of, messages_in
 from pipeline.model.messages import Bar, Forecast
+from pipeline.model.times import moment
 from pipeline.model.topics import FORECAST_GROUP, SINK_GROUP
 from pipeline.stages.forecasts import ForecastProcessor, ForecastState
 from pipeline.stages.sink import Sink

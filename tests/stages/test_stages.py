@@ -24,6 +24,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.settings import SupervisorSettings
 from pipeline.contract.protocol import GetMessages
 from pipeline.control.topic_browser import browse
+from pipeline.model.bar_table import BarTable
 from pipeline.model.documents import Document, document_of, messages_in
 from pipeline.model.messages import (
     INDICATOR_FIELDS,
@@ -33,6 +34,7 @@ from pipeline.model.messages import (
     DeadLetter,
     Dividend,
     IndicatorRow,
+    Interval,
     Quote,
     Split,
     encode,
@@ -58,6 +60,7 @@ from pipeline.stages.sentiment import SentimentProcessor
 from pipeline.stages.sink import Sink
 from pipeline.stages.view import ViewStage
 from pipeline.storage.statefile import StateFile
+from pipeline.store.bars import scanned_bars
 from pipeline.store.base import Query, StoreError, UpsertResult
 from pipeline.store.embedded.store import EmbeddedStore
 from pipeline.supervision.supervisor import Run, Supervisor
@@ -145,6 +148,9 @@ class Foreign(EmbeddedStore):
     async def scan(self, query: Query) -> AsyncIterator[list[dict[str, Any]]]:
         async for documents in super().scan(query):
             yield [*self.DOCUMENTS, *documents, *self.DOCUMENTS]
+
+    def bars(self, ticker: str, interval: Interval, *, simulated: bool, **span: Any) -> AsyncIterator[BarTable]:
+        return scanned_bars(self, Query("stock_data", ticker, interval, **span), simulated=simulated)
 
 
 class Slow(EmbeddedStore):

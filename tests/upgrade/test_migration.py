@@ -26,7 +26,8 @@ from pipeline.storage.layout import Layout
 from pipeline.store.base import Query
 from pipeline.store.embedded.store import EmbeddedStore
 from pipeline.upgrade.migration import migrate
-from tests.store.test_embedded_store import first_format
+from tests.bus.first_format import write_first_format
+from tests.store.old_formats import first_format
 
 START = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 _MICROSECONDS = 1_000_000
@@ -64,14 +65,10 @@ def stored_before(path: Path, bars: Sequence[Bar]) -> None:
     first_format(path, *documents)
 
 
-async def published_before(path: Path, records: Sequence[Record], committed: dict[str, dict[str, int]]) -> None:
-    """A bus with these records; `committed` is by group and topic."""
-    async with _bus(path) as bus:
-        await bus.publish(records)
-        for group, topics in committed.items():
-            consumer = bus.consumer(group, topics)
-            await consumer.commit({TopicPartition(topic, 0): at for topic, at in topics.items()})
-            await consumer.close()
+def published_before(path: Path, records: Sequence[Record], committed: dict[str, dict[str, int]]) -> None:
+    """A bus with these records as version 0.1.0 wrote it; `committed` is by group and topic."""
+    appended = int(datetime.now(UTC).timestamp() * 1000)
+    write_first_format(path, records, committed, appended)
 
 
 class _bus:  # noqa: N801 - used as a function
@@ -122,7 +119,7 @@ class TestMixed:
         stored_before(data_dir.store, self.bars)
         rows = [Record("indicators_aapl", "AAPL", b"{}", 0), Record("indicators_msft", "MSFT", b"{}", 0)]
         poison = Record("stock_data_msft", "MSFT", b"\xff no JSON", 0)
-        await published_before(
+        published_before(
             data_dir.bus,
             [*map(record_of, self.bars), poison, *rows],
             {
@@ -241,7 +238,7 @@ class TestAllSimulated:
     async def test_the_files_move_as_they_are(self, data_dir: DataDir) -> None:
         bars = [bar("AAPL", n, simulated=True) for n in range(5)]
         stored_before(data_dir.store, bars)
-        await published_before(
+        published_before(
             data_dir.bus,
             [*map(record_of, bars), Record("social_aapl", "", b"?", 0)],
             {SINK_GROUP: {"stock_data_aapl": 2}},
@@ -266,7 +263,7 @@ class TestAllSimulated:
         article = Article(ticker="AAPL", ts=START, id="1", title="t", simulated=True)
         payload = encode(article).decode()
         letter = DeadLetter(ts=START, topic="stock_data_aapl", partition=0, offset=0, reason="odd", payload=payload)
-        await published_before(data_dir.bus, [record_of(bar("AAPL", 1, simulated=True)), record_of(letter)], {})
+        published_before(data_dir.bus, [record_of(bar("AAPL", 1, simulated=True)), record_of(letter)], {})
         await migrate(data_dir)
         async with _bus(data_dir.within(SIMULATED).bus) as bus:
             (found,) = [r async for batch in bus.read(TopicPartition("dead_letter", 0), 0, 9) for r in batch]
@@ -277,7 +274,7 @@ class TestReal:
     async def test_nothing_moves(self, data_dir: DataDir) -> None:
         bars = [bar("AAPL", n, simulated=False) for n in range(5)]
         stored_before(data_dir.store, bars)
-        await published_before(data_dir.bus, [record_of(one) for one in bars], {SINK_GROUP: {"stock_data_aapl": 2}})
+        published_before(data_dir.bus, [record_of(one) for one in bars], {SINK_GROUP: {"stock_data_aapl": 2}})
         (data_dir.path / "alerts.json").write_text('{"rules": [], "fired": [["AAPL price > 1", "AAPL"]]}')
         await migrate(data_dir)
         assert not data_dir.within(SIMULATED).space.exists()

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from pipeline.analytics.columns import moment
 from pipeline.analytics.forecasts.model import HORIZONS, Prediction
 from pipeline.analytics.forecasts.scores import BandRecord
 from pipeline.model.messages import DueBands, HorizonForecast
+from pipeline.model.times import moment
 
 _PERCENT: Final = 100.0
 

@@ -5,12 +5,14 @@ from operator import attrgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from pipeline.analytics.columns import BarColumns, microseconds
+from pipeline.analytics.columns import BarColumns
 from pipeline.analytics.forecasts.blocks import REACH, beginning_of, block_of
 from pipeline.analytics.forecasts.model import FARTHEST
 from pipeline.analytics.forecasts.rows import Said, direction_of
 from pipeline.analytics.forecasts.run import ForecastRun
+from pipeline.model.bar_table import BarTable
 from pipeline.model.messages import Bar, Forecast, Interval
+from pipeline.model.times import microseconds
 
 _QUICK: Final = 200
 """Bars that the models may take in while an event loop waits."""
@@ -51,6 +53,19 @@ class ForecastSeries:
         for bar in sorted(bars, key=attrgetter("ts")):
             if bar.closed:
                 self._put(bar, silent=True)
+        self._live = ForecastRun(self._bars, self._interval)
+
+    def restore_table(self, table: BarTable) -> None:
+        """As `restore`, of bars that are all closed."""
+        at = self._bars.insert(table)
+        if at is not None:
+            self._silent[at:at] = bytes([True]) * len(table)
+        else:
+            for row in range(len(table)):
+                count = len(self._bars)
+                index, _ = self._bars.put_row(table, row)
+                if len(self._bars) > count:
+                    self._silent.insert(index, True)
         self._live = ForecastRun(self._bars, self._interval)
 
     def owe(self, since: int) -> None:

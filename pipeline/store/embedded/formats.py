@@ -2,8 +2,16 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
 from typing import Final
 
+from pipeline.storage.sqlite import Database, advice
+from pipeline.store.base import StoreError
+from pipeline.store.embedded.format_4 import key_by_series
+
+MIXED: Final = 3
+"""The last format in which real and simulated documents may be in one file."""
 _FIRST: Final = ("stock_data", "indicators", "sentiment", "news", "social", "economic", "dead_letter")
 """The collections of format 1."""
 _KEYED_BY_SOURCE: Final = {
@@ -71,5 +79,31 @@ def _add_forecasts(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX forecasts_by_ts ON forecasts (ts)")
 
 
-MIGRATIONS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: _put_source_into_keys, 2: _add_forecasts}
+TO_FORMAT_3: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: _put_source_into_keys, 2: _add_forecasts}
+MIGRATIONS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {**TO_FORMAT_3, 3: key_by_series}
 """By the format they begin with; each leads to the next one, within one transaction."""
+
+
+async def bring_to_format_3(path: Path) -> bool:
+    """Upgrade what is older, and leave what is newer as it is; whether the file has that format now.
+
+    Raises:
+        StoreError: if it cannot be read or written.
+    """
+    found = _format_of(path)
+    if found in TO_FORMAT_3:
+        database = Database(
+            path, schema="", version=MIXED, migrations=TO_FORMAT_3, synchronous="FULL", error=StoreError
+        )
+        await database.open()
+        await database.close()
+    return found in (*TO_FORMAT_3, MIXED)
+
+
+def _format_of(path: Path) -> int:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {advice(error)}") from error
+    return int(version)

@@ -22,7 +22,10 @@ from pymongo.errors import (
 )
 from pymongo.uri_parser import parse_uri
 
+from pipeline.model.bar_table import BarTable
 from pipeline.model.documents import COLLECTIONS, Document, series_key
+from pipeline.model.messages import Interval
+from pipeline.store.bars import scanned_bars
 from pipeline.store.base import SCANNED_AT_ONCE, Query, StoreError, UpsertResult
 from pipeline.store.mongo.documents import (
     BESIDE_THE_BODY,
@@ -255,6 +258,18 @@ class MongoStore:
             cursor = cursor.sort([("ts", order), ("_id", order)]).skip(skip).limit(limit)
             found: list[dict[str, Any]] = await cursor.to_list(None)
         return found
+
+    def bars(
+        self,
+        ticker: str,
+        interval: Interval,
+        *,
+        simulated: bool,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[BarTable]:
+        query = Query("stock_data", ticker, interval, since=since, until=until)
+        return scanned_bars(self, query, simulated=simulated)
 
     async def count(self, query: Query) -> int:
         async with self._errors("count"):

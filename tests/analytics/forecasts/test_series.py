@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.analytics.columns import microseconds
 from pipeline.analytics.forecasts.blocks import beginning_of, block_of
 from pipeline.analytics.forecasts.model import FARTHEST, HORIZONS, WARM_UP
 from pipeline.analytics.forecasts.series import ForecastSeries, needed
 from pipeline.model.messages import Bar, DueBands, Forecast, HorizonForecast
+from pipeline.model.times import microseconds
 from testkit.data import NEW_YORK, recorded_bars
 from testkit.examples import DEAR
 from tests.analytics.deliveries import in_parts, latest, rows_with_a_crash
