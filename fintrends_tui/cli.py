@@ -4,7 +4,6 @@ import asyncio
 import difflib
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -15,14 +14,13 @@ from cyclopts import App, Parameter
 from fintrends_tui import __version__, admin, stored
 from fintrends_tui.entry import fail, no_terminal, show, told
 from fintrends_tui.link.client import NotRunningError, connect
-from fintrends_tui.link.port import LinkError
 from fintrends_tui.link.process import PIPELINE, PipelineLink, become_pipeline
 from fintrends_tui.web.command import EPILOGUE as WEB_EPILOGUE
 from fintrends_tui.web.command import web
 from pipeline.config.cli_options import RUN_DEFAULTS, WHERE_DEFAULTS, RunFlags, read_speed
 from pipeline.config.settings import SettingsError, load
 from pipeline.config.where import Where, hand_over
-from pipeline.contract.protocol import Add, Command, GetSnapshot, Load, Remove, Stop, TickersChanged
+from pipeline.contract.protocol import Add, Command, GetSnapshot, Load, Remove, TickersChanged
 from pipeline.contract.snapshot import Snapshot
 from pipeline.model.tickers import parse_tickers
 from pipeline.storage.datadir import DataDir
@@ -152,8 +150,10 @@ def status(
 
 @app.command
 def stop(*, where: Where = WHERE_DEFAULTS) -> int:
-    """Drain and stop the running pipeline. Returns when its process has ended."""
-    pid = asyncio.run(_stop(where))
+    """Drain and stop the running pipeline. Shows what it waits for, and returns when its process has ended."""
+    from fintrends_tui.stopping import stop_and_wait
+
+    pid = asyncio.run(stop_and_wait(DataDir(where.load().data_dir)))
     print(f"the pipeline (pid {pid}) has stopped")
     return 0
 
@@ -304,19 +304,6 @@ def _change(command: Command, where: Where) -> int:
 async def _ask(where: Where, command: Command) -> Any:
     async with connect(DataDir(where.load().data_dir).socket) as connection:
         return await connection.ask(command)
-
-
-async def _stop(where: Where, patience: float = 60.0) -> int:
-    data_dir = DataDir(where.load().data_dir)
-    async with connect(data_dir.socket) as connection:
-        await connection.ask(Stop())
-        pid = connection.pid
-        deadline = time.monotonic() + patience
-        while data_dir.is_owned:
-            if time.monotonic() > deadline:
-                raise LinkError(f"the pipeline (pid {pid}) still runs after {patience:g} seconds; its log says why")
-            await asyncio.sleep(0.05)
-    return pid
 
 
 def _mistyped_command(words: Sequence[str]) -> str | None:

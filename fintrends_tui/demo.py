@@ -8,6 +8,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final, Literal
 
+import msgspec
+
 from fintrends_tui.link.process import PipelineLink
 from fintrends_tui.run import dashboard_app, run_app
 from fintrends_tui.state.access import DEMO
@@ -16,6 +18,47 @@ from pipeline.sources.demo.recording import TICKERS
 from pipeline.storage.datadir import DataDir
 
 _STOP_SECONDS: Final = 10.0
+_LOTS: Final = """\
+# A sample of the demo: nobody holds this.
+
+[[lot]]
+ticker = "HARBOR"
+quantity = 40
+price = 312.50
+currency = "USD"
+date = 2025-06-02
+fees = 1
+
+[[lot]]
+ticker = "HARBOR"
+quantity = -15
+price = 371.20
+currency = "USD"
+date = 2025-12-09
+fees = 1
+
+[[lot]]
+ticker = "LANTERN"
+quantity = 12
+price = 951.10
+currency = "USD"
+date = 2025-09-15
+
+[[lot]]
+ticker = "QUARRY"
+quantity = 600
+price = 29.85
+currency = "USD"
+date = 2025-04-11
+
+[[lot]]
+ticker = "TIMBER"
+quantity = -80
+price = 112.40
+currency = "USD"
+date = 2026-02-17
+"""
+"""What is bought, sold in part, and sold short."""
 
 
 def play(speed: float | Literal["max"], environ: MutableMapping[str, str] = os.environ) -> int:
@@ -35,7 +78,10 @@ def play(speed: float | Literal["max"], environ: MutableMapping[str, str] = os.e
 
     try:
         config = directory / "config.toml"
-        config.write_text("", "utf-8")
+        lots = directory / "positions.toml"
+        lots.touch(0o600)
+        lots.write_text(_LOTS, "utf-8")
+        config.write_text(f"[positions]\nfile = {msgspec.json.encode(str(lots)).decode()}\n", "utf-8")
         run = ("--config", str(config), "--source", "demo", "--speed", str(speed), "--initial-load")
         link = PipelineLink(DataDir(directory), ("--data-dir", str(directory), *run), TICKERS)
         loaded = load(config, {"pipeline": {"data_dir": str(directory)}}, environ)

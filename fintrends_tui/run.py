@@ -49,6 +49,7 @@ def dashboard_app(link: Link, loaded: Loaded, tickers: Sequence[str], access: Ac
             loaded.positions if access.shows_positions else None,
             settings.positions.currency,
             settings.indicators.zone,
+            sample=access.sample,
         ),
         ascii_only=settings.screen.characters == "ascii"
         or (settings.screen.characters == "auto" and not speaks_utf8(os.environ)),

@@ -10,6 +10,7 @@ from typing import Final
 
 from fintrends_tui.link.client import connect
 from fintrends_tui.link.port import LinkError
+from fintrends_tui.state.alerts import missing_ticker
 from fintrends_tui.state.format import local_clock
 from fintrends_tui.state.ticker_facts import feed_told
 from pipeline.contract.protocol import GetSnapshot, Load, TickersChanged
@@ -24,6 +25,7 @@ from pipeline.contract.snapshot import (
     Snapshot,
     TickerView,
 )
+from pipeline.model.alert_rules import parse_rule
 
 _PERIOD = 0.25
 
@@ -83,6 +85,11 @@ def describe(snapshot: Snapshot) -> str:
     watched = {rule.rule for rule in snapshot.rules}
     if latest := next((alert for alert in reversed(snapshot.alerts) if alert.rule in watched), None):
         lines.append(f"alert      {latest.ticker or 'pipeline'} {latest.metric} {latest.value:g} ({latest.rule})")
+    lines += [
+        f"alert      {rule.rule} waits: {ticker} is not watched; `fintrends-tui add {ticker}` watches it"
+        for rule in snapshot.rules
+        if (ticker := missing_ticker(parse_rule(rule.rule), snapshot))
+    ]
     lines += [f"budget     {_budget(budget)}" for budget in snapshot.budgets]
     lines += [
         f"{'no data' if ticker.price is None else 'note':<10} {ticker.ticker}: {ticker.note}"

@@ -58,6 +58,9 @@ def run(
     try:
         provide(data_dir.path)
         return _run(loaded, data_dir, flags)
+    except Exception:
+        data_dir.discard_unused()
+        raise
     finally:
         data_dir.unlock()
 

@@ -85,20 +85,23 @@ def gathered(bars: Sequence[BarPoint], stored: Step, step: Step, zone: tzinfo) -
     volume: float | None = None
     extended = True
     first = 0
+    is_intraday, hour, ahead = step.is_intraday, None, 0
     for index, bar in enumerate(bars):
-        local = bar.ts + offset(zone, bar.ts)
+        if (its_hour := bar.ts // _HOUR) != hour:
+            hour, ahead = its_hour, offset(zone, bar.ts)
+        local = bar.ts + ahead
         its_day = int(local // _DAY)
         begin = bar.ts
         if step is stored:
             its_key: float | int = bar.ts
-        elif step.is_intraday:
+        elif is_intraday:
             begin = its_key = local - local % step.seconds - (local - bar.ts)
         else:
             its_key = _calendar_key(its_day, step)
         if its_key != key:
             if key is not None:
                 candles.append(Candle(ts, open_, high, low, close, volume, extended, slot, first, index - 1))
-                gap = round((begin - ts) / step.seconds) if step.is_intraday and its_day == day else 1
+                gap = round((begin - ts) / step.seconds) if is_intraday and its_day == day else 1
                 slot += max(1, min(gap, _LONGEST_GAP + 1))
             key, day, first = its_key, its_day, index
             ts, open_, high, low, volume, extended = begin, bar.open, bar.high, bar.low, bar.volume, bar.extended

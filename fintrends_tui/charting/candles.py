@@ -72,6 +72,17 @@ def paint(
         _paint_edge(canvas, of, floor, top + y, columns, tone, body)
 
 
+def paint_bar(canvas: Canvas, lines: int, height: int, left: int, width: int, tone: Tone, top: int = 0) -> None:
+    """What stands on the floor of the `lines` lines from `top` on, so many eighths high: the same as `paint`, which has
+    to think of wicks, and many more of these are drawn than candles."""
+    whole, part = divmod(height, EIGHTHS)
+    for x in range(left, left + width):
+        for y in range(top + lines - whole, top + lines):
+            canvas.put(x, y, _LOWER[EIGHTHS], tone)
+        if part:
+            canvas.put(x, top + lines - whole - 1, _LOWER[part], tone)
+
+
 def _paint_edge(canvas: Canvas, of: Shape, floor: int, y: int, columns: range, tone: Tone, body: str | None) -> None:
     """The cells of a line, `floor` eighths high, in which a body or a wick ends."""
     cell = Shape(*(max(0, min(EIGHTHS, height - floor)) for height in of))

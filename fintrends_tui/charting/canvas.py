@@ -1,14 +1,14 @@
 """A rectangle of cells, each with a glyph, a tone and a ground; and dots finer than cells."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 Tone = str
 """The name of a colour, which the screen's theme knows; "" is that of the background."""
 
 _BRAILLE: Final = 0x2800
-_DOT_BITS: Final = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
-"""By column and line, from the top, within a cell."""
+_DOT_BITS: Final = (0x01, 0x02, 0x04, 0x40, 0x08, 0x10, 0x20, 0x80)
+"""Within a cell: four from the top of its first column, four of its second."""
 DOTS_ACROSS: Final = 2
 DOTS_DOWN: Final = 4
 
@@ -64,6 +64,15 @@ class Canvas:
             for y in range(max(0, top), min(self.height, bottom)):
                 self._grounds[y][left:right] = [ground] * (right - left)
 
+    def shade_below(self, tops: Mapping[int, int], bottom: int, ground: Tone) -> None:
+        """Give in each column the cells from its line in `tops` to before `bottom` a ground."""
+        columns = {x: max(0, top) for x, top in tops.items() if 0 <= x < self.width}
+        for y in range(min(columns.values(), default=0), min(self.height, bottom)):
+            line = self._grounds[y]
+            for x, top in columns.items():
+                if top <= y:
+                    line[x] = ground
+
     def cut_out(self, x: int, y: int, glyph: str, tone: Tone) -> None:
         """One cell in which the tone fills what the glyph leaves free: the glyph shows the ground that was there."""
         if 0 <= x < self.width and 0 <= y < self.height:
@@ -83,36 +92,44 @@ class Dots:
     def __init__(self, width: int, height: int) -> None:
         self._width = width
         self._height = height
-        self._layers: dict[Tone, dict[tuple[int, int], int]] = {}
+        self._layers: dict[Tone, dict[int, int]] = {}
+        """The dots of each cell, by its number from the upper left corner."""
 
     def polyline(self, points: Iterable[tuple[int, int] | None], tone: Tone) -> None:
         """Join neighbouring points, in dots from the upper left corner; None interrupts the line."""
         layer = self._layers.setdefault(tone, {})
-        width, height = DOTS_ACROSS * self._width, DOTS_DOWN * self._height
+        columns, width, height = self._width, DOTS_ACROSS * self._width, DOTS_DOWN * self._height
         before: tuple[int, int] | None = None
         for point in points:
-            if point is not None:
-                x0, y0 = before or point
-                across, down = point[0] - x0, point[1] - y0
-                steps = max(abs(across), abs(down), 1)
-                for step in range(0 if before is None else 1, steps + 1):
-                    x, y = x0 + across * step // steps, y0 + down * step // steps
-                    if 0 <= x < width and 0 <= y < height:
-                        cell = x // DOTS_ACROSS, y // DOTS_DOWN
-                        layer[cell] = layer.get(cell, 0) | _DOT_BITS[x % DOTS_ACROSS][y % DOTS_DOWN]
+            if point is None:
+                before = None
+                continue
+            x0, y0 = before or point
+            across, down = point[0] - x0, point[1] - y0
+            steps = max(abs(across), abs(down), 1)
+            all_inside = 0 <= x0 < width and 0 <= y0 < height and 0 <= point[0] < width and 0 <= point[1] < height
+            for step in range(0 if before is None else 1, steps + 1):
+                x, y = x0 + across * step // steps, y0 + down * step // steps
+                if all_inside or (0 <= x < width and 0 <= y < height):
+                    # In shifts and not divisions: there are thousands of dots.
+                    cell = (y >> 2) * columns + (x >> 1)
+                    layer[cell] = layer.get(cell, 0) | _DOT_BITS[(x & 1) << 2 | y & 3]
             before = point
 
     def floors(self, tone: Tone) -> dict[int, int]:
         """The lowest line that the tone reaches, by column."""
         found: dict[int, int] = {}
-        for x, y in self._layers.get(tone, ()):
-            found[x] = max(y, found.get(x, 0))
+        for cell in self._layers.get(tone, ()):
+            y, x = divmod(cell, self._width)
+            if y > found.get(x, -1):
+                found[x] = y
         return found
 
     def onto(self, canvas: Canvas, left: int, top: int) -> None:
         """Put what was drawn there, the tone drawn first at the back."""
         for tone, layer in self._layers.items():
-            for (x, y), bits in layer.items():
+            for cell, bits in layer.items():
+                y, x = divmod(cell, self._width)
                 canvas.put(left + x, top + y, chr(_BRAILLE + bits), tone)
 
 

@@ -12,6 +12,7 @@ from fintrends_tui.charting.fan import fan
 from fintrends_tui.charting.frame import NARROWEST
 from fintrends_tui.charting.look import SENTIMENT, STUDIES, Look, Study
 from fintrends_tui.charting.plot import Line, Pane, Plot, volume_pane
+from fintrends_tui.charting.present import present, price_now, with_today
 from fintrends_tui.state import format as fmt
 from pipeline.contract.protocol import BarPoint, History, ValueSeries
 from pipeline.contract.snapshot import ForecastView, TickerView
@@ -52,13 +53,16 @@ def compose(
     zone = ZoneInfo(history.zone)
     stored = step_named(history.interval)
     bars = _of_span(history.bars, look, zone)
+    skipped = len(history.bars) - len(bars)
+    now = present(row, history, extended=look.extended and stored.is_intraday) if look.until is None else None
+    if now is not None and row is not None and not stored.is_intraday:
+        bars = with_today(bars, row, zone)
     room = max(1, width - _GUTTER - len(fmt.price(bars[-1].close, ticker=history.ticker)))
     is_line = look.style == "line" or bool(look.beside)
     most = room * _PER_COLUMN if is_line else room // NARROWEST
     step, candles = fitted(bars, stored, max(1, most), zone, step_named(look.step) if look.step else None)
     if look.beside:
         return _compared(data, look, candles, step, zone, glyphs)
-    skipped = len(history.bars) - len(bars)
     panes = [volume_pane(candles)] if look.volume else []
     panes += [pane for name in STUDIES if name in look.studies and (pane := _pane(name, data, candles, skipped))]
     return Plot(
@@ -70,7 +74,7 @@ def compose(
         lines=[line for name in STUDIES if name in look.studies for line in _lines(name, data, candles, skipped)],
         panes=panes,
         bands=fan(forecasts, step, candles[-1].ts) if look.fan and look.until is None else (),
-        price=_price(row, candles, step) if look.until is None else None,
+        price=price_now(now, candles, step),
         previous_close=_previous_close(row) if look.span == "1D" and look.window is None and step.is_intraday else None,
         log=look.log,
         glyphs=glyphs,
@@ -90,7 +94,10 @@ def _of_span(bars: Sequence[BarPoint], look: Look, zone: ZoneInfo) -> Sequence[B
 def _values(field: str, data: ChartData, candles: Sequence[Candle], skipped: int) -> list[float | None]:
     """Those of the last bar of each candle."""
     values = data.history.indicators.get(field)
-    return [values[skipped + candle.last] for candle in candles] if values else [None] * len(candles)
+    if not values:
+        return [None] * len(candles)
+    # There is no row yet of the day that is not over.
+    return [values[index] if (index := skipped + candle.last) < len(values) else None for candle in candles]
 
 
 def _lines(name: str, data: ChartData, candles: Sequence[Candle], skipped: int) -> list[Line]:
@@ -135,12 +142,6 @@ def _scores(series: ValueSeries | None, candles: Sequence[Candle]) -> list[float
 
 def _previous_close(row: TickerView | None) -> float | None:
     return None if row is None or row.price is None or row.change is None else row.price - row.change
-
-
-def _price(row: TickerView | None, candles: Sequence[Candle], step: Step) -> float | None:
-    """The watchlist's price, where it is later than the last candle: daily bars may be a day behind."""
-    late = row is not None and row.as_of is not None and row.as_of >= candles[-1].ts + step.seconds
-    return row.price if row is not None and late and not step.is_intraday else None
 
 
 def _compared(

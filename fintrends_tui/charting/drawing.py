@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from fintrends_tui.charting import candles as shapes
 from fintrends_tui.charting import times
-from fintrends_tui.charting.axis import LABEL, labelled, price_labels
+from fintrends_tui.charting.axis import LABEL, labelled, price_labels, price_text
 from fintrends_tui.charting.buckets import Candle
 from fintrends_tui.charting.canvas import DOTS_ACROSS, DOTS_DOWN, Canvas, Dots, Run, Tone
 from fintrends_tui.charting.frame import NARROWEST, ColumnGrid, columns_of_candles, columns_of_line, newest, rows
@@ -47,7 +47,8 @@ def draw(plot: Plot, width: int, height: int) -> Picture:
     """
     layout = rows(height, [pane.weight for pane in plot.panes], heading=plot.heading, legend=_has_legend(plot))
     panes = plot.panes[: len(layout.panes)]
-    first, shown, future, scale, labels, gutter = _room(plot, width, layout.lines, panes)
+    least = 1 + min(LABEL, len(price_text(plot, plot.last)))
+    first, shown, future, scale, labels, gutter = _room(plot, width, layout.lines, panes, least)
     plot_width = width - gutter
     slots = shown.candles[-1].slot + 1 + future
     columns = (columns_of_candles if plot.style == "candles" else columns_of_line)(plot_width, slots)
@@ -87,7 +88,7 @@ class _Room(NamedTuple):
     gutter: int
 
 
-def _room(plot: Plot, width: int, lines: int, panes: Sequence[Pane], gutter: int = 0) -> _Room:
+def _room(plot: Plot, width: int, lines: int, panes: Sequence[Pane], gutter: int) -> _Room:
     """How many columns the labels need is known once the scale is, and that once it is known what stands beside them:
     so with as many more as prove to be needed it is done again."""
     first, shown, future = _shown(plot, width - gutter)
@@ -156,10 +157,12 @@ class _Prices:
         self._top = top
 
     def shade_sessions(self, bottom: int) -> None:
+        columns = set[int]()
         for candle in self._plot.candles:
             if candle.extended:
                 first, stop = self._columns.first(candle.slot), self._columns.first(candle.slot + 1)
-                self._canvas.shade(first, max(stop, first + 1), self._top, bottom, "session")
+                columns.update(range(first, max(stop, first + 1)))
+        self._canvas.shade_below(dict.fromkeys(columns, self._top), bottom, "session")
 
     def draw(self) -> None:
         plot, width = self._plot, self._columns.width
@@ -207,8 +210,8 @@ class _Prices:
             dots.polyline(self._points(part, [candle.close for candle in part]), "faint" if extended else tone)
             start = stop
         if not plot.unit:
-            for x, y in dots.floors(tone).items():
-                self._canvas.shade(x, x + 1, self._top + y + 1, self._top + self._scale.lines, f"area-{tone}")
+            below = {x: self._top + y + 1 for x, y in dots.floors(tone).items()}
+            self._canvas.shade_below(below, self._top + self._scale.lines, f"area-{tone}")
         dots.onto(self._canvas, 0, self._top)
 
     def _draw_candles(self) -> None:
@@ -224,15 +227,13 @@ class _Prices:
         """In dots; a slot without a candle interrupts the line."""
         points: list[tuple[int, int] | None] = []
         slot = None
-        dots = self._scale.lines * DOTS_DOWN
+        floor = self._scale.lines * DOTS_DOWN - 1
+        dot, height = self._columns.dot, self._scale.height
         for candle, value in zip(of, values, strict=False):
             if slot is not None and candle.slot != slot + 1:
                 points.append(None)
             slot = candle.slot
-            if value is None:
-                points.append(None)
-            else:
-                points.append((self._columns.dot(slot), max(0, dots - 1 - self._scale.height(value) // 2)))
+            points.append(None if value is None else (dot(slot), max(0, floor - height(value) // 2)))
         return points
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fintrends_tui.charting import candles as shapes
+from fintrends_tui.charting.buckets import Candle
 from fintrends_tui.charting.canvas import DOTS_DOWN, Canvas, Dots
 from fintrends_tui.charting.frame import ColumnGrid
 from fintrends_tui.charting.plot import Pane, Plot
@@ -42,20 +43,25 @@ def draw_pane(canvas: Canvas, pane: Pane, plot: Plot, columns: ColumnGrid, top: 
 
 def _draw_bars(canvas: Canvas, pane: Pane, plot: Plot, columns: ColumnGrid, scale: Scale, top: int) -> None:
     zero = scale.height(0.0)
-    highest: dict[int, float] = {}
+    highest: dict[int, tuple[Candle, float]] = {}
     for candle, value in zip(plot.candles, pane.bars, strict=False):
+        if value is None or (value == 0 and pane.of_candles):
+            continue
         first = columns.first(candle.slot)
-        if value is None or (value == 0 and pane.of_candles) or abs(value) < highest.get(first, 0.0):
-            continue  # of bars that share a column the highest is seen
-        highest[first] = abs(value)
+        if first not in highest or abs(value) >= abs(highest[first][1]):
+            highest[first] = candle, value  # of bars that share a column the highest is seen
+    for first, (candle, value) in highest.items():
         rising = candle.close >= candle.open if pane.of_candles else value >= 0
         bottom, above = sorted((zero, scale.height(value)))
         if bottom == above:
             bottom, above = (bottom, bottom + 1) if bottom < scale.top else (bottom - 1, bottom)
-        shape = shapes.Shape(bottom, bottom, above, above)
         tone = "faint" if candle.extended and pane.of_candles else "up-dim" if rising else "down-dim"
         width = columns.body if plot.style == "candles" else max(1, columns.first(candle.slot + 1) - first)
-        shapes.paint(canvas, scale.lines, shape, first, width, tone, None, top)
+        if bottom == 0:
+            shapes.paint_bar(canvas, scale.lines, above, first, width, tone, top)
+        else:
+            shape = shapes.Shape(bottom, bottom, above, above)
+            shapes.paint(canvas, scale.lines, shape, first, width, tone, None, top)
 
 
 def _extent(pane: Pane) -> tuple[float, float]:

@@ -25,7 +25,7 @@ def titles(
     name += f" from {data.history.source}" if data.history.source and not brief else ""
     name += f" · {look.span}" if look.window is None else " · zoomed"
     name += " · log" if look.log and min(candle.low for candle in plot.candles) > 0 else ""
-    name += "" if look.extended or not plot.step.is_intraday else " · regular hours"
+    name += " · regular hours" if data.history.has_hours and not look.extended and plot.step.is_intraday else ""
     if plot.unit:
         return f"{name} · beside {plot.lines[0].label}", ""
     last = plot.last
@@ -34,7 +34,7 @@ def titles(
     if plot.previous_close is not None and row is not None and row.price is not None:
         # The day's change is the watchlist's, which counts regular trading.
         last, change, since = row.price, row.change_percent, "from the previous close"
-    values = last, min(candle.low for candle in plot.candles), max(candle.high for candle in plot.candles)
-    close, low, high = (fmt.price(value, ticker=ticker) for value in values)
+    reach = [plot.last, *(candle.low for candle in plot.candles), *(candle.high for candle in plot.candles)]
+    close, low, high = (fmt.price(value, ticker=ticker) for value in (last, min(reach), max(reach)))
     gained = f"{close} {fmt.arrow(change)} {fmt.percent(change)}"
-    return name, gained if brief else f"{gained} {since}, {low} to {high}"
+    return name, gained if brief else f"{gained} {since}; shown {low} to {high}"

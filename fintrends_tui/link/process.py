@@ -62,6 +62,7 @@ class PipelineLink:
         self._attached = False
         self._stopping = False
         self._deaths = 0
+        self._words = ""
 
     async def run(self, on_status: Callable[[LinkStatus], None], on_snapshot: Callable[[Snapshot], None]) -> None:
         def hear(snapshot: Snapshot) -> None:
@@ -160,7 +161,9 @@ class PipelineLink:
             on_status(LinkStatus("lost", "the pipeline was stopped; press q to leave, or start it again"))
             await self._pause(1.0)
         elif not self.started_here:
-            on_status(LinkStatus("failed", self._last_words() or f"the pipeline ended at once, with status {status}"))
+            self._words = self._words or self._last_words() or f"the pipeline ended at once, with status {status}"
+            self._data_dir.discard_unused()
+            on_status(LinkStatus("failed", self._words))
             await self._pause(1.0)
         else:
             delay = _RESTART_SECONDS[min(self._deaths, len(_RESTART_SECONDS) - 1)]

@@ -48,7 +48,9 @@ class AlertsScreen(BaseScreen[None]):
                 self.fintrends.command(AddAlert(rule))
 
         there = [rule.rule for rule in self._rules]
-        self.app.push_screen(AddRuleScreen(self.fintrends.selected, there), added)
+        snapshot = self.fintrends.current_view.snapshot
+        watched = {row.ticker for row in snapshot.tickers} if snapshot is not None else set()
+        self.app.push_screen(AddRuleScreen(self.fintrends.selected, there, watched), added)
 
     def action_remove_rule(self) -> None:
         from fintrends_tui.screens.dialogs.choose import Choice, ChooseScreen

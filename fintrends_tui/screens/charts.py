@@ -82,4 +82,5 @@ class ChartsScreen(BaseScreen[None]):
         return MANY if self.has_class("-wide") and self.has_class("-tall") else FEW
 
     def _update_now(self) -> None:
-        self.update_view(self.fintrends.current_view)
+        if self.query(Header):  # or it was put off until the screen had gone
+            self.update_view(self.fintrends.current_view)

@@ -43,6 +43,13 @@ from pipeline.contract.protocol import Add, Load, Pause, Remove, Restart, Resume
 
 NEWS_SECONDS: Final = 60
 """So long a warning in the log is news."""
+_AROUND_ROWS: Final = 3
+"""Lines of the watchlist's frame and titles."""
+_FEWEST_ROWS: Final = 3
+"""That it has room for, whether there are as many or not."""
+_ALL_ELSE: Final = 36
+"""Lines for all but the rows of a watchlist with other panels below it: five above it, three of its own, nine for the
+indicators, six for news, five for the pipeline, six for loads, two for the keys."""
 
 
 class Dashboard(BaseScreen[None]):
@@ -58,6 +65,8 @@ class Dashboard(BaseScreen[None]):
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
     AUTO_FOCUS = "#watchlist"
+    _least_height: int | None = None
+    """Of the watchlist."""
 
     @property
     def selected(self) -> str | None:
@@ -124,6 +133,7 @@ class Dashboard(BaseScreen[None]):
         watchlist.groups = self.fintrends.groups
         watchlist.notes = self.fintrends.notes
         self.query_one(GroupStrip).show((ALL, *watchlist.groups), watchlist.group)
+        self._fit_watchlist(len(view.snapshot.tickers) if view.snapshot is not None else 0)
         compact = self._is_grid and self._market_first
         for panel in self.query(".panel").results(Widget):
             if isinstance(panel, Topics | Services | Writes | LogPane):
@@ -139,6 +149,17 @@ class Dashboard(BaseScreen[None]):
     def _is_grid(self) -> bool:
         """Whether there is room for all panels, and none is zoomed."""
         return self.has_class("-wide") and self.has_class("-tall") and not self._zoomed
+
+    def _fit_watchlist(self, rows: int) -> None:
+        """Where all that is watched needs little room, leave the rest to other panels below it; as much whatever is
+        filtered, so that nothing jumps meanwhile."""
+        is_short = rows <= self.size.height - _ALL_ELSE
+        self.set_class(is_short, "-few")
+        fixed = is_short and self._is_grid and self._market_first
+        least = max(rows, _FEWEST_ROWS) + _AROUND_ROWS if fixed else None
+        if least != self._least_height:  # for Textual lays all out anew, also where a style is set to what it was
+            self._least_height = least
+            self.query_one(WatchlistTable).styles.min_height = least
 
     def _lay_out(self) -> None:
         self.set_class(self._market_first, "-market")
@@ -157,7 +178,8 @@ class Dashboard(BaseScreen[None]):
         self.call_after_refresh(self._update_now)
 
     def _update_now(self) -> None:
-        self.update_view(self.fintrends.current_view)
+        if self.query(Header):  # or it was put off until the screen had gone
+            self.update_view(self.fintrends.current_view)
 
     @on(WatchlistTable.Moved)
     def _selection_moved(self) -> None:

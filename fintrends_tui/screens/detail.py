@@ -130,7 +130,12 @@ class DetailScreen(BaseScreen[None]):
 
     def action_extended(self) -> None:
         """Show or hide what was traded before the open and after the close."""
-        look = self._chart.look
+        look, history = self._chart.look, self._chart.history
+        if history is not None and not history.has_hours:
+            what = f"No bars of {history.ticker} are of before the open or after the close"
+            source = f", as far as {history.source} tells" if history.source else ""
+            self.notify(f"{what}{source}.", markup=False)
+            return
         self._show(look._replace(extended=not look.extended))
 
     def action_study(self, name: str) -> None:

@@ -46,6 +46,12 @@ def fired_tickers(snapshot: Snapshot) -> set[str]:
     return {ticker for rule in snapshot.rules for ticker in rule.fired}
 
 
+def missing_ticker(rule: Rule, snapshot: Snapshot) -> str:
+    """The ticker that the rule is of if it is not watched, so that it cannot fire; else empty."""
+    watched = any(ticker.ticker == rule.ticker for ticker in snapshot.tickers)
+    return "" if rule.ticker is None or watched else rule.ticker
+
+
 def present(rule: Rule, snapshot: Snapshot, held: Portfolio | None = None) -> tuple[str, float] | None:
     """What the rule's value is now, and whose ("" is the pipeline's), where the snapshot has it.
 

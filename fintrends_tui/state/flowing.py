@@ -1,6 +1,6 @@
 """Short texts one after the other on a few lines, whole or not at all. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from rich.cells import cell_len
@@ -15,27 +15,38 @@ Tinted = tuple[str, str]
 """Tone and text."""
 
 
-def flowing(texts: Iterable[Tinted], width: int, most: int) -> Sequence[Sequence[Tinted]]:
-    """At most so many lines of the texts, each no wider than `width` cells unless a word is, with a dot between them.
+def flowing(texts: Sequence[Tinted], width: int, most: int) -> Sequence[Sequence[Tinted]]:
+    """At most so many lines of the texts, each no wider than `width` cells unless a word is, with a dot between those
+    on the same line.
 
-    One that has no room is left out, and those after it take what there is; the first is there in any case.
+    Texts are whole on their line, unless more of them have room when they are broken between words. One that has no
+    room is left out, and those after it take what there is; the first is there in any case.
     """
+    whole, broken = _laid_out(texts, width, most, whole=True), _laid_out(texts, width, most, whole=False)
+    return (whole if whole[1] >= broken[1] else broken)[0][:most]
+
+
+def _laid_out(texts: Sequence[Tinted], width: int, most: int, *, whole: bool) -> tuple[list[list[Tinted]], int]:
+    """The lines, and how many of the texts are on them."""
     lines: list[list[Tinted]] = [[]]
+    count = 0
     for tone, text in texts:
-        tried = _with([list(line) for line in lines], tone, text, width)
+        parts = [text] if whole and cell_len(drawn(text)) <= width else text.split(" ")
+        tried = _with([list(line) for line in lines], tone, parts, width)
         if len(tried) <= most or not lines[0]:
             lines = tried
-    return lines[:most]
+            count += 1
+    return lines, count
 
 
-def _with(lines: list[list[Tinted]], tone: str, text: str, width: int) -> list[list[Tinted]]:
+def _with(lines: list[list[Tinted]], tone: str, parts: Sequence[str], width: int) -> list[list[Tinted]]:
     dot = _BETWEEN if lines[0] else ""
-    for word in text.split(" "):
-        told = drawn(word)
-        used = sum(cell_len(part) for _, part in lines[-1])
+    for part in parts:
+        told = drawn(part)
+        used = sum(cell_len(other) for _, other in lines[-1])
         if used and used + 1 + cell_len(dot + told) > width:
             lines.append([])
-            used = 0
+            used, dot = 0, ""
         if used:
             lines[-1].append((tone if not dot else "dim", " "))
         if dot:

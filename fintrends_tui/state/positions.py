@@ -22,12 +22,14 @@ _EMPTY: Final = PositionBook()
 
 
 class Holdings(NamedTuple):
-    """What one repaint shows of positions. `hidden` says that amounts are not to be seen."""
+    """What one repaint shows of positions. `hidden` says that amounts are not to be seen, `sample` that all of it is
+    made up."""
 
     book: PositionBook = _EMPTY
     markets: Mapping[str, Market] = {}
     portfolio: Portfolio = Portfolio("USD")
     hidden: bool = False
+    sample: bool = False
 
 
 NO_HOLDINGS: Final = Holdings()
@@ -36,10 +38,19 @@ NO_HOLDINGS: Final = Holdings()
 class PositionKeeper:
     """The user's lots, and what they are worth in the latest snapshot."""
 
-    def __init__(self, path: Path | None = None, currency: str = "USD", zone: ZoneInfo | None = None) -> None:
-        """`currency` is that of the account; days are those of `zone` where a symbol names no exchange."""
+    def __init__(
+        self,
+        path: Path | None = None,
+        currency: str = "USD",
+        zone: ZoneInfo | None = None,
+        *,
+        sample: bool = False,
+    ) -> None:
+        """`currency` is that of the account; days are those of `zone` where a symbol names no exchange. A `sample` is
+        of nobody's lots."""
         self.file = PositionsFile(path) if path is not None else None
         self._currency = currency
+        self._sample = sample
         self._zone = zone or ZoneInfo("America/New_York")
         self._asked: set[str] = set()
         self._told: tuple[str, ...] = ()
@@ -54,7 +65,7 @@ class PositionKeeper:
             self._basis = basis
             known = markets(tickers, self._zone) if tickers is not None and basis[1].lots else {}
             lots = [written.lot for written in basis[1].lots]
-            self._now = Holdings(basis[1], known, portfolio(lots, known, self._currency), hidden)
+            self._now = Holdings(basis[1], known, portfolio(lots, known, self._currency), hidden, self._sample)
         return self._now
 
     def news(self) -> list[str]:
@@ -142,13 +153,13 @@ def of_ticker(now: Holdings, ticker: str) -> Iterator[tuple[str, str]]:
     position = now.portfolio.of(ticker)
     if position is None or not position.quantity:
         return
-    held = MASK if now.hidden else quantity(position.quantity)
+    held = f"{'the sample holds' if now.sample else 'you hold'} {MASK if now.hidden else quantity(position.quantity)}"
     if position.value is None:
-        yield "warn", f"you hold {held}: {position.lack}"
+        yield "warn", f"{held}: {position.lack}"
         return
     value = f"{amount(position.value, _WIDE, hidden=now.hidden)} {now.portfolio.currency}"
     gained = f"{gain(position.gain, _WIDE, hidden=now.hidden)} {percent(position.gain_percent, _WIDE)}"
-    yield fmt.direction(position.gain), f"you hold {held}: {value}, gain {gained}"
+    yield fmt.direction(position.gain), f"{held}: {value}, gain {gained}"
 
 
 def sums(now: Holdings) -> Iterable[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Terminals that cannot show Unicode: which they are, and everything drawn in ASCII for them."""
 
+import re
 import sys
 import unicodedata
 from collections.abc import Mapping
@@ -38,9 +39,12 @@ _SAME: Final = {
         *zip("▁▂▃▄▅▆▇█", "_.-=+*%#", strict=True),
         ("▔▀", "-"),
         ("░▒▓", "."),
+        ("₀₁₂₃₄₅₆₇₈₉", "?"),  # no digits of the number: see `_TINY`
     )
     for character in characters
 }
+_TINY: Final = re.compile(r"0\.0([₀-₉]+)(\d+)")
+"""A number with so many zeros after the point: 0.0₅28 is 0.0000028, and not 0.0528."""
 _BRAILLE: Final = range(0x2800, 0x2900)
 _DOTS: Final = " ..::**##"
 """By how many of its eight dots are set."""
@@ -63,7 +67,15 @@ def speaks_utf8(environ: Mapping[str, str], *, utf8_mode: bool = bool(sys.flags.
 @lru_cache(maxsize=4096)
 def to_ascii(text: str) -> str:
     """The text in as many ASCII characters as it has cells: likenesses, letters without accents, question marks."""
-    return text if text.isascii() else "".join(map(_likeness, text))
+    return text if text.isascii() else "".join(map(_likeness, _TINY.sub(_powered, text)))
+
+
+def _powered(tiny: re.Match[str]) -> str:
+    """The number as a power of ten, in as many characters: ``2.8e-6``."""
+    zeros, digits = int(unicodedata.normalize("NFKC", tiny[1])), tiny[2]
+    power = f"e-{zeros + 1}"
+    room = len(tiny[0]) - len(power)
+    return (f"{digits[0]}.{digits[1:]}"[:room].rstrip(".") + power).ljust(len(tiny[0]))
 
 
 @lru_cache(maxsize=4096)

@@ -61,6 +61,7 @@ class Chart(Widget, can_focus=True):
         self._data: ChartData | None = None
         self._fetched: tuple[object, object] | None = None
         self._fetched_at = 0
+        self._moved_at = 0
         self._busy = False
         self._ticker: str | None = None
         self._row: TickerView | None = None
@@ -90,8 +91,12 @@ class Chart(Widget, can_focus=True):
             self._redraw()
         rows = view.snapshot.tickers if view.snapshot is not None else []
         row = next((row for row in rows if row.ticker == ticker), None)
-        forecasts = view.detail.forecasts if view.detail is not None and view.detail.ticker == ticker else ()
+        forecasts: Sequence[ForecastView] = (
+            view.detail.forecasts if view.detail is not None and view.detail.ticker == ticker else ()
+        )
         has_moved = _shown_of(row) != _shown_of(self._row) or (self.look.fan and forecasts != self._forecasts)
+        if has_moved and ticker == self._ticker and view.now == self._moved_at:
+            row, forecasts, has_moved = self._row, self._forecasts, False  # once a second is often enough
         self._row, self._ticker, self._forecasts = row, ticker, forecasts
         if view.snapshot is None or ticker is None:
             self._fetched = None
@@ -112,6 +117,7 @@ class Chart(Widget, can_focus=True):
         elif self._fetched is None:
             self._say(f"Waiting for the bars of {ticker}…")
         if has_moved and self._data is not None:
+            self._moved_at = view.now
             self._redraw()
         self._show_titles()
 
@@ -236,7 +242,8 @@ def _shown_of(row: TickerView | None) -> object:
     if row is None or row.price is None:
         return None
     # As texts: the difference of two floats is not the same to the last digit with every price.
-    return fmt.price(row.price - (row.change or 0.0), ticker=row.ticker), row.as_of and row.as_of // _MINUTE
+    previous = fmt.price(row.price - (row.change or 0.0), ticker=row.ticker)
+    return previous, row.price, row.day, row.extended and row.extended.price
 
 
 def _anchor(row: TickerView | None, now: float) -> float:

@@ -38,7 +38,8 @@ class PositionTable(CursorTable):
     def update_view(self, view: View) -> None:
         now = view.holdings
         held = now.portfolio.positions
-        self.set_titles(f"Positions {len(held) or ''}".rstrip(), f"in {now.portfolio.currency}" if held else "")
+        name = "Sample positions, nobody's" if now.sample else "Positions"
+        self.set_titles(f"{name} {len(held) or ''}".rstrip(), f"in {now.portfolio.currency}" if held else "")
         self.show(
             [_row(position, now, self.width_of("Share")) for position in held],
             "No positions yet. Press a to add a lot, such as AAPL 10 150.25 2024-03-01: ten shares at 150.25 each. "

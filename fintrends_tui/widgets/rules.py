@@ -3,13 +3,13 @@
 from typing import Final
 
 from fintrends_tui.state import format as fmt
-from fintrends_tui.state.alerts import present, value_text
+from fintrends_tui.state.alerts import missing_ticker, present, value_text
 from fintrends_tui.state.positions import Holdings
 from fintrends_tui.state.view import View
-from fintrends_tui.widgets.table.cells import Column, Row, outside, text
+from fintrends_tui.widgets.table.cells import Cell, Column, Row, outside, text
 from fintrends_tui.widgets.table.cursor_table import CursorTable
 from pipeline.contract.snapshot import RuleView, Snapshot
-from pipeline.model.alert_rules import parse_rule
+from pipeline.model.alert_rules import Rule, parse_rule
 
 _COLUMNS: Final = (
     Column("Rule", 24, elastic=True),
@@ -50,6 +50,10 @@ def _row(rule: RuleView, snapshot: Snapshot, holdings: Holdings) -> Row:
             outside(rule.rule, "strong"),
             text(rule.origin, "dim"),
             outside(f"! {fired}", "warn") if fired else text(fmt.UNKNOWN, "dim"),
-            outside(f"{whose}{value}".lstrip()) if now else text(fmt.UNKNOWN, "dim"),
+            outside(f"{whose}{value}".lstrip()) if now else _why_unknown(parsed, snapshot),
         ),
     )
+
+
+def _why_unknown(rule: Rule, snapshot: Snapshot) -> Cell:
+    return text("not watched", "warn") if missing_ticker(rule, snapshot) else text(fmt.UNKNOWN, "dim")

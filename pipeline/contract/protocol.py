@@ -306,7 +306,8 @@ class History(Struct, frozen=True):
     """`intervals` are those the store has for the ticker from `source`, finest first; `indicators` holds a value for
     each bar.
 
-    `zone` names the time zone of its exchange, in which daily bars begin at midnight.
+    `zone` names the time zone of its exchange, in which daily bars begin at midnight. `has_hours` says whether bars of
+    before the open and after the close are told apart from those of regular trading.
     """
 
     ticker: str
@@ -316,6 +317,7 @@ class History(Struct, frozen=True):
     indicators: dict[str, list[float | None]] = {}
     zone: str = "UTC"
     source: str = ""
+    has_hours: bool = False
 
 
 class ValueSeries(Struct, frozen=True):

@@ -99,6 +99,7 @@ class HistoryReader:
             await self._indicators(ticker, interval, source, bars, until, wanted.indicators),
             zone.key,
             source,
+            self._session_on is not None and has_extended_hours(ticker),
         )
 
     async def series(self, wanted: GetSeries) -> ValueSeries:

@@ -8,7 +8,7 @@ from typing import TextIO
 from pipeline.clock import SystemClock
 from pipeline.config.settings import ENV_PREFIX, KNOWN_ENV, Loaded, SettingsError
 from pipeline.config.where import Where
-from pipeline.doctor import engines, machine, namespaces
+from pipeline.doctor import engines, live, machine, namespaces
 from pipeline.doctor.alpha_vantage import alpha_vantage
 from pipeline.doctor.finding import Finding, fault, ok, written
 from pipeline.doctor.positions import positions
@@ -64,6 +64,8 @@ async def _of_settings(loaded: Loaded, flags: Sequence[str]) -> AsyncIterator[Fi
     for finding in positions(loaded.positions):
         yield finding
     yield machine.running(data_dir)
+    if (running := await live.told(data_dir)) is not None:
+        yield live.described(running)
     yield namespaces.which(data_dir)
     for finding in refused(loaded):
         yield finding
@@ -79,7 +81,7 @@ async def _of_settings(loaded: Loaded, flags: Sequence[str]) -> AsyncIterator[Fi
             yield finding
     else:
         yield await engines.embedded_store(data_dir)
-    async for finding in source(loaded):
+    async for finding in source(loaded, running.source if running is not None else None):
         yield finding
     for finding in alpha_vantage(loaded, SystemClock()):
         yield finding

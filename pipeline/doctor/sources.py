@@ -22,8 +22,9 @@ _KINDS: Final = {
 _FROM_ALL: Final = {"news": "news", "social": "posts"}
 
 
-async def source(loaded: Loaded) -> AsyncIterator[Finding]:
-    """Asks no provider for anything."""
+async def source(loaded: Loaded, running: str | None = None) -> AsyncIterator[Finding]:
+    """What a start with these settings would use, of which a pipeline that is `running` may have another. Asks no
+    provider for anything."""
     try:
         choice = choose_source(loaded)
     except SourceError as error:
@@ -31,7 +32,8 @@ async def source(loaded: Loaded) -> AsyncIterator[Finding]:
         yield fault(f"the source {loaded.settings.pipeline.source} cannot be used", str(error), fix)
         return
     await choice.source.close()
-    yield ok(f"source: {choice.note}")
+    is_other = running not in (None, choice.source.name)
+    yield ok(f"{'a start with these settings has another source' if is_other else 'source'}: {choice.note}")
     for finding in _routes(choice.routes):
         yield finding
     for name, lacks in sorted(choice.missing.items()):

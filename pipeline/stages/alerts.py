@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,6 +77,7 @@ class AlertStage:
         self._alerts = Alerts(rules, settings.hysteresis, fired_rules, past.sources)
         self.history = deque(past.history, maxlen=HISTORY)
         self._seq = self.history[-1].seq if self.history else 0
+        self._waiting: set[Rule] = set()
         self._commands: asyncio.Queue[AlertView] = asyncio.Queue(_WAITING)
 
     async def run(self, context: Context) -> None:
@@ -146,6 +147,7 @@ class AlertStage:
         before = set(self._alerts.fired)
         seen = self._look()
         self._alerts.keep(ticker for ticker in seen if ticker is not None)
+        self._tell_waiting(seen.keys())
         alerts: list[Alert] = []
         for ticker, values in seen.items():
             source = None if ticker is None else self._source_of(ticker)
@@ -155,6 +157,14 @@ class AlertStage:
         if self._alerts.fired != before:
             self._remember()
         return len(alerts)
+
+    def _tell_waiting(self, watched: Collection[str | None]) -> None:
+        """A rule of a ticker that is not watched cannot fire: say so once, and again if it was watched meanwhile."""
+        waiting = {rule for rule in self._alerts.rules if rule.ticker not in (None, *watched)}
+        for rule in self._alerts.rules:
+            if rule in waiting - self._waiting:
+                log.warning("the alert rule %s cannot fire: %s is not watched; add it", rule, rule.ticker)
+        self._waiting = waiting
 
     def _tell(self, alert: Alert) -> None:
         self._seq += 1

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +20,8 @@ from pipeline.system import trust
 # sun_path is 108 bytes on Linux and 104 on macOS, the final NUL included.
 _SOCKET_PATH_LIMIT: Final = 103
 _LOCK_NAME: Final = "pipeline.lock"
+_OF_EVERY_START: Final = frozenset({_LOCK_NAME, "pipeline.err", "layout.json", "logs"})
+"""What is there before a pipeline has opened or remembered anything."""
 
 
 class DataDirError(Exception):
@@ -35,6 +38,7 @@ class DataDir:
         self.path = path
         self.namespace = namespace
         self._lock: int | None = None
+        self._is_new = False
         self._watchlist = StateFile(path / "watchlist.json", list[str])
 
     def within(self, namespace: str) -> "DataDir":
@@ -48,6 +52,7 @@ class DataDir:
             DataDirError: if that cannot be done, or others could change what it holds.
         """
         try:
+            self._is_new = self._is_new or not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.space.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -55,6 +60,12 @@ class DataDir:
                 f"cannot create the data directory {self.path}: {error.strerror}; choose another with --data-dir"
             ) from error
         self.check()
+
+    def discard_unused(self) -> None:
+        """Remove the directory again if it was made here and nothing of worth has come into it: for a start that has
+        failed. What cannot be removed stays."""
+        if self._is_new and self.path.exists() and {entry.name for entry in self.path.iterdir()} <= _OF_EVERY_START:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def check(self) -> None:
         """See that the directory, if it is there, is the user's, and that others cannot write to it.

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from fintrends_tui.charting.axis import LABEL
 from fintrends_tui.charting.buckets import gathered
-from fintrends_tui.charting.candles import ASCII, BLOCKS, SHADES, Glyphs, Shape, paint
+from fintrends_tui.charting.candles import ASCII, BLOCKS, SHADES, Glyphs, Shape, paint, paint_bar
 from fintrends_tui.charting.canvas import Canvas, Run
 from fintrends_tui.charting.drawing import Picture, draw
 from fintrends_tui.charting.plot import Band, Line, Pane, Plot, Style, volume_pane
@@ -25,6 +25,14 @@ BODIES = set("▁▂▃▄▅▆▇█━┷┯┿o#▒")
 
 def texts(picture: Picture) -> list[str]:
     return ["".join(run.text for run in row) for row in picture.rows]
+
+
+@given(st.integers(1, 80), st.integers(1, 3))
+def test_a_bar_is_painted_as_a_candle_without_wicks_would_be(height: int, width: int) -> None:
+    bar, candle = Canvas(3, 10), Canvas(3, 10)
+    paint_bar(bar, 10, height, 0, width, "up")
+    paint(candle, 10, Shape(0, 0, height, height), 0, width, "up", None)
+    assert bar.rows() == candle.rows()
 
 
 def runs_of(picture: Picture, tone: str) -> list[Run]:

@@ -4,14 +4,16 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from fintrends_tui.charting.buckets import STEPS, gathered, step_named
 from fintrends_tui.charting.comparing import with_series, with_ticker
 from fintrends_tui.charting.composing import ChartData, compose
 from fintrends_tui.charting.look import TIME_RANGES, Look, request
+from fintrends_tui.charting.plot import Style
 from fintrends_tui.charting.titles import titles
-from pipeline.contract.protocol import History, ValueSeries
-from pipeline.contract.snapshot import TickerView
+from pipeline.contract.protocol import BarPoint, History, ValueSeries
+from pipeline.contract.snapshot import DayView, ExtendedView, TickerView
 from tests.charting.bars import BEGIN, MINUTE, bars
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -113,7 +115,7 @@ def test_a_day_is_measured_as_the_watchlist_does() -> None:
     assert day is not None and day.previous_close == 10.0 and day.rising
     title, change = titles("AAPL", data, day, Look(), ROW)
     assert title == "Chart AAPL 1min from yahoo · 1D"
-    assert change == "12.00 ▲ +20.00% from the previous close, 12.00 to 14.00"
+    assert change == "12.00 ▲ +20.00% from the previous close; shown 12.00 to 14.00"
     longer = Look(span="5D")
     week = compose(data, longer, ROW, 80)
     assert week is not None and week.previous_close is None and not week.rising
@@ -121,12 +123,72 @@ def test_a_day_is_measured_as_the_watchlist_does() -> None:
 
 
 def test_the_title_names_the_candles_that_are_shown() -> None:
-    data = ChartData(history(*map(float, range(1, 200))))
-    plot = compose(data, Look(style="candles", log=True, extended=False), ROW, 80)
+    data = ChartData(replace(history(*map(float, range(1, 200))), has_hours=True))
+    look = Look(style="candles", log=True, extended=False)
+    plot = compose(data, look, ROW, 80)
     assert plot is not None
-    assert titles("AAPL", data, plot, Look(log=True, extended=False), ROW)[0] == (
-        "Chart AAPL 15min from yahoo · 1D · log · regular hours"
-    )
+    assert titles("AAPL", data, plot, look, ROW)[0] == "Chart AAPL 15min from yahoo · 1D · log · regular hours"
+    assert titles("AAPL", data, plot, look._replace(extended=True), ROW)[0].endswith("· 1D · log")
+    without = ChartData(replace(data.history, has_hours=False))
+    assert titles("AAPL", without, plot, look, ROW)[0].endswith("· 1D · log"), "nothing is left out"
+
+
+@pytest.mark.parametrize("style", ["line", "candles"])
+@pytest.mark.parametrize("span", ["1Y", "MAX"])
+@pytest.mark.parametrize("count", [3, 300])
+def test_daily_bars_end_with_the_day_of_the_price(count: int, span: str, style: Style) -> None:
+    """Also in weeks and months, which is what 300 days are shown in."""
+    closes = [10.0] * count
+    midnight = datetime(2019, 2, 14, tzinfo=NEW_YORK).timestamp()
+    past = bars(*closes, seconds=86_400, begin=midnight - 86_400 * (count - 1))
+    data = ChartData(History("AAPL", "daily", ["daily"], past, {"sma_20": [*closes]}, "America/New_York", "yahoo"))
+    day = DayView(open=11.0, high=14.0, low=9.0)
+    now = replace(ROW, as_of=BEGIN + 3600, source="yahoo", day=day, volume=5.0)
+    look = Look(style=style, span=span, volume=True, studies=frozenset({"sma"}))
+    plot = compose(data, look, now, 40)
+    assert plot is not None and plot.last == plot.candles[-1].close == now.price
+    assert titles("AAPL", data, plot, look, now)[1].endswith("; shown 9.00 to 14.00")
+    later = replace(now, price=15.0, day=replace(day, high=15.0))
+    todays = [*past, BarPoint(midnight + 86_400, 11.0, 13.0, 9.0, 12.5, 4.0)]
+    again = compose(ChartData(replace(data.history, bars=todays)), look, later, 40)
+    assert again is not None and again.last == again.candles[-1].close == again.candles[-1].high == 15.0
+    assert len(again.candles) == len(plot.candles)
+
+
+def test_a_day_whose_range_is_not_known_has_no_bar() -> None:
+    data = ChartData(History("AAPL", "daily", ["daily"], bars(1.0, 2.0, seconds=86_400)))
+    plot = compose(data, Look(span="MAX"), replace(ROW, as_of=BEGIN + 3 * 86_400), 80)
+    assert plot is not None and plot.last == 12.0 and len(plot.candles) == 2
+
+
+def test_the_tag_is_the_price_of_the_watchlist_while_the_next_bar_is_waited_for() -> None:
+    data = ChartData(history(14.0, 13.0))
+    plot = compose(data, Look(), replace(ROW, as_of=BEGIN + 110), 80)
+    assert plot is not None and plot.last == 12.0 and plot.candles[-1].close == 13.0
+    after = ExtendedView(session="post", price=12.5, as_of=BEGIN + 120)
+    plot = compose(data, Look(), replace(ROW, extended=after), 80)
+    assert plot is not None and plot.last == 12.5
+    plot = compose(data, Look(extended=False), replace(ROW, extended=after), 80)
+    assert plot is not None and plot.last == 12.0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(ROW, as_of=BEGIN - 3600),  # the bars are later
+        replace(ROW, source="alpha_vantage", as_of=BEGIN + 60),
+        replace(ROW, price=None),
+        None,
+    ],
+)
+def test_a_price_of_before_or_of_another_source_is_not_the_charts(row: TickerView | None) -> None:
+    plot = compose(ChartData(history(14.0, 13.0)), Look(), row, 80)
+    assert plot is not None and plot.last == 13.0
+
+
+def test_a_chart_of_the_past_ends_at_its_last_bar() -> None:
+    plot = compose(ChartData(history(14.0, 13.0)), Look(window=(BEGIN, BEGIN + 100)), ROW, 80)
+    assert plot is not None and plot.last == 13.0
 
 
 def test_daily_bars_that_are_a_day_behind_end_at_the_price() -> None:

@@ -143,10 +143,12 @@ async def test_bars_outside_regular_hours_are_marked_or_left_out(tmp_path: Path,
     assert marked == ([4, 5, 6, 7, 8, 16, 17, 18, 19] if wanted else [])
     assert [bar.volume for bar in found.bars if not bar.extended] == list(range(9, 16))
     assert [bar.volume for bar in (await history(live, extended=False, last=2)).bars] == [14, 15]
+    assert found.has_hours
     london: History = await live.execute(GetHistory("VOD.L", extended=wanted))
-    assert len(london.bars) == 16 and not any(bar.extended for bar in london.bars)
+    assert len(london.bars) == 16 and not any(bar.extended for bar in london.bars) and not london.has_hours
     recorded = Commands(store=store, zone=new_york, session_on=None, **dict.fromkeys(others))  # type: ignore[arg-type]
-    assert not any(bar.extended for bar in (await history(recorded, extended=wanted)).bars)
+    whole = await history(recorded, extended=wanted)
+    assert not any(bar.extended for bar in whole.bars) and not whole.has_hours
     await store.close()
 
 

@@ -28,7 +28,9 @@ from pipeline.config.settings import (
 )
 from pipeline.config.sources import RedditSettings, RoutesSettings
 from pipeline.config.where import Where
-from pipeline.doctor import engines, machine
+from pipeline.contract.protocol import Command
+from pipeline.control.server import ControlServer
+from pipeline.doctor import engines, live, machine
 from pipeline.doctor.alpha_vantage import alpha_vantage
 from pipeline.doctor.examine import configuration, examine
 from pipeline.doctor.finding import Finding, fault, ok, warning, written
@@ -40,6 +42,7 @@ from pipeline.store.embedded.store import EmbeddedStore
 from pipeline.system.streams import is_utf8
 from testkit.engines.process import free_port
 from testkit.fakes import FakeClock
+from tests.ui import samples
 
 KEY = "PLANTEDKEY"
 
@@ -156,6 +159,50 @@ class TestRunning:
         found = machine.running(DataDir(tmp_path))
         assert found.level == "warning"
         assert str(DataDir(tmp_path).socket) in found.what
+
+
+class TestLive:
+    async def test_what_runs_says_what_it_runs_on(self, tmp_path: Path) -> None:
+        """Beside what a start with the settings would have."""
+        snapshot = samples.snapshot(
+            pipeline=samples.pipeline(source="simulator", source_note="simulated data", bus="embedded")
+        )
+
+        async def execute(_: Command) -> None:
+            raise AssertionError("it changes nothing")
+
+        server = ControlServer(execute, lambda _: snapshot)
+        owner = DataDir(tmp_path)
+        owner.lock()
+        await server.start(owner.prepare_socket())
+        try:
+            running = await live.told(DataDir(tmp_path))
+        finally:
+            await server.close()
+            owner.unlock()
+        assert running is not None
+        assert "its source: simulated data; its bus: embedded; " in live.described(running).what
+        auto = loaded_with(tmp_path, pipeline=PipelineSettings(source="auto"))
+        found = [finding.what for finding in await collected(source(auto, running.source))]
+        assert found[0].startswith("a start with these settings has another source: live from ")
+        simulated = loaded_with(tmp_path, pipeline=PipelineSettings(source="simulator"))
+        (first, *_) = await collected(source(simulated, running.source))
+        assert first.what.startswith("source: ")
+
+    async def test_nobody_answers(self, tmp_path: Path) -> None:
+        assert await live.told(DataDir(tmp_path)) is None
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(DataDir(tmp_path).prepare_socket()))
+            server.listen()
+            assert await live.told(DataDir(tmp_path), patience=0.05) is None
+
+    async def test_who_answers_is_no_pipeline(self, tmp_path: Path) -> None:
+        async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"220 ready\n")
+            writer.close()
+
+        async with await asyncio.start_unix_server(babble, DataDir(tmp_path).prepare_socket()):
+            assert await live.told(DataDir(tmp_path)) is None
 
 
 class Terminal(io.TextIOWrapper):

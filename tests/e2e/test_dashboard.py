@@ -176,6 +176,20 @@ def test_a_pipeline_that_cannot_start_says_why(product: Product, open_terminal: 
     assert "detached" not in terminal.text
 
 
+@pytest.mark.parametrize("arguments", [(), ("--no-ui",)])
+def test_a_start_that_fails_leaves_no_directory_behind(product: Product, arguments: tuple[str, ...]) -> None:
+    where = ("--data-dir", str(product.data_dir), "--source", "replay:nowhere")
+    terminal = Terminal(product.directory, "AAPL", *arguments, *where)
+    try:
+        terminal.wait_for(lambda text: "no directory" in " ".join(text.replace("│", " ").split()))
+        terminal.press("q")
+        assert terminal.wait_for_end() != 0
+        assert "no directory nowhere to replay from" in " ".join(terminal.text.split())
+    finally:
+        terminal.close()
+    assert not product.data_dir.exists()
+
+
 def test_the_screen_survives_being_resized(open_terminal: Open) -> None:
     terminal = open_terminal("AAPL")
     terminal.wait_for(price_of("AAPL"))

@@ -32,6 +32,7 @@ MODULES = {
         "keys": "which key gives which command",
         "run": "starts application and pipeline",
         "status": "what `fintrends-tui status` prints",
+        "stopping": "how `stop` waits, and what it says meanwhile",
         "stored": "what it prints while no pipeline runs",
         "themes": "colours",
     },

@@ -258,6 +258,21 @@ async def test_a_ticker_that_is_removed_is_forgotten(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "fired.json").read_text())["fired"] == []
 
 
+async def test_a_rule_of_a_ticker_that_is_not_watched_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench(tmp_path, rules=["AAPL price > 250", "rsi_14 < 30", "lag > 1", "APPL price > 250"])
+    await bench.see(200, 201, 202)
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "the alert rule APPL price > 250 cannot fire: APPL is not watched; add it"
+    ]
+    bench.values["APPL"] = {"price": 1.0}
+    await bench.see(200)
+    del bench.values["APPL"]
+    await bench.see(200)
+    assert sum("APPL is not watched" in record.message for record in caplog.records) == 2
+
+
 async def test_rules_from_the_screen_are_remembered_and_can_be_removed(tmp_path: Path) -> None:
     stage = Bench(tmp_path, rules=["lag > 5"]).stage
     assert stage.add("msft price<1") == "MSFT price < 1"

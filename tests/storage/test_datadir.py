@@ -43,6 +43,31 @@ def test_what_a_killed_owner_left_is_recovered_from(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_directory_that_was_made_for_nothing_goes_again(tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path / "a" / "b")
+    data_dir.create()
+    data_dir.lock()
+    (data_dir.path / "logs").mkdir()
+    (data_dir.path / "logs" / "pipeline.log").write_text("x")
+    data_dir.discard_unused()
+    data_dir.discard_unused()
+    data_dir.unlock()
+    assert not data_dir.path.exists()
+
+
+def test_one_that_was_there_or_holds_something_stays(tmp_path: Path) -> None:
+    DataDir(tmp_path).create()
+    data_dir = DataDir(tmp_path)
+    data_dir.create()
+    data_dir.discard_unused()
+    assert tmp_path.exists()
+    new = DataDir(tmp_path / "new")
+    new.create()
+    (new.path / "screen.json").write_text("{}")
+    new.discard_unused()
+    assert new.screen.exists()
+
+
 @pytest.mark.parametrize("runtime", [None, "/run/user/1000", "/" + "r" * 200])
 def test_the_socket_path_is_bindable_whatever_the_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: str | None

@@ -53,6 +53,7 @@ from pipeline.contract.snapshot import (
     TradingView,
     TroubleView,
 )
+from pipeline.model.sessions import has_extended_hours
 
 NOW = datetime(2026, 11, 20, 15, 4, 5, tzinfo=UTC).timestamp()
 STORED = 1000
@@ -312,7 +313,13 @@ def history(
     bars = [bar for bar in bars if (since or 0.0) <= bar.ts < (until or math.inf)][-last:]
     values = {field: [None] * 19 + [bar.close * 1.001 for bar in bars[19:]] for field in indicators}
     return History(
-        ticker=name, interval=interval, intervals=INTERVALS, bars=bars, indicators=values, source="alpha_vantage"
+        ticker=name,
+        interval=interval,
+        intervals=INTERVALS,
+        bars=bars,
+        indicators=values,
+        source="alpha_vantage",
+        has_hours=bool(name) and has_extended_hours(name),
     )
 
 

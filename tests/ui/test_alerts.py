@@ -211,7 +211,7 @@ class TestScreen:
             assert isinstance(dash.app.focused, Rules)
 
 
-_KEYS = {">": "greater_than_sign", " ": "space"}
+_KEYS = {">": "greater_than_sign", " ": "space", ";": "semicolon"}
 
 
 class TestAdd:
@@ -254,6 +254,27 @@ class TestAdd:
             link.refuses = "the pipeline is stopping"
             await dash.press("a", *"price", "less_than_sign", *"9", "enter")
             assert "the pipeline is stopping" in dash.text
+
+
+class TestNotWatched:
+    @SIZES
+    async def test_it_is_asked_whether_it_is_meant(self, link: FakeLink, size: tuple[int, int]) -> None:
+        async with running(link, size) as dash:
+            await dash.press("A", "a", *(_KEYS.get(c, c) for c in "appl price>250; msft price>9"), "enter")
+            assert "APPL is not watched: nothing can fire" in dash.text
+            assert link.asked_for(AddAlert) == []
+            await dash.press("backspace", "8", "enter")
+            assert link.asked_for(AddAlert) == []  # it is another text
+            await dash.press("enter")
+            assert link.asked_for(AddAlert) == [AddAlert("APPL price > 250"), AddAlert("MSFT price > 8")]
+
+    @SIZES
+    async def test_its_rule_says_so_in_place_of_a_value(self, size: tuple[int, int]) -> None:
+        rules = [replace(samples.rules()[0], rule="APPL price > 250"), *samples.rules()]
+        async with running(FakeLink(samples.snapshot(rules=rules)), size) as dash:
+            await dash.press("A")
+            assert words(dash.line("APPL price")) == "APPL price > 250 config – not watched"
+            assert dash.text.count("not watched") == 1
 
 
 class TestRemove:

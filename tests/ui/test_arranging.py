@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -319,7 +320,7 @@ class TestRoom:
     @pytest.mark.parametrize("size", [SMALL, LARGE])
     async def test_z_gives_the_focused_panel_all_of_it(self, link: FakeLink, size: tuple[int, int]) -> None:
         async with running(link, size) as dash:
-            for keys, only in (((), "watchlist"), (("right",), "chart")):
+            for keys, only in (((), "watchlist"), (("right",), "chart"), (("right",), "indicators")):
                 await dash.press(*keys, "z")
                 assert [p.id for p in dash.app.screen.query(".panel") if p.region.height] == [only]
                 assert (
@@ -420,6 +421,26 @@ class TestKeys:
 
 
 class TestManyTickers:
+    @pytest.mark.parametrize("size", [SMALL, LARGE])
+    async def test_what_changes_nothing_lays_nothing_out(
+        self, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+    ) -> None:
+        link = FakeLink(samples.snapshot(), log_lines=0)
+        async with running(link, size) as dash:
+            await dash.repaint()
+            laid_out: list[bool] = []
+            refresh_layout = Dashboard._refresh_layout
+
+            def counted(screen: Dashboard, *arguments: Any, **options: Any) -> None:
+                laid_out.append(True)
+                refresh_layout(screen, *arguments, **options)
+
+            monkeypatch.setattr(Dashboard, "_refresh_layout", counted)
+            tickers = samples.snapshot().tickers
+            link.push(samples.snapshot(seq=2, tickers=[replace(tickers[0], price=171.0), *tickers[1:]]))
+            await dash.repaint()
+            assert laid_out == []
+
     async def test_a_change_out_of_sight_draws_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tickers = [TickerView(ticker=f"T{n}", price=1.0, updated_at=samples.NOW) for n in range(200)]
         link = FakeLink(samples.snapshot(tickers=tickers, detail=None))

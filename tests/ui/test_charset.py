@@ -6,6 +6,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
+from fintrends_tui.state.format import price
 from fintrends_tui.terminal.charset import AsciiFilter, ColourlessFilter, speaks_utf8, to_ascii
 
 
@@ -41,6 +42,12 @@ def test_the_users_locale_decides(environ: dict[str, str], utf8_mode: bool, expe
         ("日経 €5", "???? ?5"),
         ("⠀⠁⣿", " .#"),
         ("plain", "plain"),
+        ("▲ 0.0₅28", "^ 2.8e-6"),
+        ("-0.0₁₁1234", "-1.234e-12"),
+        ("0.0₉3", "3e-10"),
+        ("0.0₉312", "3.1e-10"),
+        ("0.0₄7 x", "7e-5  x"),
+        ("H₂O", "H?O"),
     ],
 )
 def test_likenesses(text: str, ascii_text: str) -> None:
@@ -52,6 +59,13 @@ def test_it_is_ascii_in_as_many_cells(text: str) -> None:
     converted = to_ascii(text)
     assert converted.isascii()
     assert len(converted) == sum(map(cell_len, text))
+
+
+@given(st.floats(1e-30, 1e-5), st.integers(6, 12))
+def test_a_tiny_number_is_as_large_in_ascii(value: float, width: int) -> None:
+    """As near as its digits allow, whatever its width."""
+    written = price(value, width)
+    assert float(to_ascii(written)) == pytest.approx(value, rel=0.5 if "₉" in written else 0.06)
 
 
 def test_filters_keep_what_is_no_text_and_what_is_no_colour() -> None:

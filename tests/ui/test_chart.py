@@ -28,7 +28,7 @@ async def test_of_a_bar_that_moves_only_its_cells_are_sent() -> None:
         chart._data = data.__class__(replace(data.history, bars=[*bars[:-1], moved]))
         chart._redraw()
         await dash.repaint()
-        assert f"{moved.close:.2f}" in dash.line("▸")
+        assert f"C {moved.close:.2f}" in dash.text
         assert sent and sum(region.area for region in sent) < chart.size.area / 5
         sent.clear()
         chart._redraw()
@@ -69,3 +69,21 @@ async def test_an_empty_range_says_what_to_do() -> None:
     async with running(link) as dash:
         assert "No bars of AAPL in this range." in " ".join(dash.text.split())
         assert "MAX" in dash.text
+
+
+async def test_the_tag_follows_the_price_once_a_second() -> None:
+    link = FakeLink(samples.snapshot())
+    tickers = samples.snapshot().tickers
+    async with running(link) as dash:
+
+        async def trade(seq: int, price: float) -> str:
+            link.push(samples.snapshot(seq=seq, tickers=[replace(tickers[0], price=price), *tickers[1:]]))
+            await dash.repaint()
+            return dash.line("▸")
+
+        dash.now += 1
+        assert "▸170.51" in await trade(2, 170.51)
+        assert "▸170.51" in await trade(3, 170.52)
+        assert "170.51 ▲" in dash.text, "what is below the chart agrees with it"
+        dash.now += 1
+        assert "▸170.53" in await trade(4, 170.53)

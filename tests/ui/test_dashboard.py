@@ -11,6 +11,8 @@ from textual.widgets import Tabs
 from fintrends_tui.charting.composing import ChartData
 from fintrends_tui.charting.look import Look
 from fintrends_tui.link.port import LinkStatus
+from fintrends_tui.screens.charts import ChartsScreen
+from fintrends_tui.screens.dashboard import Dashboard
 from fintrends_tui.state.memory import ScreenMemory
 from fintrends_tui.status import describe
 from fintrends_tui.widgets.chart import Chart
@@ -39,7 +41,9 @@ def pipeline_first() -> ScreenMemory:
 class TestLayout:
     @pytest.mark.parametrize("size", [LARGE, (200, 60)])
     async def test_the_market_comes_first_with_the_pipeline_in_a_row(self, size: tuple[int, int]) -> None:
-        link = FakeLink(samples.snapshot(), log_lines=0)
+        full = samples.snapshot().tickers
+        many = [*full, *(samples.ticker(f"T{number}", number) for number in range(size[1] - 30 - len(full)))]
+        link = FakeLink(samples.snapshot(tickers=many), log_lines=0)
         async with running(link, size) as dash:
             at = {panel.id: panel.region for panel in dash.app.screen.query(".panel") if panel.region.height}
             assert set(at) == {"watchlist", "chart", "indicators", "headlines", "topics", "services", "writes"}
@@ -56,6 +60,29 @@ class TestLayout:
             await dash.repaint()
             assert "All 8 services are well." in dash.text
 
+    @pytest.mark.parametrize("size", [LARGE, (200, 60)])
+    @pytest.mark.parametrize("count", [1, 3, 9])
+    async def test_a_short_watchlist_leaves_its_room_to_news_and_chart(self, size: tuple[int, int], count: int) -> None:
+        link = FakeLink(samples.snapshot(tickers=samples.snapshot().tickers[:count]), log_lines=0)
+        async with running(link, size) as dash:
+            at = {panel.id: panel.region for panel in dash.app.screen.query(".panel") if panel.region.height}
+            watch = at["watchlist"]
+            assert watch.height == max(count + 3, 6)
+            assert watch.bottom == at["indicators"].y and at["indicators"].bottom == at["headlines"].y
+            assert watch.width == at["indicators"].width == at["headlines"].width == at["chart"].x
+            assert at["chart"].y == watch.y and at["chart"].bottom == at["headlines"].bottom == at["topics"].y
+            assert at["chart"].height > 0.6 * size[1] and at["headlines"].height >= 6
+            assert dash.table("#indicators").max_scroll_y == 0
+            await dash.press("slash", *"nothing")
+            assert dash.app.screen.query_one("#watchlist").region.height == watch.height
+
+    async def test_log_and_loads_share_the_row_below(self) -> None:
+        link = FakeLink(samples.snapshot(loads=samples.loads()))
+        async with running(link, (140, 45)) as dash:
+            log, loads = (dash.app.screen.query_one(panel).region for panel in ("#log", "#loads"))
+            assert (log.y, log.height, log.right) == (loads.y, loads.height, loads.x)
+            assert dash.app.screen.query_one("#headlines").region.height >= 6
+
     async def test_log_and_loads_come_up_while_they_have_something_to_say(self) -> None:
         link = FakeLink(samples.snapshot(), log_lines=0)
         async with running(link) as dash:
@@ -71,6 +98,15 @@ class TestLayout:
             link.push(samples.snapshot(seq=3, pipeline=samples.pipeline(log_seq=24)))
             await dash.repaint()
             assert not log.region.height and not dash.app.screen.query_one("#loads").region.height
+
+    @pytest.mark.parametrize("way", [(), ("c",)])
+    async def test_a_paint_that_was_put_off_until_the_screen_has_gone_does_nothing(self, way: tuple[str, ...]) -> None:
+        async with running(FakeLink(samples.snapshot())) as dash:
+            await dash.press(*way)
+            screen = dash.app.screen
+            assert isinstance(screen, Dashboard | ChartsScreen)
+            await screen.remove_children()
+            screen._update_now()
 
     async def test_p_turns_to_the_pipeline_and_is_remembered(self) -> None:
         memory = ScreenMemory()

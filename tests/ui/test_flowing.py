@@ -13,9 +13,14 @@ def lines(texts: list[str], width: int, most: int) -> list[str]:
 
 def test_they_flow_from_line_to_line_with_a_dot_between() -> None:
     assert lines(["AAPL 170.38", "live from yahoo", f"day{FAST}160"], 20, 3) == [
+        "AAPL 170.38",
+        "live from yahoo",
+        "day 160",
+    ], "each whole, and no dot where a line begins"
+    assert lines(["AAPL 170.38", "live from yahoo", f"day{FAST}160"], 20, 2) == [
         "AAPL 170.38 · live",
         "from yahoo · day 160",
-    ]
+    ], "broken, where all have room only so"
 
 
 def test_one_that_finds_no_room_is_left_out_whole_and_a_shorter_one_takes_it() -> None:

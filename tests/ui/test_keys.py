@@ -13,6 +13,7 @@ from fintrends_tui.commands import (
     LISTS,
     LOG,
     MESSAGES,
+    SECTIONS,
     SERVICES,
     TOPICS,
     WATCHLIST,
@@ -333,6 +334,17 @@ class TestDetail:
             await dash.press("X")
             assert "regular hours" not in dash.text
 
+    async def test_hours_that_the_source_does_not_know_are_not_claimed(self, link: FakeLink) -> None:
+        async with running(link) as dash:
+            await dash.press("enter", "X", *["n"] * 7)
+            link.push(samples.snapshot(seq=2, detail=samples.detail("BTC-USD")))
+            await dash.repaint()
+            assert "Chart BTC-USD 30min" in dash.text
+            assert "regular hours" not in dash.text
+            await dash.press("X")
+            assert "No bars of BTC-USD are of before the open" in dash.text
+            assert dash.app.screen.query_one(Chart).look.extended is False, "as it was on the ticker before"
+
     async def test_candles_and_volume_are_switched(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("enter")
@@ -524,24 +536,69 @@ class TestLog:
             assert isinstance(dash.app.screen, Dashboard)
 
 
+SCREENS = {
+    "c": "Small charts",
+    "H": "Heat map",
+    "t": "Topics",
+    "T": "Consumer groups",
+    "s": "Services",
+    "l": "Log",
+    "e": "Dead letters",
+    "b": "Positions",
+    "A": "Alerts",
+    "enter": "Detail of a ticker",
+    "z": "Dashboard",
+}
+
+
+def helped(dash: Dash) -> list[list[str]]:
+    """Keys, sentence and name of each line of the help; what is broken over several lines is joined."""
+    lines: list[list[str]] = []
+    for row in dash.table("#help").rows:
+        cells = ["".join(span.text for span in cell) for cell in row.cells]
+        if len(cells) == 3 and not cells[0]:
+            lines[-1][1] += f" {cells[1]}"
+        else:
+            lines.append(cells)
+    return lines
+
+
 class TestEverywhere:
     async def test_help_lists_every_key(self, link: FakeLink) -> None:
         async with running(link) as dash:
             await dash.press("question_mark")
             assert isinstance(dash.app.screen, HelpScreen)
-            rows = [["".join(span.text for span in cell) for cell in row.cells] for row in dash.table("#help").rows]
+            rows = helped(dash)
             for command in (*DASHBOARD, *WATCHLIST, *LISTS, *DETAIL, *TOPICS, *MESSAGES, *SERVICES, *LOG, *EVERYWHERE):
                 assert [command.shown, command.help, command.name] in rows
             await dash.press("escape")
             assert isinstance(dash.app.screen, Dashboard)
 
-    @pytest.mark.parametrize(("key", "section"), [("s", "Services"), ("enter", "Detail of a ticker"), ("A", "Alerts")])
+    @pytest.mark.parametrize(("key", "section"), [*SCREENS.items()])
     async def test_help_begins_with_the_screen_it_was_asked_for_on(
         self, link: FakeLink, key: str, section: str
     ) -> None:
         async with running(link, SMALL) as dash:
             await dash.press(key, "question_mark")
             assert dash.table("#help").rows[0].key == section
+
+    async def test_help_on_dead_letters_goes_on_with_what_else_its_list_can_do(self, link: FakeLink) -> None:
+        async with running(link, SMALL) as dash:
+            await dash.press("e", "question_mark")
+            titles = [row.key for row in dash.table("#help").rows if row.key in dict(SECTIONS)]
+            assert titles[:3] == ["Dead letters", "Messages of a topic", "Dashboard"]
+            assert len(titles) == len(set(titles)) == len(SECTIONS)
+
+    async def test_no_sentence_of_the_help_is_cut(self, link: FakeLink) -> None:
+        async with running(link, SMALL) as dash:
+            await dash.press("question_mark")
+            table, seen = dash.table("#help"), ""
+            for _ in range(40):
+                seen += dash.text
+                await dash.press("pagedown")
+            assert table.scroll_offset.y == table.max_scroll_y > 0
+            assert "…" not in seen
+            assert all([c.shown, c.help, c.name] in helped(dash) for _, commands in SECTIONS for c in commands)
 
     async def test_the_footer_shows_every_key_on_a_large_terminal(self, link: FakeLink) -> None:
         async with running(link) as dash:

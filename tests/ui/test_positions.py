@@ -7,7 +7,7 @@ import pytest
 from fintrends_tui.run import dashboard_app
 from fintrends_tui.screens.dashboard import Dashboard
 from fintrends_tui.screens.positions import PositionsScreen
-from fintrends_tui.state.access import DEMO, READER, Access
+from fintrends_tui.state.access import READER
 from fintrends_tui.state.arrangement import Arrangement, pick
 from fintrends_tui.state.memory import ScreenMemory
 from fintrends_tui.state.positions import MASK, Holdings, PositionKeeper, of_ticker, quantity, sums, with_positions
@@ -291,11 +291,18 @@ class TestWatchlist:
 
 
 class TestOthers:
-    @pytest.mark.parametrize("access", [READER, DEMO])
-    def test_who_only_looks_is_not_given_the_file(self, tmp_path: Path, access: Access) -> None:
+    def test_who_only_looks_is_not_given_the_file(self, tmp_path: Path) -> None:
         loaded = load(overrides={"pipeline": {"data_dir": str(tmp_path)}}, environ={})
         assert dashboard_app(FakeLink(), loaded, ()).positions.file is not None
-        assert dashboard_app(FakeLink(), loaded, (), access).positions.file is None
+        assert dashboard_app(FakeLink(), loaded, (), READER).positions.file is None
+
+    async def test_those_of_a_sample_are_said_to_be_nobodys(self, path: Path) -> None:
+        write(path)
+        async with running(link(), LARGE, positions=PositionKeeper(path, sample=True)) as dash:
+            ((_, told),) = of_ticker(dash.app.current_view.holdings, "AAPL")
+            assert told.startswith("the sample holds 10: 1,703.80 USD")
+            await dash.press("b")
+            assert "Sample positions, nobody's" in dash.text
 
     async def test_nor_the_keys_nor_the_amounts_of_alerts(self) -> None:
         fired = samples.alert(1, ticker="AAPL", rule="AAPL gain > 150", metric="gain", value=199.8)

@@ -64,6 +64,13 @@ def test_a_watchlist_that_is_still_read_from_the_store_is_told() -> None:
     assert "running, restoring 120 of 300 tickers" in describe(samples.snapshot(pipeline=pipeline))
 
 
+def test_a_rule_of_a_ticker_that_is_not_watched_is_named() -> None:
+    rules = [*samples.rules(), replace(samples.rules()[0], rule="APPL price > 250")]
+    text = describe(samples.snapshot(rules=rules))
+    assert "alert      APPL price > 250 waits: APPL is not watched; `fintrends-tui add APPL` watches it" in text
+    assert text.count("not watched") == 1
+
+
 def test_the_latest_alert_is_told_while_its_rule_is_watched_by() -> None:
     removed = samples.alert(8, rule="price > 9", ticker="JPM")
     text = describe(samples.snapshot(rules=samples.rules(), alerts=[*samples.alerts(7), removed]))

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from pipeline.model.messages import AnyMessage, Article, Bar, EconomicPoint, Post, Quote
+from pipeline.model.messages import AnyMessage, Article, Bar, Dividend, EconomicPoint, Post, Quote
 from pipeline.sources.demo.recording import END, FILE, SOURCE, START, TICKERS, compressed, written
 from pipeline.sources.simulator.economy import SERIES, period_of, points
 from pipeline.sources.simulator.path import MINUTE, PricePath
 from pipeline.sources.simulator.text import NewsStream, PostStream, TextStream
 
-Recordable = Bar | Quote | Article | Post | EconomicPoint
+Recordable = Bar | Quote | Dividend | Article | Post | EconomicPoint
 
 SEED: Final = 7
 ZONE: Final = ZoneInfo("America/New_York")
@@ -28,6 +28,8 @@ QUOTE_EVERY: Final = 8
 """Seconds between two quotes of a ticker."""
 ARTICLES: Final = 6
 POSTS: Final = 15
+PAID: Final = {"HARBOR": (0.62, 23), "TIMBER": (0.35, 51)}
+"""What a share was paid last, and how many days ago."""
 POINTS: Final = 24
 """Of the past, so that nothing begins empty."""
 
@@ -38,7 +40,7 @@ _END: Final = int(END.timestamp())
 def hour() -> Iterator[AnyMessage]:
     """All that is recorded. What is alike stands together, for the sake of its size."""
     paths = [PricePath(SEED, ticker, ZONE) for ticker in TICKERS]
-    for series in (_days, _minutes, _quotes, _articles, _posts):
+    for series in (_days, _dividends, _minutes, _quotes, _articles, _posts):
         for path in paths:
             yield from map(_ours, series(path))
     for spec in SERIES:
@@ -52,6 +54,13 @@ def _ours(message: Recordable) -> AnyMessage:
 def _days(path: PricePath) -> Iterator[Recordable]:
     today = path.date_of(_START)
     return (path.daily_bar(today - timedelta(days)) for days in range(DAYS, 0, -1))
+
+
+def _dividends(path: PricePath) -> Iterator[Recordable]:
+    if path.ticker in PAID:
+        amount, days = PAID[path.ticker]
+        day = path.daily_bar(path.date_of(_START) - timedelta(days))
+        yield Dividend(ticker=path.ticker, ts=day.ts, amount=amount, currency="USD", simulated=True)
 
 
 def _minutes(path: PricePath) -> Iterator[Recordable]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar, Final, cast
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -11,12 +12,14 @@ from fintrends_tui.commands import SECTIONS, KeyCommand
 from fintrends_tui.screens.base import Application
 from fintrends_tui.widgets.table.cells import Column, Row, text
 from fintrends_tui.widgets.table.live_table import Table
+from fintrends_tui.widgets.wrapping import wrap
 
 _MOUSE: Final = (
     ("Click", "Select a row, a tab, a group, a key; sort by a column"),
     ("Drag", "Select text; Ctrl+C copies it, or quits if none is selected"),
     ("Shift+drag", "Use the terminal's own selection (Option on macOS)"),
 )
+_SENTENCE: Final = "What it does"
 _PALETTE: Final = ("Ctrl+P", "Command palette: all commands by name, and themes")
 
 
@@ -33,30 +36,50 @@ class HelpScreen(ModalScreen[None]):
         self._here = here
 
     def compose(self) -> ComposeResult:
-        columns = (Column("", 13), Column("", 40, elastic=True), Column("", 14, drop=1))
-        yield Table(columns, header=False, id="help", classes="dialog")
+        yield _KeyTable(self._here)
 
-    def on_mount(self) -> None:
+
+class _KeyTable(Table):
+    """A line a key; sentences that are longer than their column are broken between words."""
+
+    def __init__(self, here: Sequence[KeyCommand]) -> None:
+        columns = (Column("Keys", 13), Column(_SENTENCE, 40, elastic=True), Column("Name", 15, drop=1))
+        super().__init__(columns, header=False, id="help", classes="dialog")
+        self._here = here
+        self.set_titles("Keys", "right: their names for [keys] in config.toml   Esc closes")
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        app, width = cast("Application", self.app), self.width_of(_SENTENCE)
         rows: list[Row] = []
-        app = cast("Application", self.app)
-        for title, commands in sorted(SECTIONS, key=lambda section: section[1] is not self._here):
-            rows += _section(
-                title,
-                [
-                    (app.keys_of(command), command.help, command.name)
-                    for command in commands
-                    if command.action_name not in app.access.without
-                ],
-            )
-        rows += [_row(*_PALETTE), *_section("Mouse", [(keys, help_, "") for keys, help_ in _MOUSE])]
-        table = self.query_one(Table)
-        table.set_titles("Keys", "right: their names for [keys] in config.toml   Esc closes")
-        table.show(rows[1:])
+        for title, commands in _ordered(self._here):
+            rows += [Row("", (text(""),)), Row(title, (text(title, "accent"),))]
+            for command in commands:
+                if command.action_name not in app.access.without:
+                    rows += _rows(app.keys_of(command), command.help, command.name, width)
+        rows += _rows(*_PALETTE, "", width)
+        rows += [Row("", (text(""),)), Row("Mouse", (text("Mouse", "accent"),))]
+        for keys, sentence in _MOUSE:
+            rows += _rows(keys, sentence, "", width)
+        self.show(rows[1:])
 
 
-def _section(title: str, lines: Sequence[tuple[str, str, str]]) -> list[Row]:
-    return [Row("", (text(""),)), Row(title, (text(title, "accent"),)), *(_row(*line) for line in lines)]
+def _ordered(here: Sequence[KeyCommand]) -> list[tuple[str, tuple[KeyCommand, ...]]]:
+    """All sections, those of the commands `here` first and in their order; a screen can have several, or less than
+    one."""
+
+    def place(section: tuple[str, tuple[KeyCommand, ...]]) -> int:
+        commands = section[1]
+        if set(commands) <= set(here):
+            return here.index(commands[0])
+        return 0 if here and set(here) <= set(commands) else len(here) + 1
+
+    return sorted(SECTIONS, key=place)
 
 
-def _row(keys: str, help_: str, name: str = "") -> Row:
-    return Row(f"{keys} {help_}", (text(keys, "strong"), text(help_), text(name, "dim")))
+def _rows(keys: str, sentence: str, name: str, width: int) -> list[Row]:
+    first, *others = wrap(sentence, width)
+    return [
+        Row(f"{keys} {sentence}", (text(keys, "strong"), text(first), text(name, "dim"))),
+        *(Row("", (text(""), text(other), text(""))) for other in others),
+    ]

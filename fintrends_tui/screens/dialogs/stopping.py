@@ -1,6 +1,6 @@
 """What is seen while the pipeline drains and stops."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -10,11 +10,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from fintrends_tui.link.port import Link, LinkError
+from fintrends_tui.state.stopping import StopProgress
 from fintrends_tui.state.view import View
-from pipeline.contract.snapshot import total_lag
 from pipeline.model.text import drawn
 
-_OVER = ("finished", "stopped", "failed")
+_REST: Final = "What is not done within the time for it is done at the next start: nothing is lost."
 
 
 class StoppingScreen(ModalScreen[None]):
@@ -26,6 +26,7 @@ class StoppingScreen(ModalScreen[None]):
         super().__init__()
         self._link = link
         self._failed = False
+        self._progress = StopProgress()
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
@@ -39,12 +40,7 @@ class StoppingScreen(ModalScreen[None]):
     def update_view(self, view: View) -> None:
         if self._failed or view.snapshot is None:
             return
-        waiting = [
-            f"{service.name} ({service.state})" for service in view.snapshot.services if service.state not in _OVER
-        ]
-        lag = total_lag(view.snapshot.topics)
-        sentence = f"Waiting for {', '.join(waiting)}." if waiting else "Waiting for the process to end."
-        self._say(f"{sentence} {lag:,} records to go." if lag else sentence)
+        self._say(f"{self._progress.told(view.snapshot)}\n{_REST}")
 
     async def _stop(self) -> None:
         try:
@@ -56,4 +52,5 @@ class StoppingScreen(ModalScreen[None]):
             self.app.exit("quit")
 
     def _say(self, sentence: str) -> None:
-        self.query_one("#stopping", Static).update(Content(drawn(sentence)))
+        lines = (Content(drawn(line)) for line in sentence.splitlines())
+        self.query_one("#stopping", Static).update(Content("\n").join(lines))

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeGuard
 
 from pipeline.clock import Clock
 from pipeline.contract.snapshot import BudgetView, ReplayView
-from pipeline.model.messages import AnyMessage, Article, Bar, EconomicPoint, Post, Quote
+from pipeline.model.messages import AnyMessage, Article, Bar, Dividend, EconomicPoint, Post, Quote
 from pipeline.model.watchlist import Watchlist
 from pipeline.sources.base import Feed, FeedName, HistoryChunk, Source, SourceContext, SourceError
 from pipeline.sources.demo.recording import SOURCE, START, TICKERS, read
@@ -28,8 +28,8 @@ def create(context: SourceContext) -> Source:
 
 
 class DemoSource:
-    """The recording's daily bars are the history of its tickers; all else is streamed, what came before its hour at
-    once. Every message in it is marked as simulated."""
+    """The recording's daily bars and dividends are the history of its tickers; all else is streamed, what came before
+    its hour at once. Every message in it is marked as simulated."""
 
     name: str = SOURCE
     simulated: bool = True
@@ -43,7 +43,7 @@ class DemoSource:
         return self._feeds
 
     async def history(self, ticker: str) -> AsyncGenerator[HistoryChunk]:
-        """The ticker's daily bars, oldest first.
+        """The ticker's daily bars and dividends, oldest first.
 
         Raises:
             SourceError: if it is not in the recording.
@@ -111,5 +111,5 @@ class _RecordedFeed:
             self._clock.end()
 
 
-def _is_history(message: AnyMessage) -> TypeGuard[Bar]:
-    return isinstance(message, Bar) and message.interval == "daily"
+def _is_history(message: AnyMessage) -> TypeGuard[Bar | Dividend]:
+    return isinstance(message, Dividend) or (isinstance(message, Bar) and message.interval == "daily")
