@@ -74,7 +74,10 @@ class TestConsumers:
             await bus.publish([record("old", "3"), record("new", "0")])
             assert sorted(values(await take(consumer, 2))) == ["0", "3"]
 
-    async def test_closing_the_bus_closes_its_consumers(self, bus: EmbeddedBus, path: Path) -> None:
+    async def test_closing_the_bus_closes_its_consumers(self, tmp_path: Path) -> None:
+        path = tmp_path / "closing.sqlite"  # a name that no other test's threads have
+        bus = EmbeddedBus(path)
+        await bus.open()
         await bus.create_topics(["topic"])
         listener = Listener()
         consumer = bus.consumer("group", ["topic"], listener)

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from pipeline.bus.base import Bus, BusError, Received
+from pipeline.bus.base import Bus, BusError, Received, Record
 from pipeline.bus.kafka import options as kafka_options
 from pipeline.bus.lag import read_lag
 from pipeline.config.settings import SupervisorSettings
@@ -210,3 +210,16 @@ async def test_a_member_that_has_left_cannot_commit(kafka_bootstrap: str, topic:
         with pytest.raises(BusError, match="read again"):
             await consumer.commit(following(batch))
         assert await bus.committed(group, [topic]) == {}
+
+
+async def test_what_fills_several_batches_keeps_the_order_of_its_key(kafka_bootstrap: str, topic: str) -> None:
+    published = [Record(topic, key, f"{n:0500}".encode(), n) for n in range(2500) for key in ("A", "B", "C")]
+    async with opened(kafka_bootstrap, partitions=2) as bus:
+        assert await bus.publish(published) == []
+        found: dict[str, list[int]] = {}
+        for where, (begin, end) in (await bus.offsets([topic])).items():
+            async for batch in bus.read(where, begin, end):
+                assert {record.key for record in batch} <= {"A", "B", "C"}
+                for record in batch:
+                    found.setdefault(record.key, []).append(int(record.value))
+        assert found == {key: list(range(2500)) for key in ("A", "B", "C")}

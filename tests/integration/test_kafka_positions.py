@@ -132,7 +132,7 @@ class TestAdvice:
 def test_whatever_others_leave_out_of_a_record_is_empty(key: bytes | None, value: bytes | None) -> None:
     headers = (("trace", None), ("ingested", None), ("schema", b"\xff"))
     record = ConsumerRecord("t", 0, 7, -1, 0, key, value, None, 0, 0, headers)
-    found = received(record)
+    found = received("t", 0, record)
     assert (found.offset, found.ts, found.value) == (7, -1, value or b"")
     assert found.headers == {"trace": b"", "ingested": b"", "schema": b"\xff"}
     assert isinstance(found.key, str)

@@ -1,4 +1,4 @@
-"""The bus on Apache Kafka 2.1 or later, through aiokafka, which only `bus`, `cluster` and `connection` import."""
+"""The bus on Apache Kafka 2.1 or later, through aiokafka, which this folder alone imports."""
 
 import asyncio
 import logging
@@ -14,11 +14,14 @@ from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.codec import has_lz4
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
     InconsistentGroupProtocolError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     NodeNotReadyError,
+    NotCoordinatorForGroupError,
     RequestTimedOutError,
     UnknownError,
     UnknownMemberIdError,
@@ -28,19 +31,13 @@ from aiokafka.protocol.metadata import MetadataRequest
 from pipeline.bus.base import AssignmentListener, BusError, Member, Received, Record, Refusal, TopicPartition
 from pipeline.bus.kafka.claims import KafkaClaims
 from pipeline.bus.kafka.cluster import RECENT_SECONDS, Cluster
-from pipeline.bus.kafka.connection import (
-    RECORD_REFUSED,
-    TOPIC_REFUSES,
-    Assignor,
-    Gate,
-    HungUpError,
-    KafkaConnection,
-    Paused,
-)
+from pipeline.bus.kafka.connection import Assignor, Gate, HungUpError, KafkaConnection, Paused
 from pipeline.bus.kafka.consumer import KafkaConsumer, Rebalances
 from pipeline.bus.kafka.errors import ALL_RIGHTS, advice, is_refusal
+from pipeline.bus.kafka.fetching import shared
 from pipeline.bus.kafka.options import KafkaOptions
 from pipeline.bus.kafka.refusals import RefusedTopics
+from pipeline.bus.kafka.sending import TOPIC_REFUSES, send
 from pipeline.config.settings import KafkaSettings
 from pipeline.contract.retention import Retention
 from pipeline.system.reach import why_unreachable
@@ -48,6 +45,8 @@ from pipeline.system.reach import why_unreachable
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 0.1
+CREATED_AT_ONCE: Final = 200
+"""Topics that are created by one request: a cluster answers when it has made them all, and a call has its time."""
 READ_BATCH: Final = 1000
 READ_SECONDS: Final = 0.2
 """How long a reader waits for records before it looks how far it has come without any."""
@@ -55,6 +54,12 @@ DELETED_SECONDS: Final = 3.0
 """For how long brokers must deny that there is a topic, before that is believed: one may not have heard of it yet."""
 REACH_SECONDS: Final = 1.0
 
+_NO_COORDINATOR: Final = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+"""What is about a group, not about topics: of a thousand, metadata are too much to ask for at each attempt."""
 _OUT_OF_REACH: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
 _SILENT: Final = (*_OUT_OF_REACH, KafkaTimeoutError, TimeoutError)
 
@@ -79,6 +84,7 @@ class KafkaBus:
         self._producer_lock = asyncio.Lock()
         self._discarding: set[asyncio.Task[None]] = set()
         self._readers: list[KafkaConnection] = []
+        self._creating = asyncio.Lock()
         self._created: set[str] = set()
         self._missed: dict[str, float] = {}  # of those created, since when brokers deny them
         self._uncreatable = RefusedTopics("be created")
@@ -129,16 +135,25 @@ class KafkaBus:
             await client.close()
 
     async def create_topics(self, topics: Collection[str]) -> dict[str, str]:
+        if not self._uncreatable and self._created.issuperset(topics):
+            return {}  # as nearly always, and each consumer asks for all of its topics whenever it looks for records
         refused = self._uncreatable.among(topics)
-        missing = set(topics) - self._created - refused.keys()
-        if missing:
-            missing -= await self.topics()
-        if missing:
-            found = await self._retrying("create topics on", partial(self._cluster.create, missing))
-            for topic, reason in found.items():
-                self._uncreatable.add(topic, reason)
-            refused |= found
-        self._uncreatable.works(set(topics) - refused.keys())
+        wanted = set(topics) - refused.keys()
+        if wanted - self._created:
+            self._created |= wanted & await self.topics()
+        while missing := sorted(wanted - self._created - refused.keys())[:CREATED_AT_ONCE]:
+            # At the start all consumers want many of the same.
+            async with self.bounded("create topics on"), self._creating:
+                refused |= await self._create(set(missing) - self._created)
+        self._uncreatable.works(wanted - refused.keys())
+        return refused
+
+    async def _create(self, topics: Collection[str]) -> dict[str, str]:
+        if not topics:
+            return {}
+        refused = await self._retrying("create topics on", partial(self._cluster.create, topics))
+        for topic, reason in refused.items():
+            self._uncreatable.add(topic, reason)
         self._created.update(set(topics) - refused.keys())
         return refused
 
@@ -190,7 +205,7 @@ class KafkaBus:
             producer = self._producer
         try:
             async with self.bounded("publish to"):
-                failed = await _send(producer, records)
+                failed = await send(producer, records, self._created)
             self._unwritable.works({record.topic for record in records} - {record.topic for record, _ in failed})
             return failed
         except BusError:
@@ -245,12 +260,14 @@ class KafkaBus:
         return await self._retrying("ask", partial(self._cluster.retention, set(topics) & await self.topics()))
 
     async def read(self, partition: TopicPartition, start: int, stop: int) -> AsyncIterator[list[Received]]:
+        if start >= stop:
+            return
         begin, end = (await self.offsets([partition.topic])).get(partition, (0, 0))
         position, stop = max(start, begin), min(stop, end)
         if position >= stop:
             return
         async with self._reader() as reader:
-            reader.assign([partition])
+            reader.assign([partition], self._created)
             reader.seek({partition: position})
             heard = time.monotonic()
             while position < stop:
@@ -271,9 +288,19 @@ class KafkaBus:
         arguments = await self._client_arguments() | self._options.consumer_arguments()
         if whole_topics:
             arguments["partition_assignment_strategy"] = [Assignor(whole=True)]
-        consumer = AIOKafkaConsumer(**arguments, group_id=group)
+        if group is not None:
+            # A cluster makes its topic of groups when it first hears of one, and shall not do so behind all of ours.
+            await self._retrying("read from", partial(self._cluster.coordinator, group))
+        consumer = AIOKafkaConsumer(**arguments, group_id=group, key_deserializer=shared)
         await self._start(consumer.start, consumer.stop)
         return KafkaConnection(consumer, None if rebalances is None else Gate(rebalances))
+
+    async def _connect_reader(self) -> KafkaConnection:
+        arguments = await self._client_arguments()
+        arguments = arguments | self._options.consumer_arguments() | self._options.reader_arguments()
+        consumer = AIOKafkaConsumer(**arguments, group_id=None, key_deserializer=shared)
+        await self._start(consumer.start, consumer.stop)
+        return KafkaConnection(consumer, None)
 
     async def connect_paused(self, group: str) -> KafkaConnection:
         """A connection that is assigned whole topics of the group's and fetches nothing."""
@@ -335,7 +362,10 @@ class KafkaBus:
                 try:
                     return await attempt()
                 except KafkaError as error:
-                    self.forget()
+                    if isinstance(error, _NO_COORDINATOR):
+                        self._cluster.forget_coordinators()
+                    else:
+                        self.forget()
                     # What a broker calls unknown is mostly its own trouble, such as a lost session with ZooKeeper.
                     passing = error.retriable or isinstance(error, UnknownError)
                     if not passing or isinstance(error, _OUT_OF_REACH):
@@ -394,13 +424,13 @@ class KafkaBus:
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[KafkaConnection]:
         """A connection outside of any group; kept for the next one who needs it unless something goes wrong."""
-        reader = self._readers.pop() if self._readers else await self.connect(None)
+        reader = self._readers.pop() if self._readers else await self._connect_reader()
         try:
             yield reader
         except BaseException:
             await reader.stop()
             raise
-        reader.unsubscribe()
+        reader.rest()
         self._readers.append(reader)
 
     @property
@@ -434,40 +464,6 @@ async def _knock_at(server: str, arguments: Mapping[str, Any]) -> str:
     except ConnectionResetError as error:  # in the handshake
         raise HungUpError from error
     return server
-
-
-async def _send(producer: AIOKafkaProducer, records: Sequence[Record]) -> list[tuple[Record, KafkaError]]:
-    """Send all and wait for every answer; return those that are refused, or raise the first other error."""
-    sent: list[Record] = []
-    acknowledgements = []
-    refused: list[tuple[Record, KafkaError]] = []
-    errors: list[BaseException] = []
-    for record in records:
-        try:
-            acknowledgement = await producer.send(
-                record.topic,
-                record.value,
-                key=record.key.encode(),
-                timestamp_ms=record.ts,
-                headers=list(record.headers.items()),
-            )
-        except (*TOPIC_REFUSES, *RECORD_REFUSED) as error:
-            refused.append((record, error))
-            continue
-        except KafkaError as error:
-            errors.append(error)
-            break
-        sent.append(record)
-        acknowledgements.append(acknowledgement)
-    results = await asyncio.gather(*acknowledgements, return_exceptions=True)
-    for record, result in zip(sent, results, strict=True):
-        if isinstance(result, (*TOPIC_REFUSES, *RECORD_REFUSED)):
-            refused.append((record, result))
-        elif isinstance(result, BaseException):
-            errors.append(result)
-    if errors:
-        raise errors[0]
-    return refused
 
 
 async def _discard(producer: AIOKafkaProducer) -> None:

@@ -36,9 +36,10 @@ from aiokafka.protocol.offset import OffsetRequest
 
 from pipeline.bus.base import Member, TopicPartition
 from pipeline.bus.kafka import codec as shapes
-from pipeline.bus.kafka.connection import TOPIC_REFUSES, assigned_partitions
+from pipeline.bus.kafka.connection import assigned_partitions
 from pipeline.bus.kafka.errors import advice
 from pipeline.bus.kafka.options import KafkaOptions
+from pipeline.bus.kafka.sending import TOPIC_REFUSES
 from pipeline.config.settings import KafkaSettings
 from pipeline.contract.retention import Retention
 from pipeline.model.text import clean
@@ -46,6 +47,8 @@ from pipeline.model.text import clean
 RECENT_SECONDS: Final = 1.0
 """For so long the list of topics and leaders serves questions about offsets: of a thousand topics it takes longer to
 read than all that is asked besides."""
+LEADER_SECONDS: Final = (0.1, 0.2, 0.4, 0.8)
+"""Pauses between looks for the leaders of new topics, before it asks again to have the topics created."""
 _SETTLING: Final = ("PreparingRebalance", "CompletingRebalance")
 
 
@@ -59,6 +62,7 @@ class Cluster:
         self._asking = asyncio.Lock()
         self._listed: Any = None
         self._listed_at = -math.inf
+        self._coordinators: dict[str, int] = {}
 
     def brokers(self) -> list[tuple[str, int]]:
         """Host and port of each, as the cluster advertises them."""
@@ -79,8 +83,12 @@ class Cluster:
             return self._listed
 
     def forget(self) -> None:
-        """Ask anew for topics and leaders: they may have changed."""
+        """Ask anew for topics, leaders and coordinators: they may have changed."""
         self._listed_at = -math.inf
+        self.forget_coordinators()
+
+    def forget_coordinators(self) -> None:
+        self._coordinators.clear()
 
     async def _about(self, topics: Collection[str]) -> Any:
         """Recent metadata that know these topics, if there are such."""
@@ -102,13 +110,20 @@ class Cluster:
         for error in errors.values():
             if not isinstance(error, (*TOPIC_REFUSES, ClusterAuthorizationFailedError)):
                 raise error
-        metadata = await self.metadata()
-        without = [t for t in set(topics) - errors.keys() if not metadata.available_partitions_for_topic(t)]
-        hidden = await self._hidden(without)
-        if without != hidden:
-            raise LeaderNotAvailableError
+        hidden = await self._led(set(topics) - errors.keys())
         refused = {topic: advice(error, "CREATE") for topic, error in errors.items()}
         return refused | {topic: advice(TopicAuthorizationFailedError(topic), "DESCRIBE") for topic in hidden}
+
+    async def _led(self, topics: Collection[str]) -> list[str]:
+        """Wait a while for the leaders of new topics; return those that this user may not see."""
+        for pause in LEADER_SECONDS:
+            metadata = await self.metadata()
+            without = [topic for topic in topics if not metadata.available_partitions_for_topic(topic)]
+            hidden = await self._hidden(without)
+            if without == hidden:
+                return hidden
+            await asyncio.sleep(pause)
+        raise LeaderNotAvailableError
 
     async def delete(self, topics: Collection[str]) -> dict[str, str]:
         """Delete them and wait until nobody sees them any longer; return those that may not be deleted, and why."""
@@ -147,7 +162,7 @@ class Cluster:
         partitions = shapes.partitions_of(await self._about(topics), topics)
         if not partitions:
             return {}
-        coordinator = await self._coordinator(group)
+        coordinator = await self.coordinator(group)
         request = OffsetFetchRequest(group, [(t, list(ps)) for t, ps in shapes.by_topic(partitions).items()])
         return shapes.committed_offsets(await self._client.send(coordinator, request), _check)
 
@@ -170,7 +185,7 @@ class Cluster:
         return shapes.retentions(await self._client.send(await self.controller(), request))
 
     async def members(self, group: str) -> list[Member] | None:
-        coordinator = await self._coordinator(group)
+        coordinator = await self.coordinator(group)
         # One group at a time: aiokafka cannot decode the answer about several.
         response = await self._client.send(coordinator, DescribeGroupsRequest([group]))
         ((code, _, state, _, _, members),) = response.groups
@@ -182,11 +197,16 @@ class Cluster:
             for _, client, host, _, assignment in members
         ]
 
-    async def _coordinator(self, group: str) -> int:
+    async def coordinator(self, group: str) -> int:
+        known = self._coordinators.get(group)
+        if known is not None:
+            return known
         try:
-            return int(await self._client.coordinator_lookup(CoordinationType.GROUP, group))
+            found = int(await self._client.coordinator_lookup(CoordinationType.GROUP, group))
         except GroupAuthorizationFailedError as error:
             raise GroupAuthorizationFailedError(group) from error
+        self._coordinators[group] = found
+        return found
 
     async def delete_before(self, offsets: Mapping[TopicPartition, int]) -> None:
         metadata = await self.metadata()

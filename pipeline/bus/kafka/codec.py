@@ -20,16 +20,17 @@ RETENTION_KEYS: Final = ("retention.ms", "retention.bytes", "cleanup.policy")
 """What a request for configurations asks for of each topic."""
 
 
-def received(record: Any) -> Received:
-    """A `ConsumerRecord` as what the port hands out; others than us may leave out key, value and values of headers."""
+def received(topic: str, partition: int, record: Any) -> Received:
+    """A record of a batch as what the port hands out; others than us may leave out key, value and values of headers."""
+    key = record.key
     return Received(
-        topic=record.topic,
-        key="" if record.key is None else record.key.decode(errors="replace"),
-        value=record.value or b"",
-        ts=record.timestamp,
-        headers={name: value or b"" for name, value in record.headers},
-        partition=record.partition,
-        offset=record.offset,
+        topic,
+        "" if key is None else key.decode(errors="replace"),
+        record.value or b"",
+        record.timestamp,
+        {name: value or b"" for name, value in record.headers},
+        partition,
+        record.offset,
     )
 
 

@@ -9,30 +9,23 @@ from typing import Any, Final
 import aiokafka.client
 import aiokafka.conn
 import aiokafka.errors
-import aiokafka.producer.sender
 from aiokafka import AIOKafkaConsumer
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 
 from pipeline.bus.base import Received, TopicPartition, TopicRefusedError
+from pipeline.bus.kafka import wire
 from pipeline.bus.kafka.assignment import divide
-from pipeline.bus.kafka.codec import received
 from pipeline.bus.kafka.consumer import Rebalances
 from pipeline.bus.kafka.errors import advice
+from pipeline.bus.kafka.fetching import FetchSession
 from pipeline.bus.kafka.options import JOIN_SECONDS
 
 # aiokafka asks about topics so that a broker makes those it does not know, with its own defaults, and has no option
 # against it: a deleted topic would be back at once, and would not keep records of years ago.
 aiokafka.client.MetadataRequest = partial(aiokafka.client.MetadataRequest, allow_auto_topic_creation=False)
-
-
-class InvalidRecordError(aiokafka.errors.BrokerResponseError):  # type: ignore[misc]
-    """A record that the topic's rules forbid, such as one without a key where the topic is compacted."""
-
-    errno = 87
-    message = "INVALID_RECORD"
-    description = "The broker has checked the record and refuses it."
 
 
 class ThrottlingQuotaExceededError(aiokafka.errors.BrokerResponseError):  # type: ignore[misc]
@@ -48,48 +41,27 @@ class HungUpError(aiokafka.errors.KafkaConnectionError):  # type: ignore[misc]
     """A connection that was made and closed before anything was answered."""
 
 
-# Of the codes that brokers send nowadays aiokafka knows those up to 79, and calls all others an unknown error.
-aiokafka.errors.kafka_errors.update({e.errno: e for e in (InvalidRecordError, ThrottlingQuotaExceededError)})
+wire.install()
 
-TOPIC_REFUSES: Final = (
-    aiokafka.errors.TopicAuthorizationFailedError,
-    aiokafka.errors.InvalidTopicError,
-    aiokafka.errors.PolicyViolationError,
-)
-"""What is about a topic, whatever is to be published there."""
-RECORD_REFUSED: Final = (
-    aiokafka.errors.MessageSizeTooLargeError,
-    aiokafka.errors.RecordListTooLargeError,
-    aiokafka.errors.InvalidTimestampError,
-    InvalidRecordError,
-)
-"""What is about a record, or about one of those it was sent with: sent alone, each has its own answer."""
-
-
-class _ProduceHandler(aiokafka.producer.sender.SendProduceReqHandler):  # type: ignore[misc]
-    """aiokafka goes on counting from the records that a broker refused, which takes the next ones as out of order and
-    refuses them too, until there is a new producer. Here it counts from the last that were taken."""
-
-    def handle_response(self, response: Any) -> None:
-        super().handle_response(response)
-        if self._sender._txn_manager is None:
-            return  # a producer that is not idempotent numbers nothing
-        numbers = self._sender._txn_manager._sequence_numbers
-        for partition, batch in self._batches.items():
-            if batch.future.done() and isinstance(batch.future.exception(), (*TOPIC_REFUSES, *RECORD_REFUSED)):
-                numbers[partition] -= batch.record_count
-
-
-aiokafka.producer.sender.SendProduceReqHandler = _ProduceHandler
+# As `InvalidRecordError`, it is unknown to aiokafka.
+aiokafka.errors.kafka_errors[ThrottlingQuotaExceededError.errno] = ThrottlingQuotaExceededError
 
 
 class _Connection(aiokafka.conn.AIOKafkaConnection):  # type: ignore[misc]
     """aiokafka waits for every answer equally long. That to a join comes when the last member of the group has joined,
-    and a broker that leaves any other unanswered for so long should have been given up before."""
+    and a broker that leaves any other unanswered for so long should have been given up before.
+
+    It fetches without a session, too."""
 
     _request_timeout: float
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._fetches = FetchSession()
+
     def send(self, request: Any, expect_response: bool = True) -> Any:
+        if isinstance(request, FetchRequest):
+            return self._fetches.heard(super().send(self._fetches.within(request), expect_response))
         usual = self._request_timeout
         if isinstance(request, (JoinGroupRequest, SyncGroupRequest)):
             self._request_timeout = max(usual, JOIN_SECONDS)
@@ -101,6 +73,9 @@ class _Connection(aiokafka.conn.AIOKafkaConnection):  # type: ignore[misc]
 
 aiokafka.conn.AIOKafkaConnection = _Connection
 
+TOPICS_A_MS: Final = 4
+MAX_WAIT_MS: Final = 1000
+"""For records; a broker may take several times as long for any answer."""
 HEAR_SECONDS: Final = 0.05
 """How long a commit has to hear that the connection is closed; it would try again for ever."""
 
@@ -123,12 +98,23 @@ class KafkaConnection:
 
     def subscribe(self, topics: Collection[str]) -> None:
         self._consumer.subscribe(list(topics), listener=self._listener)
+        self._wait_for_records(len(topics))
 
-    def unsubscribe(self) -> None:
-        self._consumer.unsubscribe()
+    def _wait_for_records(self, topics: int) -> None:
+        """Wait the longer, the more there is to be looked through after each wait that has brought none."""
+        wait = self._consumer._fetch_max_wait_ms
+        self._consumer._fetcher._fetch_max_wait_ms = min(wait + topics // TOPICS_A_MS, MAX_WAIT_MS)
 
-    def assign(self, partitions: Collection[TopicPartition]) -> None:
-        self._consumer.assign([aiokafka.TopicPartition(*partition) for partition in partitions])
+    def rest(self) -> None:
+        """Read nothing, and keep what is known of topics: a client that is unsubscribed asks about all that exist."""
+        self._consumer._subscription.assign_from_user([])
+
+    def assign(self, partitions: Collection[TopicPartition], besides: Collection[str] = ()) -> None:
+        """Read these partitions. The client learns where they are, and the topics `besides`, which are to be read
+        next: one after another, each would have to be asked for."""
+        self._consumer._subscription.assign_from_user([aiokafka.TopicPartition(*where) for where in partitions])
+        self._consumer._client.set_topics({*besides, *(partition.topic for partition in partitions)})
+        self._wait_for_records(len(partitions))
 
     def seek(self, positions: Mapping[TopicPartition, int]) -> None:
         for partition, position in positions.items():
@@ -143,8 +129,7 @@ class KafkaConnection:
         if subscription is None or subscription.assignment is None:
             return {}
         tps, state_of = subscription.assignment.tps, subscription.assignment.state_value
-        wanted = [(partition, aiokafka.TopicPartition(*partition)) for partition in partitions]
-        states = [(partition, state_of(tp)) for partition, tp in wanted if tp in tps]
+        states = [(partition, state_of(partition)) for partition in partitions if partition in tps]
         return {partition: state.position for partition, state in states if state.has_valid_position}
 
     def pause(self, topic: str) -> None:
@@ -163,7 +148,7 @@ class KafkaConnection:
                 case (str() as topic,):
                     raise TopicRefusedError(topic, f"cannot read {topic}: {advice(error, 'READ')}") from error
             raise
-        return [received(record) for records in batch.values() for record in records]
+        return [record for records in batch.values() for record in records]
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         offsets = {aiokafka.TopicPartition(*p): offset for p, offset in positions.items()}

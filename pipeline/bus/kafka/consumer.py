@@ -140,14 +140,16 @@ class KafkaConsumer:
                 if self._rebalances.assigned is not None:
                     await self._settle(connection, self._rebalances.assigned)
                     continue
-                await self._advance(connection, records)
                 if records:
+                    await self._advance(connection, records)
                     self._heard = loop.time()
                     return records
                 if loop.time() - self._heard > SILENCE_SECONDS:
                     await self._cluster.topics()
                     self._heard = loop.time()
                 elif loop.time() >= deadline:
+                    # Once before it returns: there may be thousands of partitions to look at.
+                    await self._advance(connection, records)
                     break
         except BusError as error:
             await self._leave()

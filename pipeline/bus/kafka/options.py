@@ -82,6 +82,10 @@ class KafkaOptions:
             "rebalance_timeout_ms": round(min(self.timeout * 0.8, REBALANCE_SECONDS) * 1000),
         }
 
+    def reader_arguments(self) -> dict[str, Any]:
+        """Further arguments of consumers that read what is there already, one partition after another."""
+        return {"fetch_max_wait_ms": 10}
+
     def claims_arguments(self) -> dict[str, Any]:
         """Further arguments of consumers that hold topics only."""
         return {"heartbeat_interval_ms": self._heartbeat(_CLAIMS_HEARTBEAT_MS)}

@@ -20,6 +20,10 @@ class RefusedTopics:
         self._monotonic = monotonic
         self._refused: dict[str, tuple[str, float]] = {}
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._refused)
+
     def add(self, topic: str, reason: str) -> None:
         told = topic in self._refused
         self._refused[topic] = reason, self._monotonic() + AGAIN_SECONDS
