@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _IN_A_THREAD: Final = 64
 """Bars in one merge from which on it leaves the event loop."""
 _CHUNK: Final = 500
+_RESTORED_AT_ONCE: Final = 8
 
 
 _Key = tuple[Interval, str]
@@ -114,15 +115,16 @@ class IndicatorProcessor:
         for record, message in decoded:
             if isinstance(message, Bar):
                 bars[record.topic].append(message)
-        restored = [topic for topic in bars if topic in self._held.states]
+        known = [topic for topic in bars if topic in self._held.states]
+        new = [topic for topic in bars if topic not in self._held.states]
         try:
-            # Of all these topics together: each publication is waited for, and there may be as many topics as bars.
-            await self._publish([row for topic in restored for row in await self._merge(topic, bars[topic])])
-            for topic, group in bars.items():
-                if topic not in self._held.states:  # of each at once: the next may have a long history to be read
-                    self.restoring = True
-                    self._held.states[topic] = await self._restore(topic, self._held.before(batch, topic))
-                    await self._publish(await self._merge(topic, group))
+            await self._publish_rows({topic: bars[topic] for topic in known})
+            # The first alone, so that its rows wait for no other history; then several at once, for a server is
+            # waited for more than worked for.
+            for topics in (new[:1], *batched(new[1:], _RESTORED_AT_ONCE)):
+                self.restoring = bool(topics)
+                await self._restore_all({topic: self._held.before(batch, topic) for topic in topics})
+                await self._publish_rows({topic: bars[topic] for topic in topics})
         except BaseException:
             self._held.drop(bars)
             raise
@@ -130,13 +132,24 @@ class IndicatorProcessor:
             self.restoring = False
         self._held.processed(batch)
 
-    async def _merge(self, topic: str, bars: Sequence[Bar]) -> list[IndicatorRow]:
-        state = self._held.states[topic]
-        return state.merge(bars) if state.is_quick(bars) else await asyncio.to_thread(state.merge, bars)
-
-    async def _publish(self, rows: Sequence[IndicatorRow]) -> None:
+    async def _publish_rows(self, bars: Mapping[str, Sequence[Bar]]) -> None:
+        """Those that follow from the bars, by topic. Of all topics together: each publication is waited for, and there
+        may be as many topics as bars."""
+        rows: list[IndicatorRow] = []
+        for topic, group in bars.items():
+            state = self._held.states[topic]
+            rows += state.merge(group) if state.is_quick(group) else await asyncio.to_thread(state.merge, group)
         for chunk in batched(rows, _CHUNK):
             await publish(self._bus, chunk)
+
+    async def _restore_all(self, positions: Mapping[str, Mapping[int, int]]) -> None:
+        """The states of these topics, before these positions by partition."""
+        restoring = (self._restore(topic, of_topic) for topic, of_topic in positions.items())
+        states = await asyncio.gather(*restoring, return_exceptions=True)  # of all, so that none goes on unheeded
+        for topic, state in zip(positions, states, strict=True):
+            if isinstance(state, BaseException):
+                raise state
+            self._held.states[topic] = state
 
     def _decoded(self, batch: Sequence[Received]) -> list[tuple[Received, AnyMessage]]:
         # The sink sends what does not decode to `dead_letter`, and counts the records of the other origin.

@@ -1,13 +1,17 @@
 """How often the cluster is asked what it consists of."""
 
 import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from pipeline.bus.base import BusError
 from pipeline.bus.kafka import cluster
+from pipeline.bus.kafka.bus import KafkaBus
 from pipeline.bus.kafka.cluster import RECENT_SECONDS, Cluster
 from pipeline.bus.kafka.options import KafkaOptions
 from pipeline.config.settings import KafkaSettings
@@ -93,3 +97,43 @@ async def test_an_error_is_not_kept(now: list[float], client: Client, asked: Clu
         await asked.metadata(RECENT_SECONDS)
     client.fails = False
     assert (await asked.metadata(RECENT_SECONDS)).topics() == {"a"}
+
+
+class TestManyTopics:
+    """At the start every consumer wants thousands made, and a broker takes its time."""
+
+    @pytest.fixture
+    def bus(self, monkeypatch: pytest.MonkeyPatch) -> KafkaBus:
+        bus = KafkaBus(SETTINGS)
+
+        async def topics() -> set[str]:
+            return set()
+
+        async def create(topics: Collection[str]) -> dict[str, str]:
+            bus._created.update(topics)
+            return {}
+
+        monkeypatch.setattr(bus, "topics", topics)
+        monkeypatch.setattr(bus, "_create", create)
+        return bus
+
+    @pytest.mark.parametrize(("progress", "tries"), [(True, 4), (False, 1)])
+    async def test_a_turn_is_waited_for_as_long_as_others_get_on(
+        self, bus: KafkaBus, monkeypatch: pytest.MonkeyPatch, progress: bool, tries: int
+    ) -> None:
+        tried = 0
+
+        @asynccontextmanager
+        async def bounded(_: str) -> AsyncIterator[None]:
+            nonlocal tried
+            tried += 1
+            if tried < 4:
+                bus._created |= {f"another{tried}"} if progress else set()
+                raise BusError("it did not answer in time")
+            yield
+
+        monkeypatch.setattr(bus, "bounded", bounded)
+        with nullcontext() if progress else pytest.raises(BusError, match="in time"):
+            assert await bus.create_topics(["a", "b"]) == {}
+        assert tried == tries
+        assert ("a" in bus._created) is progress

@@ -42,11 +42,13 @@ from pipeline.model.messages import (
 from pipeline.model.topics import (
     FORECAST_GROUP,
     INDICATOR_GROUP,
+    INDICATORS,
     READERS,
     SENTIMENT_GROUP,
     SINK_GROUP,
     STOCK_DATA,
     split_topic,
+    topic_for,
 )
 from pipeline.model.watchlist import Watchlist
 from pipeline.sources.base import FeedName, HistoryChunk, SourceError
@@ -114,6 +116,24 @@ async def until(condition: Callable[[], Awaitable[object]]) -> None:
     async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0)
+
+
+class SlowButOnce(EmbeddedStore):
+    """The histories of all tickers but the first that is asked for take until `answers` is set."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.__dict__ = dict(bench.store.__dict__)
+        self.answers = asyncio.Event()
+        self.asked: list[str] = []
+        self.waiting: set[str] = set()
+
+    async def bars(self, ticker: str, interval: Interval, **more: Any) -> AsyncIterator[BarTable]:
+        self.asked.append(ticker)
+        if ticker != self.asked[0]:
+            self.waiting.add(ticker)
+            await self.answers.wait()
+        async for table in super().bars(ticker, interval, **more):
+            yield table
 
 
 class RefusesDeadLetters(EmbeddedStore):
@@ -270,6 +290,24 @@ class TestIndicatorProcessor:
             assert stored["lineage"] == row.lineage
             assert stored["sma_20"] == pytest.approx(row.sma_20, rel=1e-9)
             assert stored["obv"] == pytest.approx(row.obv, rel=1e-9)
+
+    async def test_the_rows_of_the_first_ticker_wait_for_no_other_history(self, bench: Bench) -> None:
+        bench.watchlist.add(["MSFT", "TSLA"])
+        await bench.publish(*(msgspec.structs.replace(bar(0), ticker=ticker) for ticker in ("AAPL", "MSFT", "TSLA")))
+        store = SlowButOnce(bench)
+        processor = IndicatorProcessor(bench.bus, store, bench.watchlist, ZONE)
+
+        async def rows() -> int:
+            topics = [topic_for(INDICATORS, ticker) for ticker in bench.watchlist]
+            return sum(end for _, end in (await bench.bus.offsets(topics)).values())
+
+        async with bench.running(indicators=processor.run):
+            await until(lambda: _is(rows, 1))
+            await until(lambda: _now(len(store.waiting) == 2))  # the others are read at the same time
+            assert await rows() == 1
+            assert processor.restoring
+            store.answers.set()
+            await until(lambda: _is(rows, 3))
 
     async def test_bars_of_two_sources_are_two_series(self, bench: Bench) -> None:
         """Whatever their order, and over a restart."""

@@ -142,9 +142,15 @@ class KafkaBus:
         if wanted - self._created:
             self._created |= wanted & await self.topics()
         while missing := sorted(wanted - self._created - refused.keys())[:CREATED_AT_ONCE]:
-            # At the start all consumers want many of the same.
-            async with self.bounded("create topics on"), self._creating:
-                refused |= await self._create(set(missing) - self._created)
+            before = len(self._created)
+            try:
+                # At the start all consumers want many of the same.
+                async with self.bounded("create topics on"), self._creating:
+                    refused |= await self._create(set(missing) - self._created)
+            except BusError:
+                if len(self._created) == before:
+                    raise
+                # The others have got on meanwhile: there are many to be made.
         self._uncreatable.works(wanted - refused.keys())
         return refused
 
