@@ -13,6 +13,8 @@ LIMIT: Final = 2_000
 """Records that a group may have to do before publishers wait: a quarter of a second of work, and few enough that all
 of them are in memory still when the last of their readers comes to them."""
 _LOOK_SECONDS: Final = 0.05
+_PAUSE: Final = 3
+"""Times as long as a look took."""
 _FOLLOWING: Final = 3
 """Records that a group may get for one that is published: a bar, its row of indicators and its forecast."""
 
@@ -31,12 +33,14 @@ class BackPressure:
     async def wait(self, count: int) -> None:
         """Until there is room for so many records, of which there may be more than the limit."""
         while self._room <= 0:
+            began = self._clock.monotonic()
             try:
                 lag = await self._backlog.worst()
             except BusError as error:  # who publishes sees it too, and backs off
                 log.debug("cannot tell how far behind the groups are: %s", error)
                 return
             self._room = (self._limit - lag) // _FOLLOWING
-            if self._room <= 0:
-                await self._clock.sleep(_LOOK_SECONDS)
+            if self._room <= 0:  # of thousands of topics a look takes its time
+                took = self._clock.monotonic() - began
+                await self._clock.sleep(min(max(_LOOK_SECONDS, _PAUSE * took), 1.0))
         self._room -= count

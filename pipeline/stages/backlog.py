@@ -14,8 +14,6 @@ from pipeline.stages.consume import Subscription
 GONE_SECONDS: Final = 30.0
 """How long a group that had members counts as active without any: all may be disconnected at once, or restarting. Three
 times the session timeout of a broker."""
-_IN_ORDER: Final = (INDICATOR_GROUP, FORECAST_GROUP, SENTIMENT_GROUP, SINK_GROUP)
-"""Of the flow: a group that has committed everything has published all it will."""
 
 
 class Backlog:
@@ -24,8 +22,12 @@ class Backlog:
     def __init__(self, bus: Bus, watchlist: Watchlist, clock: Clock, ours: Collection[str]) -> None:
         """`ours` are the groups that this process is a member of."""
         self._bus = bus
-        self._watchlist = watchlist
         self._clock = clock
+        # In the order of the flow: a group that has committed everything has published all it will.
+        self._read = {
+            group: Subscription(bus, watchlist, {kind for kind, groups in READERS.items() if group in groups})
+            for group in (INDICATOR_GROUP, FORECAST_GROUP, SENTIMENT_GROUP, SINK_GROUP)
+        }
         self._ours = frozenset(ours)
         self._seen: dict[str, float] = {}
 
@@ -35,7 +37,7 @@ class Backlog:
         Raises:
             BusError
         """
-        for group in _IN_ORDER:
+        for group in self._read:
             if await self._lag(group) > 0 and await self._is_worked_on(group):
                 return False
         return True
@@ -47,14 +49,13 @@ class Backlog:
             BusError
         """
         worst = 0
-        for group in _IN_ORDER:
+        for group in self._read:
             if (lag := await self._lag(group)) > worst and await self._is_worked_on(group):
                 worst = lag
         return worst
 
     async def _lag(self, group: str) -> int:
-        kinds = {kind for kind, groups in READERS.items() if group in groups}
-        return await read_lag(self._bus, group, await Subscription(self._bus, self._watchlist, kinds).refresh())
+        return await read_lag(self._bus, group, await self._read[group].refresh())
 
     async def _is_worked_on(self, group: str) -> bool:
         if group in self._ours:

@@ -11,7 +11,7 @@ import aiokafka.errors
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import lz4_encode
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -87,7 +87,7 @@ async def send(producer: AIOKafkaProducer, records: Sequence[Record], topics: Co
             for where, found in batches.items():
                 if number < len(found):
                     batch, builder = found[number]
-                    acknowledgements.append(await producer.send_batch(builder, where.topic, partition=where.partition))
+                    acknowledgements.append(await _queued(producer, builder, where))
                     sent.append(batch)
     except KafkaError as error:
         errors.append(error)
@@ -101,6 +101,20 @@ async def send(producer: AIOKafkaProducer, records: Sequence[Record], topics: Co
     if errors:
         raise errors[0]
     return refused
+
+
+async def _queued(producer: AIOKafkaProducer, builder: BatchBuilder, where: TopicPartition) -> asyncio.Future[Any]:
+    """The answer to the batch, once it is next in its partition.
+
+    Where many publish to one partition aiokafka gives up too early: each time that another is quicker it counts all of
+    the wait again. How long this takes at most is for the caller to say.
+    """
+    while True:
+        try:
+            answer: asyncio.Future[Any] = await producer.send_batch(builder, where.topic, partition=where.partition)
+        except KafkaTimeoutError:
+            continue
+        return answer
 
 
 async def _batches(
