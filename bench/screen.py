@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.market import serving
-from testkit.product import Product
+from testkit.product import ROOT, Product
 from testkit.terminal import Terminal
 
 SIZES = ((80, 24), (140, 45))
@@ -48,12 +48,25 @@ def process_figures(pid: int) -> tuple[float, float]:
     return seconds, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def bare_paint() -> float:
+    """Seconds from the command to the first paint of an application that shows a word."""
+    with tempfile.TemporaryDirectory() as name:
+        begun = time.monotonic()
+        terminal = Terminal(Path(name), command=(sys.executable, "-m", "bench.bare_screen"), PYTHONPATH=str(ROOT))
+        try:
+            terminal.wait_for(lambda text: "Watchlist" in text)
+            return time.monotonic() - begun
+        finally:
+            terminal.close()
+
+
 def first_paint() -> tuple[float, float]:
     """Seconds from the command to the first paint, and to the first live price."""
     with tempfile.TemporaryDirectory() as name:
         product = Product(Path(name))
         begun = time.monotonic()
-        terminal = Terminal(Path(name), "AAPL", "--source", "simulator", "--data-dir", product.data_dir)
+        # The source, the simulator, is in the environment.
+        terminal = Terminal(Path(name), "AAPL", "--data-dir", product.data_dir)
         try:
             terminal.wait_for(lambda text: "Watchlist" in text)
             painted = time.monotonic() - begun
@@ -159,7 +172,11 @@ def spread(values: list[float], unit: str, digits: int) -> str:
 
 def main() -> None:
     print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    starts = [first_paint() for _ in range(STARTS)]
+    starts, bare = [], []
+    for _ in range(STARTS):  # in turns
+        bare.append(bare_paint())
+        starts.append(first_paint())
+    print("first paint of the least " + spread(bare, "s", 2))
     print("first paint              " + spread([painted for painted, _ in starts], "s", 2))
     print("first live price         " + spread([priced for _, priced in starts], "s", 2))
     tickers, changing = LOADS[-1]
