@@ -29,6 +29,8 @@ class BackPressure:
         self._limit = limit
         self._room = 0
         """Records that may be published before it is time to look again."""
+        self.behind = 0
+        """How far behind the slowest group is while it is waited for, else 0."""
 
     async def wait(self, count: int) -> None:
         """Until there is room for so many records, of which there may be more than the limit."""
@@ -38,8 +40,10 @@ class BackPressure:
                 lag = await self._backlog.worst()
             except BusError as error:  # who publishes sees it too, and backs off
                 log.debug("cannot tell how far behind the groups are: %s", error)
+                self.behind = 0
                 return
             self._room = (self._limit - lag) // _FOLLOWING
+            self.behind = lag if self._room <= 0 else 0
             if self._room <= 0:  # of thousands of topics a look takes its time
                 took = self._clock.monotonic() - began
                 await self._clock.sleep(min(max(_LOOK_SECONDS, _PAUSE * took), 1.0))

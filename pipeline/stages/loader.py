@@ -108,10 +108,17 @@ class Loader:
         now = self._clock.monotonic()
         idle_for = now - max(self._ended.values(), default=now) if self.idle else 0.0
         return [
-            load
+            self._noted(load)
             for load in self.loads.values()
             if (now - self._ended[load.ticker] <= _FAILED_SHOWN if load.state == "failed" else idle_for <= _DONE_SHOWN)
         ]
+
+    def _noted(self, load: LoadView) -> LoadView:
+        """The load with what it waits for, if that is whoever processes what is published."""
+        if load.state != "loading" or self._pressure is None or not (behind := self._pressure.behind):
+            return load
+        note = f"waits until {behind:,} records that are published have been processed"
+        return msgspec.structs.replace(load, note=note)
 
     def _forget_done(self) -> None:
         """Those that are no longer shown do not come back beside others."""

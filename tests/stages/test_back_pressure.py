@@ -1,7 +1,7 @@
 """Bulk data wait for those who process them; what a group has to do stays bounded, and nothing is held for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,14 @@ import pytest
 from pipeline.bus.base import BusError
 from pipeline.bus.embedded.bus import EmbeddedBus
 from pipeline.bus.records import records_of
+from pipeline.config.settings import SupervisorSettings
 from pipeline.model.topics import INDICATOR_GROUP, SINK_GROUP
 from pipeline.model.watchlist import Watchlist
+from pipeline.sources.base import HistoryChunk
 from pipeline.stages.back_pressure import BackPressure
 from pipeline.stages.backlog import Backlog
+from pipeline.stages.loader import Loader
+from pipeline.supervision.supervisor import Supervisor
 from testkit.fakes import FakeClock
 from tests.stages.test_stages import bar
 
@@ -84,6 +88,33 @@ async def test_the_slowest_group_counts(bus: EmbeddedBus) -> None:
     assert await end(bus) == 280
     await quick.close()
     await slow.close()
+
+
+async def test_a_load_says_that_it_waits_and_for_what(bus: EmbeddedBus) -> None:
+    class History:
+        async def history(self, ticker: str) -> AsyncGenerator[HistoryChunk]:
+            for part in range(20):
+                yield HistoryChunk([bar(part * 10 + minute) for minute in range(10)], done=part * 10, total=200)
+
+    clock = FakeClock()
+    loader = Loader(History(), bus, clock, pressure=pressure(bus, clock, [SINK_GROUP]))  # type: ignore[arg-type]
+    loader.request(["AAPL"])
+    supervisor = Supervisor(SupervisorSettings(max_restarts=0))
+    supervisor.add("loader", "producer", loader.run)
+    while clock.next_in is None:
+        await asyncio.sleep(0)
+    (load,) = loader.views()
+    assert load.state == "loading"
+    assert load.note == f"waits until {await end(bus)} records that are published have been processed"
+    consumer = bus.consumer(SINK_GROUP, {TOPIC})
+    while loader.views()[0].state == "loading":
+        await consumer.poll(500, 0.0)
+        await consumer.commit(consumer.reached)
+        await clock.advance(1.0)
+    assert loader.views()[0].note == ""
+    assert await end(bus) == 200
+    await consumer.close()
+    assert await supervisor.stop(20)
 
 
 async def test_a_bus_out_of_reach_is_left_to_who_publishes() -> None:
