@@ -168,8 +168,9 @@ class ForecastProcessor:
         # The sink's offsets are read before the store, so that together they miss nothing.
         committed = await self._bus.committed(SINK_GROUP, [topic])
         begin, end = moment(since), None if state.since is None else moment(state.since)
+        wanted = Query("stock_data", ticker, interval, since=begin, until=end)
         count = 0
-        async for table in self._store.bars(ticker, interval, simulated=self._simulated, since=begin, until=end):
+        async for table in self._store.bars(wanted, simulated=self._simulated):
             await asyncio.to_thread(state.restore_table, table)
             count += len(table)
         found: list[Bar] = []

@@ -165,7 +165,8 @@ class IndicatorProcessor:
         state = IndicatorState(ticker, zone_of(ticker, self._zone))
         count = 0
         for interval in INTERVALS:
-            async for table in self._store.bars(ticker, interval, simulated=self._simulated):
+            wanted = Query("stock_data", ticker, interval)
+            async for table in self._store.bars(wanted, simulated=self._simulated):
                 count += await asyncio.to_thread(state.restore_table, table)
         for partition, until in positions.items():
             where = TopicPartition(topic, partition)

@@ -11,7 +11,7 @@ from pipeline.store.base import Query, Store
 
 
 async def scanned_bars(store: Store, query: Query, *, simulated: bool) -> AsyncIterator[BarTable]:
-    """What `Store.bars` gives; the query is of `stock_data`, a ticker and an interval."""
+    """What `Store.bars` gives."""
     async for documents in store.scan(query):
         for table in await asyncio.to_thread(bars_in, documents, simulated=simulated):
             yield table

@@ -7,7 +7,6 @@ from typing import Any, Final, Protocol
 
 from pipeline.model.bar_table import BarTable
 from pipeline.model.documents import Document
-from pipeline.model.messages import Interval
 from pipeline.model.outage import OutsideError
 
 SCANNED_AT_ONCE: Final = 1000
@@ -95,17 +94,10 @@ class Store(Protocol):
         What is written meanwhile may be among them or not; with `last` there are never more than that.
         """
 
-    def bars(
-        self,
-        ticker: str,
-        interval: Interval,
-        *,
-        simulated: bool,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> AsyncIterator[BarTable]:
-        """The stored bars of that origin, in parts, several times quicker than by `scan`; those of a source in time
-        order. What others put among them is passed over, with a warning."""
+    def bars(self, query: Query, *, simulated: bool) -> AsyncIterator[BarTable]:
+        """Of what `scan` finds the bars of that origin, in parts, several times quicker; those of a source in time
+        order. What others put among them is passed over, with a warning. The query is of `stock_data`, a ticker and an
+        interval, and has no `last`."""
 
     async def count(self, query: Query) -> int:
         """How many documents `find` would find. It may take a while where they are very many."""

@@ -236,7 +236,8 @@ class TestScan:
 class TestBars:
     @staticmethod
     async def tables(store: Store, **span: Any) -> list[BarTable]:
-        return [table async for table in store.bars("AAPL", "1min", simulated=False, **span)]
+        query = Query("stock_data", "AAPL", "1min", **span)
+        return [table async for table in store.bars(query, simulated=False)]
 
     async def test_they_come_in_columns_by_source(self, store: Store) -> None:
         wanted = [

@@ -34,7 +34,6 @@ from pipeline.model.messages import (
     DeadLetter,
     Dividend,
     IndicatorRow,
-    Interval,
     Quote,
     Split,
     encode,
@@ -127,12 +126,13 @@ class SlowButOnce(EmbeddedStore):
         self.asked: list[str] = []
         self.waiting: set[str] = set()
 
-    async def bars(self, ticker: str, interval: Interval, **more: Any) -> AsyncIterator[BarTable]:
-        self.asked.append(ticker)
-        if ticker != self.asked[0]:
-            self.waiting.add(ticker)
+    async def bars(self, query: Query, *, simulated: bool) -> AsyncIterator[BarTable]:
+        assert query.ticker is not None
+        self.asked.append(query.ticker)
+        if query.ticker != self.asked[0]:
+            self.waiting.add(query.ticker)
             await self.answers.wait()
-        async for table in super().bars(ticker, interval, **more):
+        async for table in super().bars(query, simulated=simulated):
             yield table
 
 
@@ -169,8 +169,8 @@ class Foreign(EmbeddedStore):
         async for documents in super().scan(query):
             yield [*self.DOCUMENTS, *documents, *self.DOCUMENTS]
 
-    def bars(self, ticker: str, interval: Interval, *, simulated: bool, **span: Any) -> AsyncIterator[BarTable]:
-        return scanned_bars(self, Query("stock_data", ticker, interval, **span), simulated=simulated)
+    def bars(self, query: Query, *, simulated: bool) -> AsyncIterator[BarTable]:
+        return scanned_bars(self, query, simulated=simulated)
 
 
 class Slow(EmbeddedStore):

@@ -181,7 +181,8 @@ async def test_fields_of_an_earlier_version_stay_what_they_were(
     first, second = await today.find(Query("stock_data"))
     assert message_in(first, Bar) == msgspec.structs.replace(bar, currency=None, revision=0)
     assert "currency" not in first and message_in(second, Bar) == later
-    tables = [table async for table in today.bars(bar.ticker, bar.interval, simulated=bar.simulated)]
+    query = Query("stock_data", bar.ticker, bar.interval)
+    tables = [table async for table in today.bars(query, simulated=bar.simulated)]
     assert [rank for table in tables for rank in map(table.rank, range(len(table)))] == [bar_rank(bar), bar_rank(later)]
     await today.close()
     await store.close()

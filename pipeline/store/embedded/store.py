@@ -4,7 +4,6 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from itertools import dropwhile, islice
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any, Final
 
 from pipeline.model.bar_table import BarTable
 from pipeline.model.documents import COLLECTIONS, Document
-from pipeline.model.messages import Interval
 from pipeline.model.times import moment
 from pipeline.storage.sqlite import Database
 from pipeline.store.base import SCANNED_AT_ONCE, Query, StoreError, UpsertResult
@@ -78,17 +76,8 @@ class EmbeddedStore:
                 return
             left = None if left is None else left - size
 
-    async def bars(
-        self,
-        ticker: str,
-        interval: Interval,
-        *,
-        simulated: bool,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> AsyncIterator[BarTable]:
+    async def bars(self, query: Query, *, simulated: bool) -> AsyncIterator[BarTable]:
         read = self._database.read
-        query = Query("stock_data", ticker, interval, since=since, until=until)
         for series in await read(partial(series_of, query)):
             parts = await read(partial(tables, self._reader, query, series, simulated=simulated))
             while part := await read(partial(_next, parts)):

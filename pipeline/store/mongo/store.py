@@ -24,7 +24,6 @@ from pymongo.uri_parser import parse_uri
 
 from pipeline.model.bar_table import BarTable
 from pipeline.model.documents import COLLECTIONS, Document, series_key
-from pipeline.model.messages import Interval
 from pipeline.store.bars import scanned_bars
 from pipeline.store.base import SCANNED_AT_ONCE, Query, StoreError, UpsertResult
 from pipeline.store.mongo.documents import (
@@ -259,16 +258,7 @@ class MongoStore:
             found: list[dict[str, Any]] = await cursor.to_list(None)
         return found
 
-    def bars(
-        self,
-        ticker: str,
-        interval: Interval,
-        *,
-        simulated: bool,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> AsyncIterator[BarTable]:
-        query = Query("stock_data", ticker, interval, since=since, until=until)
+    def bars(self, query: Query, *, simulated: bool) -> AsyncIterator[BarTable]:
         return scanned_bars(self, query, simulated=simulated)
 
     async def count(self, query: Query) -> int:
