@@ -1,8 +1,10 @@
 """Holds bulk data back while those who process it are far behind."""
 
+import asyncio
 import logging
 from typing import Final
 
+from pipeline.aio import first_of
 from pipeline.bus.base import BusError
 from pipeline.clock import Clock
 from pipeline.stages.backlog import Backlog
@@ -32,8 +34,11 @@ class BackPressure:
         self.behind = 0
         """How far behind the slowest group is while it is waited for, else 0."""
 
-    async def wait(self, count: int) -> None:
-        """Until there is room for so many records, of which there may be more than the limit."""
+    async def wait(self, count: int, stopping: asyncio.Event) -> None:
+        """Until there is room for so many records, of which there may be more than the limit; or it is time to stop."""
+        await first_of(self._room_for(count), stopping.wait())
+
+    async def _room_for(self, count: int) -> None:
         while self._room <= 0:
             began = self._clock.monotonic()
             try:

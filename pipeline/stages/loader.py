@@ -155,7 +155,7 @@ class Loader:
             async with aclosing(taken(self._source.history(ticker), context)) as history:
                 async for chunk in history:
                     if self._pressure is not None:
-                        await first_of(self._pressure.wait(len(chunk.messages)), context.stopping.wait())
+                        await self._pressure.wait(len(chunk.messages), context.stopping)
                     with context.effect():
                         await publish(self._bus, chunk.messages)
                     context.count(len(chunk.messages))

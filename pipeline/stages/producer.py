@@ -73,7 +73,7 @@ class Producer:
                 if not self._held:  # all is another's now, also this batch
                     return
                 if self._pressure is not None:
-                    await first_of(self._pressure.wait(len(batch)), context.stopping.wait())
+                    await self._pressure.wait(len(batch), context.stopping)
                 # Publishing is awaited before the next batch is asked for: that is the back-pressure.
                 await self._publish(self._quotes.hold(batch), context)
                 context.count(len(batch))

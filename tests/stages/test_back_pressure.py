@@ -39,7 +39,7 @@ def pressure(bus: EmbeddedBus, clock: FakeClock, groups: Sequence[str]) -> BackP
 
 async def publish(bus: EmbeddedBus, pressure: BackPressure, batches: int, size: int) -> None:
     for batch in range(batches):
-        await pressure.wait(size)
+        await pressure.wait(size, asyncio.Event())
         await bus.publish(records_of([bar(batch * size + minute) for minute in range(size)]))
 
 
@@ -122,4 +122,4 @@ async def test_a_bus_out_of_reach_is_left_to_who_publishes() -> None:
         async def worst(self) -> int:
             raise BusError("away")
 
-    await BackPressure(Away(), FakeClock()).wait(500)  # type: ignore[arg-type]
+    await BackPressure(Away(), FakeClock()).wait(500, asyncio.Event())  # type: ignore[arg-type]
