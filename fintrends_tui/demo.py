@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import MutableMapping
+from datetime import date
 from pathlib import Path
 from typing import Final, Literal
 
@@ -14,50 +15,18 @@ from fintrends_tui.link.process import PipelineLink
 from fintrends_tui.run import dashboard_app, run_app
 from fintrends_tui.state.access import DEMO
 from pipeline.config.settings import ENV_PREFIX, KNOWN_ENV, load
+from pipeline.model.lots import parse_lot, table_of
 from pipeline.sources.demo.recording import TICKERS
 from pipeline.storage.datadir import DataDir
 
 _STOP_SECONDS: Final = 10.0
-_LOTS: Final = """\
-# A sample of the demo: nobody holds this.
-
-[[lot]]
-ticker = "HARBOR"
-quantity = 40
-price = 312.50
-currency = "USD"
-date = 2025-06-02
-fees = 1
-
-[[lot]]
-ticker = "HARBOR"
-quantity = -15
-price = 371.20
-currency = "USD"
-date = 2025-12-09
-fees = 1
-
-[[lot]]
-ticker = "LANTERN"
-quantity = 12
-price = 951.10
-currency = "USD"
-date = 2025-09-15
-
-[[lot]]
-ticker = "QUARRY"
-quantity = 600
-price = 29.85
-currency = "USD"
-date = 2025-04-11
-
-[[lot]]
-ticker = "TIMBER"
-quantity = -80
-price = 112.40
-currency = "USD"
-date = 2026-02-17
-"""
+_LOTS: Final = (
+    "HARBOR 40 312.50 2025-06-02 fees 1 USD",
+    "HARBOR -15 371.20 2025-12-09 fees 1 USD",
+    "LANTERN 12 951.10 2025-09-15 USD",
+    "QUARRY 600 29.85 2025-04-11 USD",
+    "TIMBER -80 112.40 2026-02-17 USD",
+)
 """What is bought, sold in part, and sold short."""
 
 
@@ -80,7 +49,8 @@ def play(speed: float | Literal["max"], environ: MutableMapping[str, str] = os.e
         config = directory / "config.toml"
         lots = directory / "positions.toml"
         lots.touch(0o600)
-        lots.write_text(_LOTS, "utf-8")
+        tables = (table_of(parse_lot(line, date.max)) for line in _LOTS)
+        lots.write_text("\n".join(("# A sample of the demo: nobody holds this.\n", *tables)), "utf-8")
         config.write_text(f"[positions]\nfile = {msgspec.json.encode(str(lots)).decode()}\n", "utf-8")
         run = ("--config", str(config), "--source", "demo", "--speed", str(speed), "--initial-load")
         link = PipelineLink(DataDir(directory), ("--data-dir", str(directory), *run), TICKERS)

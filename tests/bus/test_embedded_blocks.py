@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -42,24 +42,6 @@ records = st.builds(
     headers,
 )
 publishes = st.lists(st.lists(records, max_size=30), max_size=8)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "bus.sqlite"
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def bus(path: Path, clock: FakeClock) -> AsyncIterator[EmbeddedBus]:
-    opened = EmbeddedBus(path, clock=clock)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 async def everything(bus: EmbeddedBus, topic: str = "topic") -> list[Received]:

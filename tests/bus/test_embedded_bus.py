@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,24 +23,6 @@ from tests.storage.test_sqlite import held, listing, spin, threads_of
 
 WEEK = 7 * 86400.0
 TOPIC = TopicPartition("topic", 0)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "bus.sqlite"
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def bus(path: Path, clock: FakeClock) -> AsyncIterator[EmbeddedBus]:
-    opened = EmbeddedBus(path, clock=clock)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 class TestConsumers:

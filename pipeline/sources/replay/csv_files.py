@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.model.messages import Bar, DeadLetter, Interval
 from pipeline.model.splits import SplitDay, splits_to_adjust
+from pipeline.model.times import microseconds, moment
 from pipeline.sources.base import SourceError
 from pipeline.sources.replay.columns import HEADER, PRICES, ColumnsError, CsvColumns, columns_of
 from pipeline.sources.replay.times import (
@@ -25,8 +26,6 @@ from pipeline.sources.replay.times import (
     instants_of,
     is_day_first,
     is_newest_first,
-    microseconds,
-    moment,
     read_time,
     settled,
 )

@@ -8,6 +8,8 @@ from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from pipeline.model.times import microseconds
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1) // _MICROSECOND
@@ -191,16 +193,6 @@ def instants_of(time: datetime, zone: ZoneInfo) -> Instants:
         raise ValueError(f"datetime '{time}' does not exist in {zone.key}: the clocks skip it")
     first = microseconds(time.replace(tzinfo=UTC) - before)
     return Instants(first, first if before == after else first + (before - after) // _MICROSECOND)
-
-
-def microseconds(time: datetime) -> int:
-    """Since the epoch."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def moment(instant: int) -> datetime:
-    """The instant as a time, UTC."""
-    return _EPOCH + timedelta(microseconds=instant)
 
 
 def is_newest_first(rows: Iterable[Instants | None]) -> bool:
