@@ -9,7 +9,6 @@ row of indicators is stored, and until all are. Linux only.
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,11 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import history_source
+from bench.processes import usage
 from testkit.product import ROOT, Product, written
 
 MORE: Final = 50
 PATIENCE: Final = 3600.0
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def product_for(directory: Path, *, forecasts: bool) -> Product:
@@ -29,21 +28,10 @@ def product_for(directory: Path, *, forecasts: bool) -> Product:
         directory,
         FINTRENDS_PIPELINE__SOURCE=history_source.NAME,
         FINTRENDS_SOURCES__BENCH=f"{history_source.__name__}:create",
+        FINTRENDS_STOCKTWITS__ENABLED="false",  # whose posts no network brings here
         FINTRENDS_FORECASTS__ENABLED=str(forecasts).lower(),
         PYTHONPATH=str(ROOT),
     )
-
-
-def cpu(process: subprocess.Popen[str]) -> float:
-    """Seconds."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def peak(process: subprocess.Popen[str]) -> int:
-    """KiB."""
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def lag(status: dict[str, Any]) -> int:
@@ -60,7 +48,7 @@ def load(product: Product, tickers: list[str], bars: int) -> None:
     product.set(**{history_source.RANGE: f"0:{bars}"})
     with product.started(*tickers, "--initial-load") as process:
         product.wait_for(lambda status: written(status, "stock_data"), process)
-        began, before = time.perf_counter(), cpu(process)
+        began, before = time.perf_counter(), usage(process.pid).seconds
         worst = 0
         while True:
             status = product.wait_for(lambda status: status["pipeline"]["state"] == "running", process)
@@ -68,12 +56,14 @@ def load(product: Product, tickers: list[str], bars: int) -> None:
             if min(written(status, name) for name in ("stock_data", "indicators")) >= total and not lag(status):
                 break
             time.sleep(0.5)
-        seconds, used, memory = time.perf_counter() - began, cpu(process) - before, peak(process)
+        seconds, at_end = time.perf_counter() - began, usage(process.pid)
         product.stop(PATIENCE)
         process.wait(PATIENCE)
     sizes = {name: (product.data_dir / f"{name}.sqlite").stat().st_size for name in ("bus", "store")}
-    print(f"{total:,} bars: {total / seconds:,.0f} a second, {used / total * 1e6:.0f} µs of CPU each")
-    print(f"peak memory {memory / 1024:.0f} MiB; the greatest lag {worst:,} records")
+    print(
+        f"{total:,} bars: {total / seconds:,.0f} a second, {(at_end.seconds - before) / total * 1e6:.0f} µs of CPU each"
+    )
+    print(f"peak memory {at_end.peak:.0f} MiB; the greatest lag {worst:,} records")
     disk = ", ".join(f"{name} {size / total:.0f}" for name, size in sizes.items())
     print(f"disk, bytes a bar with its row: {sum(sizes.values()) / total:.0f} ({disk})")
 
@@ -86,7 +76,7 @@ def start_again(product: Product, tickers: list[str], bars: int) -> None:
         first = time.perf_counter() - began
         product.wait_for(lambda status: written(status, "indicators") >= MORE * len(tickers), process, PATIENCE)
         print(f"start on them: first new row after {first:.1f} s, all after {time.perf_counter() - began:.1f} s")
-        print(f"memory then {peak(process) / 1024:.0f} MiB")
+        print(f"memory then {usage(process.pid).peak:.0f} MiB")
         product.stop(PATIENCE)
         process.wait(PATIENCE)
 
