@@ -38,7 +38,7 @@ def test_its_positions_are_a_sample_and_never_the_users(tmp_path: Path) -> None:
         terminal.wait_for(lambda text: re.search(r"TIMBER~? +\d+\.\d+", text))
         terminal.press("b")
         terminal.wait_for(lambda text: "Sample positions, nobody's 4" in text and re.search(r"Total [\d,]+\.", text))
-        assert "ORCHID" not in terminal.text
+        terminal.wait_for(lambda text: "ORCHID" not in text)  # nor what is left of the screen below
         terminal.press("a")
         terminal.wait_for(lambda text: "Add a lot" in text)
         terminal.press("ORCHID 5 100 USD\r")
