@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition, Event, Key, Paste, Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
@@ -27,6 +29,7 @@ from fintrends_tui.state.positions import PositionKeeper
 from fintrends_tui.state.view import View
 from fintrends_tui.terminal.charset import AsciiFilter, ColourlessFilter
 from fintrends_tui.terminal.pace import FramePacer
+from fintrends_tui.terminal.styles import SparingDriver
 from fintrends_tui.terminal.suspend import SUSPEND_KEY, Suspension
 from fintrends_tui.terminal.typeahead import TypeAhead
 from pipeline.config.settings import ScreenSettings, SettingsError
@@ -162,6 +165,10 @@ class FintrendsApp(App[ExitReason]):
     def glyphs(self) -> Glyphs:
         """What the bodies of candles are filled with."""
         return ASCII if self._ascii_only else SHADES if self.no_color else BLOCKS
+
+    def get_driver_class(self) -> type[Driver]:
+        found = super().get_driver_class()
+        return SparingDriver if found is LinuxDriver else found
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.FALLBACK
