@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.settings import Settings
 from pipeline.model.messages import AnyMessage, Bar, DeadLetter, Quote
 from pipeline.model.watchlist import Watchlist
-from pipeline.net.http import Limits
 from pipeline.sources.base import Factory, HistoryChunk, Serving, Source, SourceContext
 from testkit.fakes import FakeClock
+from testkit.http_fixtures import LIMITS
 from testkit.websocket_server import eventually
 
-ONCE = Limits(connect=2.0, silence=0.2, total=0.4, attempts=1)
+ONCE = replace(LIMITS, attempts=1)
 NOW = 1_772_636_400
 """The time of a `FakeClock`, 2026-03-04 15:00 UTC, in seconds since the epoch."""
 TODAY = NOW - 15 * 3600
