@@ -14,6 +14,9 @@ _STYLE: Final = re.compile(r"\x1b\[([0-9;]*)m")
 _MOVES: Final = re.compile(r"(?:\x1b\[\d+;\d+H)*")
 """Moves of the cursor, which show nothing: whatever the style is."""
 
+_UNSEEN: Final = frozenset({"1", "2", "3"})
+"""Bold, dim and italic, which a space does not show."""
+
 
 class _Style(NamedTuple):
     """Parameters of SGR (ECMA-48) by what they set; "" is the terminal's own."""
@@ -34,7 +37,7 @@ def in_fewer_bytes(data: str) -> str:
         if index % 2:
             wanted = _added(wanted, piece)
         elif piece:
-            if wanted != is_set and not _MOVES.fullmatch(piece):
+            if wanted != is_set and not (_is_blank(piece, is_set, wanted) or _MOVES.fullmatch(piece)):
                 written.append(_change(is_set, wanted))
                 is_set = wanted
             written.append(piece)
@@ -53,6 +56,18 @@ class SparingDriver(LinuxDriver):
 def _added(style: str, parameters: str) -> str:
     """The style that parameters lead to from another."""
     return ";".join(filter(None, (style, parameters))) if parameters.strip("0;") else ""
+
+
+def _is_blank(piece: str, is_set: str, wanted: str) -> bool:
+    """Whether the piece looks the same in both styles, because it is but spaces."""
+    return not piece.strip(" ") and _alike(is_set, wanted)
+
+
+@lru_cache(4096)
+def _alike(before: str, after: str) -> bool:
+    """Whether a space looks the same in both styles."""
+    old, new = _parsed(before), _parsed(after)
+    return old.ground == new.ground and old.attributes | new.attributes <= _UNSEEN
 
 
 @lru_cache(4096)
