@@ -13,6 +13,7 @@ from pipeline.model.messages import (
     NOWHERE,
     AnyMessage,
     DeadLetter,
+    IndicatorRow,
     UndecodableError,
     decode,
     encode,
@@ -52,22 +53,35 @@ class _Recent:
             message = self._old.get(key)
             if message is None:
                 message = decode(topic, value)
-            if len(self._young) >= self._limit:
-                self._old, self._young = self._young, {}
-            self._young[key] = message
+            self._keep(key, message)
         return message
 
+    def encoded(self, topic: str, value: bytes, message: IndicatorRow) -> None:
+        """Take the row for what its value decodes to, which it is: its numbers are floats, and none of them is one that
+        JSON does not have, which would be null there."""
+        if _NULL not in value:
+            self._keep((topic, value), message)
 
+    def _keep(self, key: tuple[str, bytes], message: AnyMessage) -> None:
+        if len(self._young) >= self._limit:
+            self._old, self._young = self._young, {}
+        self._young[key] = message
+
+
+_NULL: Final = b":null"
 _RECENT: Final = 4096
 _recent: Final = _Recent(_RECENT)
 
 
 def record_of(message: AnyMessage) -> Record:
     """The message as a record of its topic, stamped with the event's time and that of its entry (`ingested`, ns)."""
+    topic, value = topic_of(message), encode(message)
+    if type(message) is IndicatorRow:  # which this process will read back, and has checked already
+        _recent.encoded(topic, value, message)
     return Record(
-        topic=topic_of(message),
+        topic=topic,
         key=key_of(message),
-        value=encode(message),
+        value=value,
         ts=round(message.ts.timestamp() * 1000),
         headers={"schema": _schema(type(message)), "ingested": b"%d" % time.time_ns()},
     )

@@ -1,11 +1,16 @@
 """Stages of a process that read the same record share what it was decoded to."""
 
+import math
+from itertools import batched
+
 import pytest
 
+from pipeline.analytics.series import Series
 from pipeline.bus import records
 from pipeline.bus.base import Received, Record
 from pipeline.bus.records import _Recent, decode_all, record_of
-from pipeline.model.messages import AnyMessage, UndecodableError, decode
+from pipeline.model.messages import INDICATOR_FIELDS, AnyMessage, IndicatorRow, UndecodableError, decode
+from testkit.data import NEW_YORK
 from tests.stages.test_stages import bar
 
 
@@ -50,6 +55,43 @@ def test_of_old_messages_none_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls == 20
     recent.decode("stock_data_aapl", values[0])
     assert calls == 21
+
+
+@pytest.mark.parametrize("at_once", [1, 1000], ids=["live", "a history"])
+def test_a_row_that_was_computed_here_is_not_decoded_and_is_what_it_would_decode_to(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(records, "_recent", _Recent(2000))
+    monkeypatch.setattr("pipeline.analytics.series.has_batched", lambda: True)
+    series = Series("AAPL", "1min", NEW_YORK)
+    bars = [bar(minute, close=100 + minute % 7 / 3) for minute in range(1000)]
+    rows = [row for part in batched(bars, at_once) for row in series.merge(part)]
+    published = [record_of(row) for row in rows]
+    calls: list[str] = []
+    monkeypatch.setattr(records, "decode", lambda topic, value: (calls.append(topic), decode(topic, value))[1])
+    read, _ = decode_all([received(record, offset) for offset, record in enumerate(published)])
+    for (_, message), record, row in zip(read, published, rows, strict=True):
+        decoded = decode(record.topic, record.value)
+        assert message == decoded
+        assert repr(message) == repr(decoded)  # of the same types, to the last digit
+        assert isinstance(message, IndicatorRow)
+        assert (message is row) is (None not in (getattr(message, field) for field in INDICATOR_FIELDS))
+    assert len(calls) == sum(message is not row for (_, message), row in zip(read, rows, strict=True)) < 60
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_json_does_not_have_is_what_it_would_decode_to(value: float) -> None:
+    row = IndicatorRow(
+        ticker="AAPL",
+        ts=bar(1).ts,
+        interval="1min",
+        lineage=f"{1:08x}-{1:032x}",
+        close=1.0,
+        **dict.fromkeys(INDICATOR_FIELDS, 50.0) | {"rsi_14": value},
+    )
+    ((_, message),), _ = decode_all([received(record_of(row), 0)])
+    assert isinstance(message, IndicatorRow)
+    assert message.rsi_14 is None
 
 
 def test_what_does_not_decode_is_tried_each_time() -> None:
