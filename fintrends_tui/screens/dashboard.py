@@ -74,6 +74,7 @@ class Dashboard(BaseScreen[None]):
         return self.query_one(WatchlistTable).selected
 
     def compose(self) -> ComposeResult:
+        self._begin()
         ask = self.fintrends.link.ask
         panels: tuple[Panel | Chart, ...] = (
             Chart(ask, Look(extended=self.fintrends.settings.extended_hours), self.fintrends.glyphs),
@@ -109,8 +110,15 @@ class Dashboard(BaseScreen[None]):
             arrangement, flash=settings.flash, stale_after=settings.stale_after, columns=chosen.columns
         )
 
-    def on_mount(self) -> None:
+    def _begin(self) -> None:
+        """Take the classes that the screen will have, for each that comes later has all widgets styled anew."""
+        width, height = self.app.size
+        for size, breakpoints in ((width, WIDTHS), (height, HEIGHTS)):
+            self.add_class(next(name for least, name in reversed(breakpoints) if size >= least))
         self._lay_out()
+        self.set_class(_is_short(0, height), "-few")
+
+    def on_mount(self) -> None:
         self._show_loads(False)
         self.show_panel("chart")
         self.update_view(self.fintrends.current_view)
@@ -153,7 +161,7 @@ class Dashboard(BaseScreen[None]):
     def _fit_watchlist(self, rows: int) -> None:
         """Where all that is watched needs little room, leave the rest to other panels below it; as much whatever is
         filtered, so that nothing jumps meanwhile."""
-        is_short = rows <= self.size.height - _ALL_ELSE
+        is_short = _is_short(rows, self.size.height)
         self.set_class(is_short, "-few")
         fixed = is_short and self._is_grid and self._market_first
         least = max(rows, _FEWEST_ROWS) + _AROUND_ROWS if fixed else None
@@ -499,3 +507,8 @@ class Dashboard(BaseScreen[None]):
             tabs.hide("tab-loads")
             if self.query_one(Loads).has_class("-active"):
                 self.show_panel("chart")
+
+
+def _is_short(rows: int, height: int) -> bool:
+    """Whether a watchlist of so many rows leaves room on a screen of that height."""
+    return rows <= height - _ALL_ELSE
