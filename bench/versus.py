@@ -75,6 +75,8 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(CONTENDERS), help=f"of {', '.join(CONTENDERS)}")
     arguments = parser.parse_args()
     names = arguments.only.split(",")
+    if unknown := set(names) - CONTENDERS.keys():
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(CONTENDERS)}")
     print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores; {arguments.bars:,} bars, {arguments.runs} runs")
     for tickers in map(int, arguments.tickers.split(",")):
         chosen = [name for name in names if tickers == 1 or not CONTENDERS[name].alone]

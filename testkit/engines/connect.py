@@ -30,7 +30,8 @@ class ConnectWorker(ServerProcess):
             "bootstrap.servers": bootstrap,
             "listeners": f"HTTP://127.0.0.1:{self._port}",
             "offset.storage.file.filename": str(folder / "offsets"),
-            "plugin.path": str(self._jars),
+            # All are on the class path already. Each jar in a folder of plugins would be looked through by itself.
+            "plugin.path": str(folder / "plugins"),
         }
         self._files = [self._written("worker", {**worker, **here})]
         self._files += [self._written(connector["name"], connector) for connector in connectors]

@@ -62,21 +62,25 @@ async def test_whoever_logs_in_over_tls_writes_and_reads(server: SecureMongo) ->
     ],
 )
 async def test_what_is_wrong_is_said_in_words(server: SecureMongo, where: Uri, says: str) -> None:
-    await refused(where(server), says)
+    await refused_for_good(where(server), says)
 
 
-async def refused(uri: str, says: str, *, permanent: bool = True) -> None:
+async def refused(uri: str, says: str) -> StoreError:
     store = MongoStore(uri, timeout=1)
     with pytest.raises(StoreError, match=says) as caught:
         await store.open()
-    assert caught.value.permanent is permanent
     assert "-horse" not in str(caught.value), "that is a password"
+    return caught.value
+
+
+async def refused_for_good(uri: str, says: str) -> None:
+    assert (await refused(uri, says)).permanent
 
 
 async def test_an_expired_certificate_is_said_to_be(server: SecureMongo) -> None:
     server.start_with(server.authority.issue("127.0.0.1", expired=True))
     try:
-        await refused(uri(server, ca(server)), "its certificate has expired")
+        await refused_for_good(uri(server, ca(server)), "its certificate has expired")
     finally:
         server.start_with()
 
@@ -87,9 +91,11 @@ async def test_a_server_that_asks_for_a_certificate_takes_ours_and_no_other(
     server.start_with(mutual=True)
     try:
         await writes_and_reads(uri(server, ca(server), certificate(server)))
-        breaks_off = "it breaks off TLS connections; .* it asks for tlsCertificateKeyFile"
-        await refused(uri(server, ca(server)), breaks_off, permanent=False)
         stranger = Authority(tmp_path / "stranger")
-        await refused(uri(server, ca(server), certificate(server, stranger)), breaks_off, permanent=False)
+        for missing in ((), (certificate(server, stranger),)):
+            error = await refused(uri(server, ca(server), *missing), "check .*tlsCertificateKeyFile")
+            # With TLS 1.3 we have a connection before the server looks at our certificate. Which comes first, what it
+            # says of it or the end of that connection, is a matter of moments; only the former is known to stay.
+            assert error.permanent is ("refuses our certificate" in str(error))
     finally:
         server.start_with()
