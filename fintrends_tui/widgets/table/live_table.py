@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -47,6 +48,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self._titles = ("", "")
         self._slots: list[ColumnSlot] = []
         self._strips: dict[int, Strip] = {}
+        self._styles: dict[tuple[Style, str], Style] = {}
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -97,7 +99,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             strip = self._strips[index] = self._row_line(index, width)
         if self.text_selection is not None:
             strip = self._with_selection(strip, index)
-        return strip.apply_offsets(0, index)
+        return _selectable(strip, index)
 
     def row_base(self, index: int) -> Style:
         """The style that a row's tones lie upon."""
@@ -134,6 +136,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._strips.clear()
+        self._styles.clear()
 
     def on_resize(self, event: events.Resize) -> None:
         del event
@@ -209,12 +212,17 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip([Segment(f" {lines[y] if y < len(lines) else ''}", style)]).crop_extend(0, width, style)
 
     def _line(self, cells: Sequence[Cell], width: int, base: Style) -> Strip:
-        segments = []
-        for span in self._spans(cells):
-            style = base + self.get_component_rich_style(f"tone--{span.tone}", partial=True) if span.tone else base
-            segments.append(Segment(span.text, style))
-        # Each segment is sent with all its colours, so neighbours that look alike are made one.
-        return Strip(segments).crop_extend(0, width, base).simplify()
+        segments = [Segment(span.text, self._toned(base, span.tone)) for span in self._spans(cells)]
+        # What is done to each segment afterwards costs more than to make one of neighbours that look alike. Strips are
+        # dear, too, so that there is one.
+        return Strip(Segment.simplify(Segment.adjust_line_length(segments, width, base)), width)
+
+    def _toned(self, base: Style, tone: str) -> Style:
+        style = self._styles.get((base, tone))
+        if style is None:
+            toned = self.get_component_rich_style(f"tone--{tone}", partial=True) if tone else Style.null()
+            style = self._styles[base, tone] = base + toned
+        return style
 
     def _spans(self, cells: Sequence[Cell]) -> Iterator[Span]:
         yield Span(" " * self.GUTTER)
@@ -235,3 +243,18 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         style = self.screen.get_component_rich_style("screen--selection", partial=True)
         before, inside, after = strip.crop(0, start), strip.crop(start, end), strip.crop(end)
         return Strip.join([before, inside.apply_style(style), after])
+
+
+def _selectable(strip: Strip, y: int) -> Strip:
+    """As `Strip.apply_offsets`, by which the mouse knows what it selects; that makes all styles anew each time."""
+    segments = []
+    x = 0
+    for text_, style, _ in strip:
+        segments.append(Segment(text_, (style or Style.null()) + _place(x, y)))
+        x += len(text_)
+    return Strip(segments, strip.cell_length)
+
+
+@lru_cache(8192)
+def _place(x: int, y: int) -> Style:
+    return Style.from_meta({"offset": (x, y)})
