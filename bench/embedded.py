@@ -179,7 +179,7 @@ async def restore_all(store: EmbeddedStore) -> int:
     count = 0
     for ticker in TICKERS:
         series = Series(ticker, "1min", ZoneInfo("America/New_York"))
-        async for table in store.bars(ticker, "1min", simulated=True):
+        async for table in store.bars(Query("stock_data", ticker, "1min"), simulated=True):
             series.restore_table(table)
         count += len(series)
     return count

@@ -93,7 +93,7 @@ def _serve(
     directory: Path, tickers: int, changing: int, limit: int | None, period: float, sent: Any, ready: Any
 ) -> None:
     async def main() -> None:
-        control.PUSH_PERIOD = period
+        control.PUSH_PERIOD = period  # type: ignore[misc]
         market = Market(tickers, changing, limit, sent)
         server = control.ControlServer(market.execute, market.snapshot)
         await server.start(DataDir(directory).prepare_socket())

@@ -9,7 +9,7 @@ from bench.peers.job import BATCH, BROKER, TOPICS, Job, stamp_of, topic_of
 from bench.peers.messages import RowMessage, encode
 
 
-class Forgetful(ConsumerRebalanceListener):
+class Forgetful(ConsumerRebalanceListener):  # type: ignore[misc]
     """Has the job begin anew with the partitions of another assignment."""
 
     def __init__(self, job: Job) -> None:

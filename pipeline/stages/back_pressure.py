@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 LIMIT: Final = 2_000
 """Records that a group may have to do before publishers wait: a quarter of a second of work, and few enough that all
 of them are in memory still when the last of their readers comes to them."""
+EACH: Final = 20
+"""Of each ticker, where those are more: a batch of a record or two from each of hundreds of topics costs twice as much
+as one of many from a few."""
 _LOOK_SECONDS: Final = 0.05
 _PAUSE: Final = 3
 """Times as long as a look took."""
@@ -47,7 +50,7 @@ class BackPressure:
                 log.debug("cannot tell how far behind the groups are: %s", error)
                 self.behind = 0
                 return
-            self._room = (self._limit - lag) // _FOLLOWING
+            self._room = (max(self._limit, EACH * self._backlog.tickers) - lag) // _FOLLOWING
             self.behind = lag if self._room <= 0 else 0
             if self._room <= 0:  # of thousands of topics a look takes its time
                 took = self._clock.monotonic() - began

@@ -22,6 +22,7 @@ class Backlog:
     def __init__(self, bus: Bus, watchlist: Watchlist, clock: Clock, ours: Collection[str]) -> None:
         """`ours` are the groups that this process is a member of."""
         self._bus = bus
+        self._watchlist = watchlist
         self._clock = clock
         # In the order of the flow: a group that has committed everything has published all it will.
         self._read = {
@@ -30,6 +31,11 @@ class Backlog:
         }
         self._ours = frozenset(ours)
         self._seen: dict[str, float] = {}
+
+    @property
+    def tickers(self) -> int:
+        """How many are watched."""
+        return len(self._watchlist)
 
     async def is_done(self) -> bool:
         """Whether every group that has members has no lag.

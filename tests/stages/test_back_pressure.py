@@ -13,7 +13,7 @@ from pipeline.config.settings import SupervisorSettings
 from pipeline.model.topics import INDICATOR_GROUP, SINK_GROUP
 from pipeline.model.watchlist import Watchlist
 from pipeline.sources.base import HistoryChunk
-from pipeline.stages.back_pressure import BackPressure
+from pipeline.stages.back_pressure import EACH, BackPressure
 from pipeline.stages.backlog import Backlog
 from pipeline.stages.loader import Loader
 from pipeline.supervision.supervisor import Supervisor
@@ -41,6 +41,21 @@ async def publish(bus: EmbeddedBus, pressure: BackPressure, batches: int, size: 
     for batch in range(batches):
         await pressure.wait(size, asyncio.Event())
         await bus.publish(records_of([bar(batch * size + minute) for minute in range(size)]))
+
+
+async def test_where_tickers_are_many_each_may_have_some_records_waiting(bus: EmbeddedBus) -> None:
+    tickers = [f"T{number}" for number in range(10)]
+    clock = FakeClock(auto=True)
+    of_many = BackPressure(Backlog(bus, Watchlist(tickers), clock, [SINK_GROUP]), clock, LIMIT)
+    await bus.publish(records_of([bar(minute) for minute in range(EACH * len(tickers) - 3)]))
+    async with asyncio.timeout(10):
+        await of_many.wait(1, asyncio.Event())
+    await bus.publish(records_of([bar(minute) for minute in range(3)]))
+    waiting = asyncio.create_task(of_many.wait(1, asyncio.Event()))
+    while not of_many.behind:
+        await asyncio.sleep(0)
+    assert of_many.behind == EACH * len(tickers)
+    waiting.cancel()
 
 
 async def end(bus: EmbeddedBus) -> int:
