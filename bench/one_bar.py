@@ -19,13 +19,15 @@ from pathlib import Path
 from time import process_time
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import astuple
+
 from bench.history_source import bar
 from pipeline.analytics.series import Series
 from pipeline.bus.base import Received, TopicPartition
 from pipeline.bus.embedded.bus import EmbeddedBus
 from pipeline.bus.records import decode_all, records_of
 from pipeline.model.documents import document_of
-from pipeline.model.messages import Bar, IndicatorRow, decode
+from pipeline.model.messages import Bar, IndicatorRow
 from pipeline.sources.replay.csv_files import BarFile
 from pipeline.store.embedded.store import EmbeddedStore
 
@@ -67,9 +69,9 @@ async def publish(bus: EmbeddedBus, steps: Steps, name: str, messages: Sequence[
         records = records_of(messages)
     with steps.step(f"{name}: published"):
         await bus.publish(records)
+    received = [Received(*astuple(record)) for record in records]
     with steps.step(f"{name}: decoded and checked"):
-        for record in records:
-            decode(record.topic, record.value)
+        decode_all(received)
 
 
 async def store(store: EmbeddedStore, steps: Steps, name: str, messages: Sequence[Bar | IndicatorRow]) -> None:

@@ -14,7 +14,7 @@ WAIT_SECONDS = 0.1
 """From checkpoint to checkpoint where there are few bars."""
 
 
-class JobSink(BaseSink):
+class JobSink(BaseSink):  # type: ignore[misc]
     """Keeps what a checkpoint brings in one transaction."""
 
     def __init__(self, job: Job) -> None:
