@@ -22,7 +22,8 @@ from time import time as now_in_seconds
 from typing import Any
 
 from bench import quote_source
-from bench.screen import process_figures, read_for
+from bench.processes import usage
+from bench.screen import read_for
 from pipeline.clock import SystemClock
 from testkit.fake_yahoo import FakeYahoo, Instrument
 from testkit.http_server import serve
@@ -147,7 +148,7 @@ def _report(passed: int, product: Product, terminal: Terminal, pid: int, sent: A
     def figures() -> tuple[float, int, int, float, float, int, int]:
         status = product.status()
         assert status is not None
-        cpu, screen = process_figures(pid)[0], process_figures(terminal.process.pid)[0]
+        cpu, screen = usage(pid).seconds, usage(terminal.process.pid).seconds
         made = 0 if sent is None else sent.value
         size = _size(product.data_dir)
         return monotonic(), made, documents(status, "stock_data"), cpu, screen, size, len(terminal.output)
@@ -161,7 +162,7 @@ def _report(passed: int, product: Product, terminal: Terminal, pid: int, sent: A
     assert status is not None
     market = next(service for service in status["services"] if service["name"].startswith("market"))
     lag = _lag(status)
-    resident = process_figures(pid)[1]
+    resident = usage(pid).resident
     print(
         f"{passed:<4} {rates[0]:>7,.0f} {market['rate']:>12,.0f} {rates[1]:>13,.0f} {lag:>5,} {100 * rates[2]:>7.1f} "
         f"{100 * rates[3]:>9.1f} {resident:>5.0f} {rates[4] * 3600 / 2**30:>6.2f} {rates[5] / 1024:>6.1f}",

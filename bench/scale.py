@@ -11,8 +11,8 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+from bench.processes import usage
 from bench.replayed import Engines, Running, record, running
-from bench.screen import process_figures
 from pipeline.contract.protocol import Add
 
 SIZES = (10, 100, 1000)
@@ -34,11 +34,11 @@ def names(tickers: int) -> list[str]:
 async def a_bar(pipeline: Running, tickers: int, bars: int, before: int = 0) -> float:
     """CPU in µs of each of the last `bars` of every ticker, waited for; `before` are those of others."""
     await pipeline.stored(before + tickers * WARM_UP_BARS)
-    began, _ = process_figures(pipeline.control.pid)
+    began = usage(pipeline.control.pid).seconds
     counts = await pipeline.store.counts()
     total = before + tickers * (WARM_UP_BARS + bars)
     await pipeline.stored(total)
-    ended, _ = process_figures(pipeline.control.pid)
+    ended = usage(pipeline.control.pid).seconds
     return 1e6 * (ended - began) / (total - counts["indicators"])
 
 
@@ -64,9 +64,9 @@ async def fast(tickers: int) -> tuple[float, float, float]:
             await pipeline.control.ask(Add(names(tickers)))
             of_a_bar = await a_bar(pipeline, tickers, bars, WARM_UP_BARS)
             await asyncio.sleep(SETTLE_SECONDS)
-            idle_from, _ = process_figures(pipeline.control.pid)
+            idle_from = usage(pipeline.control.pid).seconds
             await asyncio.sleep(IDLE_SECONDS)
-            idle_until, memory = process_figures(pipeline.control.pid)
+            idle_until, memory, _ = usage(pipeline.control.pid)
     return of_a_bar, 100 * (idle_until - idle_from) / IDLE_SECONDS, memory
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.market import serving
+from bench.processes import usage
 from testkit.product import ROOT, Product
 from testkit.terminal import Terminal
 
@@ -39,13 +40,6 @@ KEY_RUNS = 3
 DAY = 4 * 86_400
 """Snapshots in a day."""
 DAY_TICKERS = 10
-
-
-def process_figures(pid: int) -> tuple[float, float]:
-    """Seconds of CPU, user and system, and resident MiB of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return seconds, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def bare_paint() -> float:
@@ -104,7 +98,7 @@ def traffic(tickers: int, changing: int) -> list[tuple[float, float]]:
         terminals = [stack.enter_context(market(tickers, changing, size))[0] for size in SIZES]
 
         def figures() -> list[tuple[float, int, float]]:
-            return [(time.monotonic(), len(t.output), process_figures(t.process.pid)[0]) for t in terminals]
+            return [(time.monotonic(), len(t.output), usage(t.process.pid).seconds) for t in terminals]
 
         for _ in range(WINDOWS):
             before = figures()
@@ -161,7 +155,7 @@ def day() -> tuple[float, float, float]:
         for part in (DAY // 10, DAY):
             while sent.value < part:
                 terminal.read(0.02)
-            resident.append(process_figures(terminal.process.pid)[1])
+            resident.append(usage(terminal.process.pid).resident)
     return resident[0], resident[1], time.monotonic() - begun
 
 

@@ -30,6 +30,7 @@ _TS_LIMIT: Final = 253_339_228_800_000
 _INGESTED: Final = re.compile(rb"\d{1,19}")
 _FIRST: Final = 10**18
 """September 2001 in nanoseconds: nothing has entered a bus of ours before."""
+_NULL: Final = b":null"
 
 
 class _Recent:
@@ -68,7 +69,6 @@ class _Recent:
         self._young[key] = message
 
 
-_NULL: Final = b":null"
 _RECENT: Final = 4096
 _recent: Final = _Recent(_RECENT)
 

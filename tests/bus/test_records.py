@@ -20,6 +20,19 @@ def received(record: Record, offset: int) -> Received:
     return Received(record.topic, record.key, value, record.ts, record.headers, 0, offset)
 
 
+@pytest.fixture
+def decoded_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The topic of each record that is decoded from now on."""
+    topics: list[str] = []
+
+    def noted(topic: str, value: bytes) -> AnyMessage:
+        topics.append(topic)
+        return decode(topic, value)
+
+    monkeypatch.setattr(records, "decode", noted)
+    return topics
+
+
 def test_the_second_who_reads_a_record_gets_the_same_message() -> None:
     record = record_of(bar(1))
     (((_, first),), ((_, second),)) = (decode_all([received(record, 3)])[0], decode_all([received(record, 3)])[0])
@@ -35,31 +48,23 @@ def test_the_same_value_in_another_topic_is_another_matter() -> None:
     assert "another ticker" in letter.reason
 
 
-def test_of_old_messages_none_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = 0
-
-    def counted(topic: str, value: bytes) -> AnyMessage:
-        nonlocal calls
-        calls += 1
-        return decode(topic, value)
-
-    monkeypatch.setattr(records, "decode", counted)
+def test_of_old_messages_none_is_kept(decoded_in: list[str]) -> None:
     recent = _Recent(4)
     values = [record_of(bar(minute)).value for minute in range(20)]
     for value in values:
         recent.decode("stock_data_aapl", value)
         recent.decode("stock_data_aapl", value)
-    assert calls == 20
+    assert len(decoded_in) == 20
     assert len(recent._young) + len(recent._old) <= 8
     recent.decode("stock_data_aapl", values[-1])
-    assert calls == 20
+    assert len(decoded_in) == 20
     recent.decode("stock_data_aapl", values[0])
-    assert calls == 21
+    assert len(decoded_in) == 21
 
 
 @pytest.mark.parametrize("at_once", [1, 1000], ids=["live", "a history"])
 def test_a_row_that_was_computed_here_is_not_decoded_and_is_what_it_would_decode_to(
-    monkeypatch: pytest.MonkeyPatch, at_once: int
+    monkeypatch: pytest.MonkeyPatch, decoded_in: list[str], at_once: int
 ) -> None:
     monkeypatch.setattr(records, "_recent", _Recent(2000))
     monkeypatch.setattr("pipeline.analytics.series.has_batched", lambda: True)
@@ -67,14 +72,6 @@ def test_a_row_that_was_computed_here_is_not_decoded_and_is_what_it_would_decode
     bars = [bar(minute, close=100 + minute % 7 / 3) for minute in range(1000)]
     rows = [row for part in batched(bars, at_once) for row in series.merge(part)]
     published = [record_of(row) for row in rows]
-    calls = 0
-
-    def counted(topic: str, value: bytes) -> AnyMessage:
-        nonlocal calls
-        calls += 1
-        return decode(topic, value)
-
-    monkeypatch.setattr(records, "decode", counted)
     read, _ = decode_all([received(record, offset) for offset, record in enumerate(published)])
     for (_, message), record, row in zip(read, published, rows, strict=True):
         decoded = decode(record.topic, record.value)
@@ -82,7 +79,7 @@ def test_a_row_that_was_computed_here_is_not_decoded_and_is_what_it_would_decode
         assert repr(message) == repr(decoded)  # of the same types, to the last digit
         assert isinstance(message, IndicatorRow)
         assert (message is row) is (None not in (getattr(message, field) for field in INDICATOR_FIELDS))
-    assert calls == sum(message is not row for (_, message), row in zip(read, rows, strict=True)) < 60
+    assert len(decoded_in) == sum(message is not row for (_, message), row in zip(read, rows, strict=True)) < 60
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
