@@ -186,8 +186,8 @@ class BarColumns:
                 row = (ts, high, low, close, counted, self._session, simulated, rank_high, digest_or_open)
                 for kept, value in zip(self._all, row, strict=True):
                     kept.insert(index, value)
-        if self._ranked:
-            self.rank_sum += self.rank(index)
+        if digest is not None and self._ranked:
+            self.rank_sum += rank_high << 40 | digest
         return index, True
 
     def drop(self, count: int) -> None:

@@ -174,13 +174,17 @@ class Live:
         directed = plus(high, low) + minus(high, low)
         aimless = 0 if _is_aimless(directed, range_14) else aimless + 1
         stoch_k, stoch_d = stoch(high, low, close)
+        line, signal, histogram = macd(close)
+        nothing = _RESIDUE * abs(close)
         values = (
             sma_20(close),
             sma_50(close),
             ema_12(close),
             ema_26(close),
             math.nan if is_still else _percent(rsi_14),
-            *(0.0 if abs(value) < _RESIDUE * abs(close) else value for value in macd(close)),
+            0.0 if -nothing < line < nothing else line,
+            0.0 if -nothing < signal < nothing else signal,
+            0.0 if -nothing < histogram < nothing else histogram,
             *bbands(close),
             range_14,
             obv(close, volume),
@@ -345,7 +349,7 @@ def _rows(columns: Sequence[Column]) -> list[Values]:
 
 
 def _percent(value: float) -> float:
-    return min(max(value, 0.0), 100.0)
+    return value if 0.0 <= value <= 100.0 else min(max(value, 0.0), 100.0)
 
 
 @np.errstate(all="ignore")
@@ -379,14 +383,12 @@ def _variance[T: (float, Column)](window: Sequence[T]) -> T:
 
     Spelt out, and not `sum` or `np.var`, so that both add in the same order and round alike.
     """
-    total = window[0]
-    for value in window[1:]:
-        total = total + value
-    mean = total / len(window)
-    squares = (window[0] - mean) * (window[0] - mean)
-    for value in window[1:]:
-        squares = squares + (value - mean) * (value - mean)
-    return squares / (len(window) - 1)
+    a, b, c, d, e, f, g, h, i, j = window
+    mean = (a + b + c + d + e + f + g + h + i + j) / _RETURNS
+    a, b, c, d, e = a - mean, b - mean, c - mean, d - mean, e - mean
+    f, g, h, i, j = f - mean, g - mean, h - mean, i - mean, j - mean
+    squares = a * a + b * b + c * c + d * d + e * e + f * f + g * g + h * h + i * i + j * j
+    return squares / (_RETURNS - 1)
 
 
 def _known(values: Iterable[float]) -> Values:

@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
+from msgspec.structs import astuple
+
 from pipeline.bus.base import Received, Record
 from pipeline.model.messages import (
     NOWHERE,
     AnyMessage,
     DeadLetter,
+    Forecast,
     IndicatorRow,
     UndecodableError,
     decode,
@@ -31,6 +34,7 @@ _INGESTED: Final = re.compile(rb"\d{1,19}")
 _FIRST: Final = 10**18
 """September 2001 in nanoseconds: nothing has entered a bus of ours before."""
 _NULL: Final = b":null"
+_COMPUTED: Final = (IndicatorRow, Forecast)
 
 
 class _Recent:
@@ -57,16 +61,22 @@ class _Recent:
             self._keep(key, message)
         return message
 
-    def encoded(self, topic: str, value: bytes, message: IndicatorRow) -> None:
+    def encoded(self, topic: str, value: bytes, message: IndicatorRow | Forecast) -> None:
         """Take the row for what its value decodes to, which it is: its numbers are floats, and none of them is one that
-        JSON does not have, which would be null there."""
-        if _NULL not in value:
+        JSON does not have, which would be one more null there."""
+        if value.count(_NULL) == _unknown(message):
             self._keep((topic, value), message)
 
     def _keep(self, key: tuple[str, bytes], message: AnyMessage) -> None:
         if len(self._young) >= self._limit:
             self._old, self._young = self._young, {}
         self._young[key] = message
+
+
+def _unknown(message: IndicatorRow | Forecast) -> int:
+    """How many of its fields are None."""
+    parts = (message, *message.horizons) if isinstance(message, Forecast) else (message,)
+    return sum(astuple(part).count(None) for part in parts)
 
 
 _RECENT: Final = 4096
@@ -76,7 +86,7 @@ _recent: Final = _Recent(_RECENT)
 def record_of(message: AnyMessage) -> Record:
     """The message as a record of its topic, stamped with the event's time and that of its entry (`ingested`, ns)."""
     topic, value = topic_of(message), encode(message)
-    if type(message) is IndicatorRow:  # which this process will read back, and has checked already
+    if isinstance(message, _COMPUTED):  # which this process will read back, and has checked already
         _recent.encoded(topic, value, message)
     return Record(
         topic=topic,

@@ -46,6 +46,8 @@ MAX_HORIZONS: Final = 16
 _CURRENCY: Final = re.compile("[A-Za-z]{3,5}")
 _ROUNDING: Final = 1e-5
 """By which part of itself a price may lie outside its bar: adjusted prices are rounded one by one."""
+_BEYOND_ANY: Final = 1e300
+"""No price and no volume is as much, and four of what is less have a sum."""
 NOWHERE: Final = -1
 """Partition and offset in the dead letter of a record that its topic did not take."""
 
@@ -105,6 +107,16 @@ class Bar(TickerMessage, frozen=True, kw_only=True, tag="bar"):
         super().__post_init__()
         _clean_source(self)
         _check_currency(self)
+        low, high = self.low, self.high
+        is_usual = 0 < low <= self.open <= high and low <= self.close <= high < _BEYOND_ANY
+        if not (is_usual and (self.volume is None or 0 <= self.volume < _BEYOND_ANY)):
+            self._check_prices()  # which takes longer than all else that is checked
+
+    def _check_prices(self) -> None:
+        """
+        Raises:
+            ValueError: if they are none of one bar.
+        """
         if not math.isfinite(self.open + self.high + self.low + self.close + (self.volume or 0.0)):
             raise ValueError("a value is not finite")
         if self.low > self.high:

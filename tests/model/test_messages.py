@@ -1,7 +1,9 @@
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import product
 
 import msgspec
 import pytest
@@ -365,3 +367,18 @@ def test_a_ticker_is_looked_at_every_time_it_is_wrong(ticker: str) -> None:
 def test_a_source_is_cleaned_every_time() -> None:
     for _ in range(2):
         assert bar(source="a\x1b[31m  b").source == "a b"
+
+
+def test_a_bar_that_needs_no_closer_look_would_pass_it() -> None:
+    prices = (-1.0, 0.0, 1e-320, 1.0, 1.00000001, 2.0, 1e299, 1.7e308, math.inf, math.nan)
+    volumes = (None, -1.0, 7.0, 1.7e308, math.inf, math.nan)
+    accepted = 0
+    for open_, high, low, close, volume in product(*[prices] * 4, volumes):
+        with suppress(ValueError):
+            made = bar(open=open_, high=high, low=low, close=close, volume=volume)
+            accepted += 1
+            try:
+                made._check_prices()
+            except ValueError as error:
+                pytest.fail(f"{made}: {error}")
+    assert accepted > 100

@@ -275,9 +275,10 @@ class KafkaConsumer:
 
     async def _advance(self, connection: ConsumerConnection, records: Sequence[Received]) -> None:
         """Note how far the client has come: past these records, and past what is none."""
-        firsts: dict[TopicPartition, int] = {}
+        begun: dict[tuple[str, int], int] = {}  # not by `source`: it is made for each record anew
         for record in records:
-            firsts.setdefault(record.source, record.offset)
+            begun.setdefault((record.topic, record.partition), record.offset)
+        firsts = {TopicPartition(*where): offset for where, offset in begun.items()}
         reached = connection.positions(firsts or self._held)
         moved = {where: position for where, position in reached.items() if position != self._held[where]}
         await self._look_for_jumps({where: firsts.get(where, position) for where, position in moved.items()})
