@@ -35,7 +35,7 @@ from pipeline.engines import Engines
 from pipeline.model.messages import Bar, IndicatorRow, Interval
 from pipeline.model.namespace import described, is_simulated
 from pipeline.model.redaction import sentence
-from pipeline.model.topics import FORECAST_GROUP, INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP
+from pipeline.model.topics import FORECAST_GROUP, INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP, STOCK_DATA
 from pipeline.model.watchlist import Watchlist
 from pipeline.ops.logs import LogTail
 from pipeline.preview import until_answered, until_unreachable
@@ -45,11 +45,13 @@ from pipeline.sources.market_hours import TradingHours
 from pipeline.stages.alerts import AlertStage
 from pipeline.stages.back_pressure import BackPressure
 from pipeline.stages.backlog import Backlog
+from pipeline.stages.consume import Subscription
 from pipeline.stages.forecasts import ForecastProcessor
 from pipeline.stages.indicators import IndicatorProcessor
 from pipeline.stages.loader import Loader, Pending
 from pipeline.stages.monitor import Monitor
 from pipeline.stages.ownership import TopicOwnership
+from pipeline.stages.pass_over import PassOver
 from pipeline.stages.position_metrics import PositionMetrics
 from pipeline.stages.producer import Producer
 from pipeline.stages.quote_pacer import QuotePacer
@@ -145,7 +147,8 @@ class Pipeline:
         endless = not settings.pipeline.source.startswith(REPLAY)
         only_load = endless and options.initial_load and options.until_idle
         feeds = source.feeds() if "producer" in roles and not only_load else ()
-        ours = [group for role in roles for group in _GROUPS.get(role, ())]
+        off = set() if settings.forecasts.enabled else {FORECAST_GROUP}
+        ours = [group for role in roles for group in _GROUPS.get(role, ()) if group not in off]
         self._backlog = Backlog(self._bus, self.watchlist, self._clock, ours)
         pressure = BackPressure(self._backlog, self._clock)
         self._ownership = TopicOwnership(
@@ -176,8 +179,10 @@ class Pipeline:
         simulated = self._simulated
         self._sink = Sink(self._bus, self._store, self.watchlist, simulated=simulated)
         self._indicators = IndicatorProcessor(self._bus, self._store, self.watchlist, zone, simulated=simulated)
-        self._forecasts = ForecastProcessor(
-            self._bus, self._store, self.watchlist, zone, enabled=settings.forecasts.enabled, simulated=simulated
+        self._forecasts = (
+            ForecastProcessor(self._bus, self._store, self.watchlist, zone, simulated=simulated)
+            if settings.forecasts.enabled
+            else PassOver(self._bus, FORECAST_GROUP, Subscription(self._bus, self.watchlist, {STOCK_DATA}), self._clock)
         )
         self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer(), simulated=simulated)
         lots = PositionsFile(loaded.positions) if loaded.positions is not None else None

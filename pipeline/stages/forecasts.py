@@ -96,11 +96,10 @@ class ForecastProcessor:
     """
 
     def __init__(
-        self, bus: Bus, store: Store, watchlist: Watchlist, zone: ZoneInfo, *, enabled: bool, simulated: bool = False
+        self, bus: Bus, store: Store, watchlist: Watchlist, zone: ZoneInfo, *, simulated: bool = False
     ) -> None:
         """`simulated` says of which origin all its bars are; it never looks at others. Sessions are days of `zone`
-        where a symbol names no exchange. Unless it is `enabled` it passes over all that it reads."""
-        self._enabled = enabled
+        where a symbol names no exchange."""
         self._simulated = simulated
         self._bus = bus
         self._store = store
@@ -116,8 +115,6 @@ class ForecastProcessor:
         )
 
     async def _handle(self, batch: Sequence[Received]) -> None:
-        if not self._enabled:
-            return  # it still reads, so that what it would have read does not count as waiting
         bars: defaultdict[tuple[str, Interval], list[Bar]] = defaultdict(list)
         for record, bar in self._closed(batch):
             bars[record.topic, bar.interval].append(bar)

@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 
 from pipeline.analytics.forecasts.series import ForecastSeries
+from pipeline.bus.lag import read_lag
+from pipeline.clock import SystemClock
 from pipeline.model.documents import Document, document_of, messages_in
 from pipeline.model.messages import Bar, Forecast
 from pipeline.model.times import moment
-from pipeline.model.topics import FORECAST_GROUP, SINK_GROUP
+from pipeline.model.topics import FORECAST_GROUP, SINK_GROUP, STOCK_DATA, topic_for
+from pipeline.stages import pass_over
+from pipeline.stages.consume import Subscription
 from pipeline.stages.forecasts import ForecastProcessor, ForecastState
+from pipeline.stages.pass_over import PassOver
 from pipeline.stages.sink import Sink
-from tests.stages.test_stages import ZONE, Bench, bar
+from tests.stages.test_stages import ZONE, Bench, bar, until
 
 WEEK = 7 * 24 * 60
 
@@ -39,8 +44,8 @@ def walk(count: int, first: int = 0, seed: int = 1, **more: object) -> list[Bar]
     ]
 
 
-def processor(bench: Bench, *, enabled: bool = True) -> ForecastProcessor:
-    return ForecastProcessor(bench.bus, bench.store, bench.watchlist, ZONE, enabled=enabled)
+def processor(bench: Bench) -> ForecastProcessor:
+    return ForecastProcessor(bench.bus, bench.store, bench.watchlist, ZONE)
 
 
 def expected(bars: Iterable[Bar]) -> dict[datetime, Forecast]:
@@ -159,11 +164,55 @@ async def test_rows_of_an_earlier_version_are_passed_over_and_made_anew(bench: B
     assert await bench.stored("dead_letter") == []
 
 
-async def test_turned_off_it_leaves_nothing_waiting_and_says_nothing(bench: Bench) -> None:
-    await bench.publish(*walk(20))
-    async with bench.running(forecasts=processor(bench, enabled=False).run):
-        await bench.caught_up(FORECAST_GROUP)
-    assert not {topic for topic in await bench.bus.topics() if topic.startswith("forecasts_")}
+def turned_off(bench: Bench) -> PassOver:
+    subscription = Subscription(bench.bus, bench.watchlist, {STOCK_DATA})
+    return PassOver(bench.bus, FORECAST_GROUP, subscription, SystemClock())
+
+
+class TestTurnedOff:
+    async def test_nothing_waits_and_nothing_is_read_or_said(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pass_over, "PERIOD", 0.01)
+        await bench.publish(*walk(20))
+        async with bench.running(forecasts=turned_off(bench).run):
+            await bench.caught_up(FORECAST_GROUP)
+            await bench.publish(*walk(20, first=20))
+            await bench.caught_up(FORECAST_GROUP)
+            assert await bench.bus.members(FORECAST_GROUP) == []
+        assert not {topic for topic in await bench.bus.topics() if topic.startswith("forecasts_")}
+
+    async def test_what_comes_until_it_is_stopped_is_passed_over_too(self, bench: Bench) -> None:
+        async with bench.running(forecasts=turned_off(bench).run):
+            await bench.publish(*walk(20))
+        assert await read_lag(bench.bus, FORECAST_GROUP, {topic_for(STOCK_DATA, "AAPL")}) == 0
+
+    async def test_turned_on_again_it_goes_on_with_what_is_new(self, bench: Bench) -> None:
+        bars = walk(150)
+        await bench.publish(*bars[:140])
+        off = turned_off(bench).run
+        async with bench.running(forecasts=off, sink=Sink(bench.bus, bench.store, bench.watchlist).run):
+            await both(bench)
+        await bench.publish(*bars[140:])
+        async with bench.running(
+            forecasts=processor(bench).run, sink=Sink(bench.bus, bench.store, bench.watchlist).run
+        ):
+            await both(bench)
+        found, wanted = await stored(bench), expected(bars)
+        assert all(found[one.ts] == wanted[one.ts] for one in bars[140:])
+
+    async def test_whoever_has_it_turned_on_is_left_alone(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pass_over, "PERIOD", 0.001)
+        bars = walk(150)
+        async with bench.running(
+            off=turned_off(bench).run,
+            forecasts=processor(bench).run,
+            sink=Sink(bench.bus, bench.store, bench.watchlist).run,
+        ):
+            await until(lambda: bench.bus.members(FORECAST_GROUP))
+            await bench.publish(*bars)
+            await both(bench)
+        assert await stored(bench) == expected(bars)
 
 
 def test_a_live_series_keeps_three_blocks_of_bars() -> None:

@@ -1,0 +1,43 @@
+"""What stands in for a stage that is turned off."""
+
+from typing import Final
+
+from pipeline.aio import first_of
+from pipeline.bus.base import Bus
+from pipeline.clock import Clock
+from pipeline.stages.consume import Subscription
+from pipeline.supervision.supervisor import Context
+
+PERIOD: Final = 1.0
+"""Seconds between two looks."""
+
+
+class PassOver:
+    """Keeps a group at the end of its topics without reading them, so that nothing counts as waiting for it, and when
+    the stage is turned on it begins with what is new. Where another process has it turned on, that reads for the group,
+    and here nothing is done."""
+
+    def __init__(self, bus: Bus, group: str, subscription: Subscription, clock: Clock) -> None:
+        self._bus = bus
+        self._group = group
+        self._subscription = subscription
+        self._clock = clock
+
+    async def run(self, context: Context) -> None:
+        context.ready()
+        while True:
+            await context.checkpoint()
+            is_last = context.stopping.is_set()
+            with context.effect():
+                await self._skip()
+            if is_last:
+                return
+            await first_of(context.stopping.wait(), self._clock.sleep(PERIOD))
+
+    async def _skip(self) -> None:
+        topics = await self._subscription.refresh()
+        committed = await self._bus.committed(self._group, topics)
+        offsets = await self._bus.offsets(topics)
+        ends = {where: end for where, (_, end) in offsets.items() if committed.get(where, 0) < end}
+        if ends and await self._bus.members(self._group) == []:
+            await self._bus.reset(self._group, ends)
