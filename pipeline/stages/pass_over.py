@@ -1,9 +1,10 @@
 """What stands in for a stage that is turned off."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from pipeline.aio import first_of
-from pipeline.bus.base import Bus
+from pipeline.bus.base import Bus, TopicPartition
 from pipeline.clock import Clock
 from pipeline.stages.consume import Subscription
 from pipeline.supervision.supervisor import Context
@@ -22,6 +23,8 @@ class PassOver:
         self._group = group
         self._subscription = subscription
         self._clock = clock
+        self._passed: Mapping[TopicPartition, tuple[int, int]] = {}
+        """Where the topics began and ended when nothing was left: mostly they still do."""
 
     async def run(self, context: Context) -> None:
         context.ready()
@@ -36,8 +39,13 @@ class PassOver:
 
     async def _skip(self) -> None:
         topics = await self._subscription.refresh()
-        committed = await self._bus.committed(self._group, topics)
         offsets = await self._bus.offsets(topics)
+        if offsets == self._passed:
+            return
+        committed = await self._bus.committed(self._group, topics)
         ends = {where: end for where, (_, end) in offsets.items() if committed.get(where, 0) < end}
-        if ends and await self._bus.members(self._group) == []:
+        if ends:
+            if await self._bus.members(self._group) != []:
+                return
             await self._bus.reset(self._group, ends)
+        self._passed = offsets
