@@ -10,6 +10,8 @@ HEADER: Final = "datetime,open,high,low,close,volume"
 """Our own."""
 PRICES: Final = ("open", "high", "low", "close")
 
+_FIVE: Final = (*PRICES, "volume")
+
 _NAMES: Final = {
     "time": ("unix", "unix timestamp", "datetime", "date time", "timestamp", "date", "time", "open time", "local time"),
     "open": ("open", "open price"),
@@ -23,11 +25,11 @@ _NAMES: Final = {
 """Of each column, the first that is there counts: Alpha Vantage's, Yahoo's, Nasdaq's, Stooq's, investing.com's."""
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _SHORT: Final = 1000
-_PECULIAR: Final = re.compile(r"[\"\r\n\0]|^ |[^0-9] ")
-"""What a line has where its fields are not just what is between its delimiters; a date may be followed by its time."""
+_DIGITS: Final = frozenset("0123456789")
 _UTC: Final = re.compile(r"\(?\b(?:utc|gmt)\b\)?")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
-_DECIMAL: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?").fullmatch
+_DECIMALS: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?(?:,[0-9]{1,18}(?:\.[0-9]{1,18})?){4}").fullmatch
+"""Five of them."""
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?")
 _CURRENCY: Final = re.compile(r"^([+-]?)\s*[$€£¥]\s*([+-]?)")
 _MISSING: Final = frozenset({"", "-", "--", "–", "—", ".", "nan", "null", "none", "n/a", "na", "#n/a"})
@@ -82,8 +84,10 @@ class CsvColumns(NamedTuple):
             ValueError: if one of them is not a number, or a price is missing.
         """
         texts = [fields[column] for column in self.prices]
-        if self.volume is not None and all(map(_DECIMAL, (*texts, fields[self.volume]))):  # by far most are
-            return dict(zip((*PRICES, "volume"), map(float, (*texts, fields[self.volume])), strict=True))
+        if self.volume is not None:
+            five = [*texts, fields[self.volume]]
+            if _DECIMALS(",".join(five)):  # by far most are
+                return dict(zip(_FIVE, map(float, five), strict=True))
         values: dict[str, float | None] = {
             name: self._price(name, text) for name, text in zip(PRICES, texts, strict=True)
         }
@@ -169,12 +173,20 @@ def _columns(names: list[str], found: dict[str, str | None], delimiter: str, lin
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
-    if line and len(line) < _SHORT and not _PECULIAR.search(line):
+    if line and len(line) < _SHORT and _is_plain(line):
         return line.split(delimiter)
     try:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True), [])
     except csv.Error as error:
         raise ValueError(f"it is not a line of CSV: {error}") from error
+
+
+def _is_plain(line: str) -> bool:
+    """Whether its fields are just what is between its delimiters. A date may be followed by its time."""
+    if '"' in line or "\r" in line or "\n" in line or "\0" in line:
+        return False
+    before, space, after = line.partition(" ")
+    return not space or (before != "" and before[-1] in _DIGITS and " " not in after)
 
 
 def _name(field: str) -> str:

@@ -249,9 +249,9 @@ class BarFile:
         if split != 1:
             values |= {name: values[name] / split for name in PRICES}
             values["volume"] = None if values["volume"] is None else values["volume"] * split
-        identity = {"type": "bar", "ts": ts, "ticker": self._ticker, "interval": self._interval, "source": "replay"}
-        # Converted, not constructed: only that checks the ranges.
-        return msgspec.convert(identity | values | {"revision": last + self._repeats.get(position, 0)}, Bar)
+        values["revision"] = last + self._repeats.get(position, 0)
+        values.update(type="bar", ts=ts, ticker=self._ticker, interval=self._interval, source="replay")
+        return msgspec.convert(values, Bar)  # not constructed: only that checks the ranges
 
     def _adjustment(self, ts: datetime) -> tuple[float, int]:
         """What prices before `ts` are divided by, and the time of the last split in it, ms since the epoch.

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from pipeline.model.times import microseconds
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_HOURS: Final = 24
 _DAY: Final = timedelta(days=1) // _MICROSECOND
 _YEARS: Final = range(1800, 2200)
 """No bars were recorded before them; a year beyond them stands for "never"."""
@@ -187,12 +189,24 @@ def instants_of(time: datetime, zone: ZoneInfo) -> Instants:
     if time.tzinfo is not None:
         instant = microseconds(time)
         return Instants(instant, instant)
+    if (offset := _offset_on(time.date(), zone)) is not None:
+        instant = microseconds(time.replace(tzinfo=UTC)) - offset
+        return Instants(instant, instant)
     before = zone.utcoffset(time) or timedelta()
     after = zone.utcoffset(time.replace(fold=1)) or timedelta()
     if before < after:
         raise ValueError(f"datetime '{time}' does not exist in {zone.key}: the clocks skip it")
     first = microseconds(time.replace(tzinfo=UTC) - before)
     return Instants(first, first if before == after else first + (before - after) // _MICROSECOND)
+
+
+@lru_cache(maxsize=1 << 10)  # most rows are of the day of the row before
+def _offset_on(day: date, zone: ZoneInfo) -> int | None:
+    """The zone's offset from UTC in microseconds; None on a day when it changes."""
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - of the zone
+    hours = [midnight + timedelta(hours=hour) for hour in range(_HOURS + 1)]
+    offsets = {zone.utcoffset(at.replace(fold=fold)) for at in hours for fold in (0, 1)}
+    return None if len(offsets) > 1 else (offsets.pop() or timedelta()) // _MICROSECOND
 
 
 def is_newest_first(rows: Iterable[Instants | None]) -> bool:
