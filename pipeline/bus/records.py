@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Final
 
 from msgspec.structs import astuple
@@ -64,7 +63,7 @@ class _Recent:
     def encoded(self, topic: str, value: bytes, message: IndicatorRow | Forecast) -> None:
         """Take the row for what its value decodes to, which it is: its numbers are floats, and none of them is one that
         JSON does not have, which would be one more null there."""
-        if value.count(_NULL) == _unknown(message):
+        if _NULL not in value or value.count(_NULL) == _unknown(message):
             self._keep((topic, value), message)
 
     def _keep(self, key: tuple[str, bytes], message: AnyMessage) -> None:
@@ -85,25 +84,24 @@ _recent: Final = _Recent(_RECENT)
 
 def record_of(message: AnyMessage) -> Record:
     """The message as a record of its topic, stamped with the event's time and that of its entry (`ingested`, ns)."""
-    topic, value = topic_of(message), encode(message)
-    if isinstance(message, _COMPUTED):  # which this process will read back, and has checked already
-        _recent.encoded(topic, value, message)
-    return Record(
-        topic=topic,
-        key=key_of(message),
-        value=value,
-        ts=round(message.ts.timestamp() * 1000),
-        headers={"schema": _schema(type(message)), "ingested": b"%d" % time.time_ns()},
-    )
-
-
-@cache
-def _schema(type_: type[AnyMessage]) -> bytes:
-    return schema_name(type_).encode()
+    return records_of([message])[0]
 
 
 def records_of(messages: Iterable[AnyMessage]) -> list[Record]:
-    return [record_of(message) for message in messages]
+    """As `record_of`; they enter together, and those of one type share their headers."""
+    entry = b"%d" % time.time_ns()
+    headers: dict[type[AnyMessage], dict[str, bytes]] = {}
+    records = []
+    for message in messages:
+        type_ = type(message)
+        if type_ not in headers:
+            headers[type_] = {"schema": schema_name(type_).encode(), "ingested": entry}
+        topic, value = topic_of(message), encode(message)
+        if isinstance(message, _COMPUTED):  # which this process will read back, and has checked already
+            _recent.encoded(topic, value, message)
+        ts = round(message.ts.timestamp() * 1000)
+        records.append(Record(topic, key_of(message), value, ts, headers[type_]))
+    return records
 
 
 def entered(record: Record) -> int | None:

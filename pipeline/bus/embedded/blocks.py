@@ -1,6 +1,6 @@
 """Blocks of records: what the embedded bus writes, reads and keeps in memory at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import batched, count, repeat
 from typing import Final, NamedTuple
 
@@ -92,7 +92,7 @@ def block_of(topic: str, first: int, records: Sequence[Record]) -> tuple[Block, 
         return _block_of_one(topic, first, records[0])
     keys = [record.key for record in records]
     times = [record.ts for record in records]
-    headers = [dict(record.headers) for record in records]
+    headers = [_plain(record.headers) for record in records]
     values = [record.value for record in records]
     packed = _compressed(_ENCODER.encode((keys, times, headers, values)))
     return _block(topic, first, keys, times, headers, values), StoredBlock(max(times), "", b"", packed, len(records))
@@ -100,7 +100,7 @@ def block_of(topic: str, first: int, records: Sequence[Record]) -> tuple[Block, 
 
 def _block_of_one(topic: str, first: int, record: Record) -> tuple[Block, StoredBlock]:
     """The same in half the time: of what is live, most comes one by one."""
-    key, value, ts, headers = record.key, record.value, record.ts, dict(record.headers)
+    key, value, ts, headers = record.key, record.value, record.ts, _plain(record.headers)
     received = Received(topic, key, value, ts, headers, PARTITION, first)
     block = Block(topic, first, (received,), len(value) + _OVERHEAD)
     return block, StoredBlock(ts, key, _ENCODER.encode(headers), value, 1)
@@ -133,6 +133,10 @@ def _block(
 ) -> Block:
     records = list(map(Received, repeat(topic), keys, values, times, headers, repeat(PARTITION), count(first)))
     return Block(topic, first, records, sum(map(len, values)) + _OVERHEAD * len(values))
+
+
+def _plain(headers: Mapping[str, bytes]) -> dict[str, bytes]:
+    return headers if isinstance(headers, dict) else dict(headers)
 
 
 def _compressed(packed: bytes) -> bytes:
