@@ -89,11 +89,7 @@ class TickerState:
 
     def put(self, message: AnyMessage, heard_at: float | None) -> None:
         """Take a message; `heard_at` is the time it came, None for what was stored before."""
-        if isinstance(message, ScoredItem):
-            self._put_item(message)
-            if heard_at is not None:
-                self._items_heard_at[message.simulated] = heard_at
-        elif isinstance(message, _OF_A_SERIES):
+        if isinstance(message, _OF_A_SERIES):
             source = self._sources.get(message.source)
             if source is None:
                 source = self._new_source(message.source)
@@ -103,6 +99,10 @@ class TickerState:
             if heard_at is not None:
                 source.heard_at = heard_at
             self._now = None
+        elif isinstance(message, ScoredItem):
+            self._put_item(message)
+            if heard_at is not None:
+                self._items_heard_at[message.simulated] = heard_at
         else:
             return
         self._shown = None

@@ -29,6 +29,8 @@ _NEWEST: Final = 5
 LATELY: Final = 7
 """Days. No exchange of note has been closed for longer: what is older says nothing of the day before, or of now."""
 
+_NAMES_CURRENCY: Final = (Bar, Quote)
+
 OfSeries = Bar | Quote | Split | Dividend | IndicatorRow | Forecast
 
 
@@ -126,7 +128,11 @@ class SourceState:
 
     def put(self, message: OfSeries) -> bool:
         """Whether it changes the bars."""
-        if isinstance(message, Bar | Quote) and message.currency is not None:
+        if isinstance(message, IndicatorRow):
+            self.rows_version += 1
+            self._rows[message.interval] = _newer(message, self._rows.get(message.interval))
+            return False
+        if isinstance(message, _NAMES_CURRENCY) and message.currency is not None:
             named = message.ts, message.currency
             self._currency = named if self._currency is None else max(self._currency, named)
         if isinstance(message, Bar):
@@ -153,9 +159,6 @@ class SourceState:
             case Forecast():
                 self.forecasts.put(message)
                 self._forecast_views = None
-            case IndicatorRow():
-                self.rows_version += 1
-                self._rows[message.interval] = _newer(message, self._rows.get(message.interval))
         return False
 
     @property
