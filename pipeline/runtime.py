@@ -140,14 +140,20 @@ class Pipeline:
             secrets=self._secrets,
         )
         self._view_stage = ViewStage(self._bus, self._store, self.watchlist, self._view, simulated=self._simulated)
+        off = set() if settings.forecasts.enabled else {FORECAST_GROUP}
         self._monitor = Monitor(
-            self._bus, self._store, self.watchlist, self._clock, lambda: self._exhausted, lambda: self._starting
+            self._bus,
+            self._store,
+            self.watchlist,
+            self._clock,
+            lambda: self._exhausted,
+            lambda: self._starting,
+            off,
         )
         # A source that never ends has nothing to be idle after but the initial load, which is all to do then.
         endless = not settings.pipeline.source.startswith(REPLAY)
         only_load = endless and options.initial_load and options.until_idle
         feeds = source.feeds() if "producer" in roles and not only_load else ()
-        off = set() if settings.forecasts.enabled else {FORECAST_GROUP}
         ours = [group for role in roles for group in _GROUPS.get(role, ()) if group not in off]
         self._backlog = Backlog(self._bus, self.watchlist, self._clock, ours)
         pressure = BackPressure(self._backlog, self._clock)

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -62,20 +62,25 @@ class Monitor:
         clock: Clock,
         exhausted: Callable[[], bool] = lambda: False,
         starting: Callable[[], bool] = lambda: False,
+        off: Collection[str] = (),
     ) -> None:
-        """`starting` says whether stages still work off a start, such as reading what is stored of many tickers."""
+        """`starting` says whether stages still work off a start, such as reading what is stored of many tickers. Groups
+        whose stages are turned `off` here count while another process works on them."""
         self._bus = bus
         self._store = store
         self._watchlist = watchlist
         self._clock = clock
         self._exhausted = exhausted
         self._starting = starting
+        self._off = frozenset(off)
+        self._readers: Mapping[str, Sequence[str]] = READERS
+        """Of each kind of topic the groups that count, as of the last look."""
         self.idle = False
         self._windows: defaultdict[tuple[str, str], LagWindow] = defaultdict(LagWindow)
         self._rates: dict[str, RateMeter] = {}
         self._ends: dict[str, int] | None = None
         self._lagging = False
-        self._seen: tuple[_Committed, _Offsets] | None = None
+        self._seen: tuple[_Committed, _Offsets, Mapping[str, Sequence[str]]] | None = None
         self._same = self._unobserved = 0
         """Looks in a row that saw the same, and those of them that no window has been told of."""
         self._judged: dict[tuple[str, str], tuple[GroupStatus, float]] = {}
@@ -118,6 +123,7 @@ class Monitor:
         committed = dict(zip(_READING, found, strict=True))
         offsets = await self._bus.offsets(topics)
         starting = self._starting()
+        self._readers = self._read_by()
         if self._is_at_rest(committed, offsets, starting=starting):
             self._unobserved += 1
             await self._ask_retention({where.topic for where in offsets}, anew=False)
@@ -128,7 +134,7 @@ class Monitor:
         lags: defaultdict[tuple[str, str], int] = defaultdict(int)
         for where, (begin, end) in offsets.items():
             ends[where.topic] += end
-            for group in READERS[split_topic(where.topic)[0]]:
+            for group in self._readers[split_topic(where.topic)[0]]:
                 done = committed[group].get(where)
                 positions[where.topic, group] += position_of(done, begin)
                 lags[where.topic, group] += lag_of(done, begin, end)
@@ -156,10 +162,14 @@ class Monitor:
         """Whether nothing is left to do, and nothing has moved for so long that all rates are zero: then what is said
         of each topic stays as it is. With a thousand tickers, to find that out again for each takes longer than all
         else that is done every second."""
-        seen = committed, offsets
+        seen = committed, offsets, self._readers
         self._same = self._same + 1 if seen == self._seen else 0
         self._seen = seen
         return self._same > AT_REST and not self._lagging and not starting
+
+    def _read_by(self) -> Mapping[str, Sequence[str]]:
+        idle = {group for group in self._off if not self._members.get(group)}
+        return {kind: [group for group in groups if group not in idle] for kind, groups in READERS.items()}
 
     def _catch_up(self) -> None:
         """Tell the windows what was the same in the looks in which they were left out."""
@@ -208,7 +218,7 @@ class Monitor:
             topic=topic,
             records=end,
             rate=self._rates[topic].per_second(),
-            groups=[self._group(topic, group) for group in READERS[split_topic(topic)[0]]],
+            groups=[self._group(topic, group) for group in self._readers[split_topic(topic)[0]]],
         )
 
     def _group(self, topic: str, group: str) -> GroupLag:

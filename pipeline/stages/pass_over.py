@@ -9,14 +9,14 @@ from pipeline.clock import Clock
 from pipeline.stages.consume import Subscription
 from pipeline.supervision.supervisor import Context
 
-PERIOD: Final = 1.0
+PERIOD: Final = 5.0
 """Seconds between two looks."""
 
 
 class PassOver:
-    """Keeps a group at the end of its topics without reading them, so that nothing counts as waiting for it, and when
-    the stage is turned on it begins with what is new. Where another process has it turned on, that reads for the group,
-    and here nothing is done."""
+    """Moves a group to the end of its topics now and then, without reading them, so that it begins with what is new
+    when the stage is turned on, and nothing waits for it until then. Where another process has it turned on, that reads
+    for the group, and here nothing is done."""
 
     def __init__(self, bus: Bus, group: str, subscription: Subscription, clock: Clock) -> None:
         self._bus = bus

@@ -10,7 +10,7 @@ from pipeline.bus.base import Record, TopicPartition
 from pipeline.bus.embedded.bus import EmbeddedBus
 from pipeline.contract.retention import Retention
 from pipeline.contract.snapshot import MAX_TOPICS, GroupLag
-from pipeline.model.topics import READERS, SINK_GROUP, topic_for
+from pipeline.model.topics import FORECAST_GROUP, READERS, SINK_GROUP, topic_for
 from pipeline.model.watchlist import Watchlist
 from pipeline.stages.monitor import AT_REST, Monitor
 from pipeline.store.embedded.store import EmbeddedStore
@@ -160,3 +160,21 @@ async def test_what_lags_is_never_at_rest(watched: Watched) -> None:
     await watched.publish(1)
     await watched.look(AT_REST + WINDOW)
     assert watched.sink().status == "STALL"
+
+
+async def test_a_group_that_is_turned_off_counts_while_others_work_on_it(watched: Watched) -> None:
+    def groups() -> set[str]:
+        return {group.group for topic in watched.monitor.details() for group in topic.groups}
+
+    watched.monitor = Monitor(watched.bus, watched.store, Watchlist(["AAPL"]), watched.clock, off=[FORECAST_GROUP])
+    await watched.publish(3)
+    await watched.look(AT_REST + 2)
+    assert groups() == {*READERS["stock_data"]} - {FORECAST_GROUP}
+    elsewhere = watched.bus.consumer(FORECAST_GROUP, [TOPIC])
+    await watched.monitor._look_at_members()
+    await watched.look()
+    assert groups() == {*READERS["stock_data"]}
+    await elsewhere.close()
+    await watched.monitor._look_at_members()
+    await watched.look()
+    assert groups() == {*READERS["stock_data"]} - {FORECAST_GROUP}
