@@ -15,8 +15,8 @@ PERIOD: Final = 5.0
 
 class PassOver:
     """Moves a group to the end of its topics now and then, without reading them, so that it begins with what is new
-    when the stage is turned on, and nothing waits for it until then. Where another process has it turned on, that reads
-    for the group, and here nothing is done."""
+    when the stage is turned on, and no record is kept for it until then. Once another process is seen to work for the
+    group, it is left alone, for that may be restarted and go on where it was."""
 
     def __init__(self, bus: Bus, group: str, subscription: Subscription, clock: Clock) -> None:
         self._bus = bus
@@ -25,6 +25,7 @@ class PassOver:
         self._clock = clock
         self._passed: Mapping[TopicPartition, tuple[int, int]] = {}
         """Where the topics began and ended when nothing was left: mostly they still do."""
+        self._is_others = False
 
     async def run(self, context: Context) -> None:
         context.ready()
@@ -38,6 +39,9 @@ class PassOver:
             await first_of(context.stopping.wait(), self._clock.sleep(PERIOD))
 
     async def _skip(self) -> None:
+        if self._is_others or await self._bus.members(self._group) != []:
+            self._is_others = True
+            return
         topics = await self._subscription.refresh()
         offsets = await self._bus.offsets(topics)
         if offsets == self._passed:
@@ -45,7 +49,5 @@ class PassOver:
         committed = await self._bus.committed(self._group, topics)
         ends = {where: end for where, (_, end) in offsets.items() if committed.get(where, 0) < end}
         if ends:
-            if await self._bus.members(self._group) != []:
-                return
             await self._bus.reset(self._group, ends)
         self._passed = offsets

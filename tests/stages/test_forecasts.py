@@ -201,18 +201,29 @@ class TestTurnedOff:
         found, wanted = await stored(bench), expected(bars)
         assert all(found[one.ts] == wanted[one.ts] for one in bars[140:])
 
-    async def test_whoever_has_it_turned_on_is_left_alone(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_whoever_has_it_turned_on_is_left_alone_also_while_it_is_away(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(pass_over, "PERIOD", 0.001)
         bars = walk(150)
-        async with bench.running(
-            off=turned_off(bench).run,
-            forecasts=processor(bench).run,
-            sink=Sink(bench.bus, bench.store, bench.watchlist).run,
-        ):
+        sink = Sink(bench.bus, bench.store, bench.watchlist)
+        async with bench.running(forecasts=processor(bench).run):
             await until(lambda: bench.bus.members(FORECAST_GROUP))
-            await bench.publish(*bars)
+            off = turned_off(bench)
+            async with bench.running(off=off.run, sink=sink.run):
+                await until(lambda: is_left_alone(off))
+                await bench.publish(*bars[:140])
+                await both(bench)
+        async with bench.running(off=off.run, sink=sink.run):
+            await bench.publish(*bars[140:])
+            await bench.caught_up(SINK_GROUP)
+        async with bench.running(forecasts=processor(bench).run, sink=sink.run):
             await both(bench)
         assert await stored(bench) == expected(bars)
+
+
+async def is_left_alone(stand_in: PassOver) -> bool:
+    return stand_in._is_others
 
 
 def test_a_live_series_keeps_three_blocks_of_bars() -> None:
