@@ -54,6 +54,7 @@ def test_topics_deleted_under_way(product: Product, broker: KafkaServer, ledger:
 
 def test_records_deleted_before_they_were_read(product: Product, broker: KafkaServer, ledger: Ledger) -> None:
     """What a retention did away with is missing; that is said and counted, and nothing else is missing."""
+    product.set(FINTRENDS_FORECASTS__ENABLED="true")  # for that stage has to say so, too
     recording = record(product.directory / "recording", unused_tickers(1), minutes=200)
     (ticker,) = recording.tickers
     kept, whole = recording.directory / f"{ticker}_1min.csv", recording.live

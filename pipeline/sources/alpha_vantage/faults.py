@@ -45,6 +45,10 @@ class Faults:
         """Until when each of them is left alone."""
         return {task: fault.until for task, fault in self._faults.items()}
 
+    def failures(self) -> Mapping[Task, int]:
+        """How often in a row each of them has failed."""
+        return {task: fault.failures for task, fault in self._faults.items()}
+
     def by_ticker(self) -> dict[str, str]:
         """Why a ticker has no data, or none that is new."""
         return {task.subjects[0]: fault.why for task, fault in self._faults.items() if task.kind not in _SHARED}

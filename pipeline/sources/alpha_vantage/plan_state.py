@@ -66,8 +66,8 @@ class PlanState:
     """The state that a plan is made from. `tickers` are those that are worth asking for, `lacking` names the kinds (and
     `LIVE_QUOTES`) that the provider's plan does not include, `refused` what it refuses of single tickers (as `key_of`),
     `left` is today's rest of the budget; `sessions` are oldest first. `loading` says that an initial load waits for its
-    share, `put_off` until when a task that has failed is put off, so that the others have their turn, `under_way` what
-    is being asked already."""
+    share, `put_off` until when a task that has failed is put off, so that the others have their turn, `failures` how
+    often in a row it has, `under_way` what is being asked already."""
 
     now: datetime
     tickers: Sequence[str]
@@ -79,6 +79,7 @@ class PlanState:
     left: int | None = None
     loading: bool = False
     put_off: Mapping[Task, datetime] = field(default_factory=dict)
+    failures: Mapping[Task, int] = field(default_factory=dict)
     under_way: AbstractSet[Task] = frozenset()
 
     def since(self, kind: Kind, subject: str) -> datetime | None:

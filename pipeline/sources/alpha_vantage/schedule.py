@@ -74,14 +74,20 @@ class Planner:
         None when there is nothing to ask before the budget's next day.
         """
         requests = self._paced(state, feed) if self._per_day is None else self._rationed(state, self._per_day)
-        # Of what is due, the focused ticker first, and then what is due longest.
+        # Of what is due, what has failed the least: each failure holds up all, and what goes on failing would take all
+        # turns. Then the focused ticker, and what is due longest.
         return min(
             (
                 _put_off(planned, state)
                 for planned in requests
                 if planned.task.feed == feed and planned.task not in state.under_way
             ),
-            key=lambda s: (max(s.at, state.now), state.focus not in s.task.subjects, s.at),
+            key=lambda s: (
+                max(s.at, state.now),
+                state.failures.get(s.task, 0),
+                state.focus not in s.task.subjects,
+                s.at,
+            ),
             default=None,
         )
 

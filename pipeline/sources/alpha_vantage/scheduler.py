@@ -141,6 +141,7 @@ class RequestScheduler:
             left=self.budget.left,
             loading=self._loading,
             put_off=self._faults.until(),
+            failures=self._faults.failures(),
             under_way=frozenset(self._under_way),
         )
 

@@ -1,5 +1,6 @@
 """Every fault of the provider through the whole pipeline: its services, what the screen says, and the other ticker."""
 
+import asyncio
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,8 +8,8 @@ import pytest
 
 from pipeline.contract.snapshot import Snapshot
 from pipeline.net.http import Limits
-from testkit.http_server import Behaviour, HttpServer, answer, hang, reset, trickle, truncated
-from testkit.live_pipeline import live_pipeline, misbehave
+from testkit.http_server import Behaviour, HttpServer, Request, answer, hang, reset, trickle, truncated
+from testkit.live_pipeline import healthy, live_pipeline, misbehave
 from tests.sources.alpha_vantage import replies as data
 from tests.ui.fake_link import FakeLink
 from tests.ui.gallery import SMALL
@@ -82,6 +83,22 @@ async def test_a_fault_is_said_and_the_other_ticker_goes_on(case: Case, server: 
             [live.log, repr(snapshot), screen, repr(await live.stored("dead_letter", snapshot.pipeline.dead_letters))]
         )
     assert data.KEY not in told + "".join(path.read_text() for path in (tmp_path / "data").glob("*.json"))
+
+
+async def test_one_that_always_fails_does_not_take_the_turns_of_one_that_did_once(
+    server: HttpServer, tmp_path: Path
+) -> None:
+    misbehave(server, reset, "MSFT")
+    others = iter([reset])
+
+    async def at_first(request: Request, writer: asyncio.StreamWriter) -> None:
+        await next(others, answer(healthy(request.params)))(request, writer)
+
+    server.on(at_first, symbol="AAPL")
+    async with live_pipeline(server, tmp_path, data.KEY, plan="free") as live:
+        await live.until(lambda s: s.tickers[1].price == 10.5)
+    asked = [request.params["symbol"] for request in server.requests if "symbol" in request.params]
+    assert asked[:4] == ["MSFT", "AAPL", "MSFT", "AAPL"]
 
 
 def states(snapshot: Snapshot) -> set[str]:
