@@ -35,7 +35,7 @@ from pipeline.engines import Engines
 from pipeline.model.messages import Bar, IndicatorRow, Interval
 from pipeline.model.namespace import described, is_simulated
 from pipeline.model.redaction import sentence
-from pipeline.model.topics import FORECAST_GROUP, INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP, STOCK_DATA
+from pipeline.model.topics import FORECAST_GROUP, INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP
 from pipeline.model.watchlist import Watchlist
 from pipeline.ops.logs import LogTail
 from pipeline.preview import until_answered, until_unreachable
@@ -45,7 +45,6 @@ from pipeline.sources.market_hours import TradingHours
 from pipeline.stages.alerts import AlertStage
 from pipeline.stages.back_pressure import BackPressure
 from pipeline.stages.backlog import Backlog
-from pipeline.stages.consume import Subscription
 from pipeline.stages.forecasts import ForecastProcessor
 from pipeline.stages.indicators import IndicatorProcessor
 from pipeline.stages.loader import Loader, Pending
@@ -188,7 +187,7 @@ class Pipeline:
         self._forecasts = (
             ForecastProcessor(self._bus, self._store, self.watchlist, zone, simulated=simulated)
             if settings.forecasts.enabled
-            else PassOver(self._bus, FORECAST_GROUP, Subscription(self._bus, self.watchlist, {STOCK_DATA}), self._clock)
+            else PassOver(self._bus, FORECAST_GROUP, self.watchlist, self._clock)
         )
         self._sentiment = SentimentProcessor(self._bus, self.watchlist, SentimentScorer(), simulated=simulated)
         lots = PositionsFile(loaded.positions) if loaded.positions is not None else None

@@ -42,6 +42,12 @@ READERS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Which groups read which kind of topic."""
 
+
+def read_by(group: str) -> frozenset[str]:
+    """The kinds of topics that the group reads."""
+    return frozenset(kind for kind, groups in READERS.items() if group in groups)
+
+
 _MANY: Final = 1 << 16
 """More topics than any watchlist needs."""
 _ESCAPED = re.compile(r"_([0-9a-f]{2})")

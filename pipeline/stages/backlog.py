@@ -7,7 +7,7 @@ from typing import Final
 from pipeline.bus.base import Bus
 from pipeline.bus.lag import read_lag
 from pipeline.clock import Clock
-from pipeline.model.topics import FORECAST_GROUP, INDICATOR_GROUP, READERS, SENTIMENT_GROUP, SINK_GROUP
+from pipeline.model.topics import FORECAST_GROUP, INDICATOR_GROUP, SENTIMENT_GROUP, SINK_GROUP, read_by
 from pipeline.model.watchlist import Watchlist
 from pipeline.stages.consume import Subscription
 
@@ -26,7 +26,7 @@ class Backlog:
         self._clock = clock
         # In the order of the flow: a group that has committed everything has published all it will.
         self._read = {
-            group: Subscription(bus, watchlist, {kind for kind, groups in READERS.items() if group in groups})
+            group: Subscription(bus, watchlist, read_by(group))
             for group in (INDICATOR_GROUP, FORECAST_GROUP, SENTIMENT_GROUP, SINK_GROUP)
         }
         self._ours = frozenset(ours)

@@ -6,6 +6,8 @@ from typing import Final
 from pipeline.aio import first_of
 from pipeline.bus.base import Bus, TopicPartition
 from pipeline.clock import Clock
+from pipeline.model.topics import read_by
+from pipeline.model.watchlist import Watchlist
 from pipeline.stages.consume import Subscription
 from pipeline.supervision.supervisor import Context
 
@@ -18,10 +20,10 @@ class PassOver:
     when the stage is turned on, and no record is kept for it until then. Once another process is seen to work for the
     group, it is left alone, for that may be restarted and go on where it was."""
 
-    def __init__(self, bus: Bus, group: str, subscription: Subscription, clock: Clock) -> None:
+    def __init__(self, bus: Bus, group: str, watchlist: Watchlist, clock: Clock) -> None:
         self._bus = bus
         self._group = group
-        self._subscription = subscription
+        self._subscription = Subscription(bus, watchlist, read_by(group))
         self._clock = clock
         self._passed: Mapping[TopicPartition, tuple[int, int]] = {}
         """Where the topics began and ended when nothing was left: mostly they still do."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from itertools import batched
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -98,32 +99,21 @@ def test_a_row_that_was_computed_here_is_not_decoded_and_is_what_it_would_decode
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_number_that_json_does_not_have_is_what_it_would_decode_to(value: float) -> None:
-    row = IndicatorRow(
-        ticker="AAPL",
-        ts=bar(1).ts,
-        interval="1min",
-        lineage=f"{1:08x}-{1:032x}",
-        close=1.0,
-        **dict.fromkeys(INDICATOR_FIELDS, 50.0) | {"rsi_14": value},
-    )
-    ((_, message),), _ = decode_all([received(record_of(row), 0)])
-    assert isinstance(message, IndicatorRow)
-    assert message.rsi_14 is None
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_nor_is_it_in_a_forecast(value: float) -> None:
-    said = Forecast(
-        ticker="AAPL",
-        ts=bar(1).ts,
-        interval="1min",
-        lineage=f"{1:08x}-{1:032x}",
-        close=1.0,
-        horizons=(HorizonForecast(horizon=1), HorizonForecast(horizon=5, volatility=value)),
-    )
-    ((_, message),), _ = decode_all([received(record_of(said), 0)])
-    assert isinstance(message, Forecast)
-    assert message.horizons[1].volatility is None
+    said_of: dict[str, Any] = {
+        "ticker": "AAPL",
+        "ts": bar(1).ts,
+        "interval": "1min",
+        "lineage": f"{1:08x}-{1:032x}",
+        "close": 1.0,
+    }
+    row = IndicatorRow(**said_of | dict.fromkeys(INDICATOR_FIELDS, 50.0) | {"rsi_14": value})
+    horizons = HorizonForecast(horizon=1), HorizonForecast(horizon=5, volatility=value)
+    forecast = Forecast(**said_of, horizons=horizons)
+    ((_, read_row), (_, read_forecast)), _ = decode_all([received(record_of(one), 0) for one in (row, forecast)])
+    assert isinstance(read_row, IndicatorRow)
+    assert read_row.rsi_14 is None
+    assert isinstance(read_forecast, Forecast)
+    assert read_forecast.horizons[1].volatility is None
 
 
 def test_what_does_not_decode_is_tried_each_time() -> None:

@@ -17,7 +17,6 @@ from pipeline.model.messages import Bar, Forecast
 from pipeline.model.times import moment
 from pipeline.model.topics import FORECAST_GROUP, SINK_GROUP, STOCK_DATA, topic_for
 from pipeline.stages import pass_over
-from pipeline.stages.consume import Subscription
 from pipeline.stages.forecasts import ForecastProcessor, ForecastState
 from pipeline.stages.pass_over import PassOver
 from pipeline.stages.sink import Sink
@@ -165,8 +164,7 @@ async def test_rows_of_an_earlier_version_are_passed_over_and_made_anew(bench: B
 
 
 def turned_off(bench: Bench) -> PassOver:
-    subscription = Subscription(bench.bus, bench.watchlist, {STOCK_DATA})
-    return PassOver(bench.bus, FORECAST_GROUP, subscription, SystemClock())
+    return PassOver(bench.bus, FORECAST_GROUP, bench.watchlist, SystemClock())
 
 
 class TestTurnedOff:
