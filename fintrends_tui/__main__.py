@@ -8,13 +8,14 @@ from fintrends_tui import stored
 from pipeline.config.settings import Loaded, SettingsError, load
 from pipeline.config.where import hand_over, plainly
 from pipeline.model.tickers import is_ticker, parse_tickers
-from pipeline.system import streams
+from pipeline.system import collector, streams
 
 
 def main() -> None:
     """Run a command line."""
     if sys.platform == "win32":
         sys.exit("fintrends-tui runs on Linux and macOS; on Windows use it inside WSL")
+    collector.relax()
     streams.settle()
     streams.leave(_command)
 

@@ -20,7 +20,7 @@ from pipeline.model.namespace import origin
 from pipeline.model.tickers import InvalidTickerError, parse_ticker, parse_tickers
 from pipeline.ops.query import Format, QueryError
 from pipeline.storage.datadir import DataDir, DataDirError
-from pipeline.system import streams
+from pipeline.system import collector, streams
 from pipeline.system.places import PlaceError, provide
 
 # Status 2 is "asked for the impossible", 1 is "went wrong".
@@ -342,6 +342,7 @@ def maintain(
 
 def main() -> None:
     """Run a command line; turn errors that are the user's to fix into one sentence and a status."""
+    collector.relax()
     streams.settle()
     streams.leave(_command)
 
