@@ -1,7 +1,7 @@
 """The pipeline's log."""
 
 import re
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 from rich.style import Style
@@ -32,7 +32,6 @@ class LogPane(Panel):
     has warnings and errors only."""
 
     LABEL = "Log"
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
 
     def __init__(self, feed: LogFeed, *, wrapped: bool = False) -> None:
         """`wrapped` shows long lines whole, on as many lines as they need."""
@@ -102,7 +101,7 @@ class LogPane(Panel):
 
     def row_base(self, index: int) -> Style:
         found = self._current is not None and _seq(self._rows[index]) == self._current
-        return self.get_component_rich_style("table--cursor") if found else super().row_base(index)
+        return self.marked_style if found else super().row_base(index)
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)

@@ -8,14 +8,11 @@ from rich.cells import cell_len, set_cell_size
 
 from pipeline.model.text import drawn
 
-# Each has a style in app.tcss, under the component class `tone--<name>`.
-TONES: Final = ("dim", "strong", "accent", "up", "down", "warn", "error", "badge")
-
 _MAX_GAP: Final = 3
 
 
 class Span(NamedTuple):
-    """A stretch of plain text; never markup. `tone` is one of `TONES`, or empty for the default."""
+    """A stretch of plain text; never markup. `tone` is one of `tones.TONES`, or empty for the default."""
 
     text: str
     tone: str = ""

@@ -1,7 +1,6 @@
 """A table with a row that is selected."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -17,7 +16,6 @@ class CursorTable(Table):
     """The cursor stays with its row's key when rows come, go or move, and stays in sight if it was."""
 
     GUTTER = 1
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
 
     class Moved(Message):
         """The cursor is on another row; the table's `selected` is its key."""
@@ -63,13 +61,13 @@ class CursorTable(Table):
             self.post_message(self.Moved())
 
     def row_base(self, index: int) -> Style:
-        return self.get_component_rich_style("table--cursor") if index == self._cursor else self.rich_style
+        return self.marked_style if index == self._cursor else self.rich_style
 
     def _row_line(self, index: int, width: int) -> Strip:
         strip = super()._row_line(index, width)
         if index != self._cursor:
             return strip
-        style = self.row_base(index) + self.get_component_rich_style("tone--accent", partial=True)
+        style = self._toned(self.row_base(index), "accent")
         return Strip.join([Strip([Segment("▌", style)]), strip.crop(self.GUTTER)])
 
     def on_click(self, event: events.Click) -> None:

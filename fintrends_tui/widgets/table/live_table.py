@@ -16,7 +16,8 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from fintrends_tui.commands import LISTS, bindings
-from fintrends_tui.widgets.table.cells import TONES, Cell, Column, ColumnSlot, Row, Span, arrange, fit, text
+from fintrends_tui.widgets.table.cells import Cell, Column, ColumnSlot, Row, Span, arrange, fit, text
+from fintrends_tui.widgets.table.tones import marked, toned
 
 
 class Table(ScrollView, can_focus=True, inherit_bindings=False):
@@ -29,7 +30,6 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     GUTTER: ClassVar[int] = 0
     """Cells kept free at the start of each line."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--empty", *(f"tone--{tone}" for tone in TONES)}
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(LISTS)]
 
     def __init__(
@@ -105,6 +105,11 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         """The style that a row's tones lie upon."""
         del index
         return self.rich_style
+
+    @property
+    def marked_style(self) -> Style:
+        """The style of a row that stands out, for `row_base`."""
+        return marked(self.rich_style, self.app.theme_variables, coloured=not self.app.no_color)
 
     def title_cell(self, column: Column) -> Cell:
         """What stands above the column."""
@@ -203,12 +208,12 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         return self._line(self._rows[index].cells, width, self.row_base(index))
 
     def _header_line(self, width: int) -> Strip:
-        style = self.get_component_rich_style("table--header")
+        style = self._toned(self.rich_style, "dim")
         return self._line(tuple(self.title_cell(column) for column in self._columns), width, style)
 
     def _empty_line(self, y: int, width: int) -> Strip:
         lines = textwrap.wrap(self._empty, max(8, width - 2))
-        style = self.get_component_rich_style("table--empty")
+        style = self._toned(self.rich_style, "dim")
         return Strip([Segment(f" {lines[y] if y < len(lines) else ''}", style)]).crop_extend(0, width, style)
 
     def _line(self, cells: Sequence[Cell], width: int, base: Style) -> Strip:
@@ -220,8 +225,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     def _toned(self, base: Style, tone: str) -> Style:
         style = self._styles.get((base, tone))
         if style is None:
-            toned = self.get_component_rich_style(f"tone--{tone}", partial=True) if tone else Style.null()
-            style = self._styles[base, tone] = base + toned
+            style = self._styles[base, tone] = toned(base, tone, self.app.theme_variables)
         return style
 
     def _spans(self, cells: Sequence[Cell]) -> Iterator[Span]:
