@@ -173,6 +173,13 @@ class FintrendsApp(App[ExitReason]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.FALLBACK
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Before there is a screen only the theme's variables are taken: all rules would be parsed twice."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), *self._our_filters]
 
