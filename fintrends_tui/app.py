@@ -20,18 +20,19 @@ from fintrends_tui.charting.candles import ASCII, BLOCKS, SHADES, Glyphs
 from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import EVERYWHERE, KeyCommand, bindings
 from fintrends_tui.link.port import Link, LinkError, LinkStatus
+from fintrends_tui.screens.base import BaseScreen
 from fintrends_tui.state.access import OWNER, Access
 from fintrends_tui.state.alerts import NewAlerts
 from fintrends_tui.state.arrangement import Groups
 from fintrends_tui.state.log_feed import LogFeed
 from fintrends_tui.state.memory import ScreenMemory
 from fintrends_tui.state.positions import PositionKeeper
-from fintrends_tui.state.view import View
+from fintrends_tui.state.view import Shows, View
 from fintrends_tui.terminal.charset import AsciiFilter, ColourlessFilter
 from fintrends_tui.terminal.pace import FramePacer
 from fintrends_tui.terminal.styles import SparingDriver
 from fintrends_tui.terminal.suspend import SUSPEND_KEY, Suspension
-from fintrends_tui.terminal.typeahead import TypeAhead
+from fintrends_tui.terminal.typeahead import TypeAhead, Typed
 from pipeline.config.settings import ScreenSettings, SettingsError
 from pipeline.contract.alerts import sentence_of
 from pipeline.contract.protocol import Add, Command, Done, Focus, TickersChanged
@@ -45,13 +46,6 @@ _WHERE_IS_THE_CURSOR: Final = "\x1b[6n"
 _TOASTS: Final = 3
 """New alerts that are shown each, where many come at once."""
 _TOAST_SECONDS: Final = 10
-
-
-@runtime_checkable
-class Repaintable(Protocol):
-    """A screen that shows views."""
-
-    def update_view(self, view: View) -> None: ...
 
 
 @runtime_checkable
@@ -118,7 +112,7 @@ class FintrendsApp(App[ExitReason]):
         self._browse = browse
         self._now = now
         self._painted: tuple[View, Screen[Any]] | None = None
-        self._type_ahead = TypeAhead(self, super().on_event)
+        self._type_ahead = TypeAhead(self, self._deliver)
         self._keys = dict(keymap or {})
         self._ascii_only = ascii_only
         self._suspension: Suspension | None = None
@@ -219,6 +213,11 @@ class FintrendsApp(App[ExitReason]):
         else:
             await super().on_event(event)
 
+    async def _deliver(self, event: Typed) -> None:
+        if isinstance(self.screen, BaseScreen):
+            await self.screen.whole()
+        await super().on_event(event)
+
     def on_cursor_position(self, event: CursorPosition) -> None:
         """The terminal has shown the last paint."""
         del event
@@ -250,7 +249,7 @@ class FintrendsApp(App[ExitReason]):
         if view.snapshot is not None:
             self._tell_alerts(view.snapshot, private=view.holdings.hidden)
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Repaintable):
+            if isinstance(screen, Shows):
                 screen.update_view(view)
             if not screen.is_modal:
                 break

@@ -63,6 +63,9 @@ class BaseScreen[Result](Screen[Result]):
     def fintrends(self) -> Application:
         return cast("Application", self.app)
 
+    async def whole(self) -> None:
+        """Wait until all of the screen is there; keys wait for it, too."""
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether the action is there at all."""
         return action not in self.fintrends.access.without and super().check_action(action, parameters)

@@ -1,5 +1,6 @@
 """The main screen: the watchlist, and around it everything else."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -10,9 +11,8 @@ from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.events import DescendantFocus
 from textual.widget import Widget
-from textual.widgets import Input, Tab, Tabs
+from textual.widgets import Input, Tabs
 
-from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import DASHBOARD, MOVING, bindings
 from fintrends_tui.screens.base import BaseScreen
 from fintrends_tui.screens.breakpoints import HEIGHTS, WIDTHS
@@ -21,24 +21,16 @@ from fintrends_tui.state.expression import is_expression
 from fintrends_tui.state.market import missing
 from fintrends_tui.state.memory import SavedView
 from fintrends_tui.state.replay import next_speed
-from fintrends_tui.state.view import View
-from fintrends_tui.widgets.chart import Chart
+from fintrends_tui.state.view import Shows, View
 from fintrends_tui.widgets.filter_input import FilterInput
 from fintrends_tui.widgets.group_strip import GroupStrip
 from fintrends_tui.widgets.header import Header
-from fintrends_tui.widgets.headlines import Headlines
 from fintrends_tui.widgets.health_line import HealthLine
-from fintrends_tui.widgets.indicators import Indicators
 from fintrends_tui.widgets.key_bar import KeyBar
-from fintrends_tui.widgets.loads import Loads
-from fintrends_tui.widgets.log_pane import LogPane
 from fintrends_tui.widgets.market_strip import MarketStrip
 from fintrends_tui.widgets.panel import Panel
-from fintrends_tui.widgets.services import Services
-from fintrends_tui.widgets.topics import Topics
 from fintrends_tui.widgets.trouble_line import TroubleLine
 from fintrends_tui.widgets.watchlist import WatchlistTable
-from fintrends_tui.widgets.writes import Writes
 from pipeline.contract.protocol import Add, Load, Pause, Remove, Restart, Resume, SetReplay
 
 NEWS_SECONDS: Final = 60
@@ -65,8 +57,12 @@ class Dashboard(BaseScreen[None]):
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
     AUTO_FOCUS = "#watchlist"
-    _least_height: int | None = None
-    """Of the watchlist."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._least_height: int | None = None
+        """Of the watchlist."""
+        self._whole = asyncio.Event()
 
     @property
     def selected(self) -> str | None:
@@ -75,30 +71,13 @@ class Dashboard(BaseScreen[None]):
 
     def compose(self) -> ComposeResult:
         self._begin()
-        ask = self.fintrends.link.ask
-        panels: tuple[Panel | Chart, ...] = (
-            Chart(ask, Look(extended=self.fintrends.settings.extended_hours), self.fintrends.glyphs),
-            Indicators(),
-            Headlines(),
-            Topics(),
-            Services(),
-            Writes(),
-            LogPane(self.fintrends.log_feed),
-            Loads(),
-        )
-        tabs = Tabs(*(Tab(panel.LABEL, id=f"tab-{panel.id}") for panel in panels), id="tabs")
-        tabs.can_focus = False
         yield Header()
         yield HealthLine()
         yield TroubleLine()
         yield MarketStrip(self.fintrends.settings.indices)
-        with Container(id="body"):
-            with Vertical(id="watch"):
-                yield GroupStrip()
-                yield FilterInput()
-                yield self._watchlist()
-            yield tabs
-            yield from panels
+        with Container(id="body"), Vertical(id="watch"):
+            yield GroupStrip()
+            yield self._watchlist()
         yield KeyBar()
 
     def _watchlist(self) -> WatchlistTable:
@@ -119,17 +98,34 @@ class Dashboard(BaseScreen[None]):
         self.set_class(_is_short(0, height), "-few")
 
     def on_mount(self) -> None:
-        self._show_loads(False)
-        self.show_panel("chart")
         self.update_view(self.fintrends.current_view)
+        self.call_after_refresh(self._complete)
+
+    async def whole(self) -> None:
+        await self._whole.wait()
+
+    async def _complete(self) -> None:
+        """Add what the first paint does without, for to load and to lay out all takes half as long again."""
+        from fintrends_tui.screens.panels import make_panels, make_tabs
+
+        panels = make_panels(self.fintrends)
+        panels[0].add_class("-active")
+        tabs = make_tabs(panels)
+        with self.app.batch_update():
+            await self.query_one("#watch").mount(FilterInput(), before="#watchlist")
+            await self.query_one("#body").mount(tabs, *panels)
+            tabs.hide("tab-loads")
+            self._whole.set()
+            self._update_now()
 
     def on_resize(self) -> None:
         # Panels that the new layout brings to light know nothing yet.
         self.call_after_refresh(self._update_now)
 
     def update_view(self, view: View) -> None:
-        self._show_loads(bool(view.snapshot and view.snapshot.loads))
-        self._show_log(view)
+        if self._whole.is_set():
+            self._show_loads(bool(view.snapshot and view.snapshot.loads))
+            self._show_log(view)
         if (view.replay is not None) != self.has_class("-replay"):
             self.set_class(view.replay is not None, "-replay")
             self.refresh_bindings()
@@ -144,9 +140,9 @@ class Dashboard(BaseScreen[None]):
         self._fit_watchlist(len(view.snapshot.tickers) if view.snapshot is not None else 0)
         compact = self._is_grid and self._market_first
         for panel in self.query(".panel").results(Widget):
-            if isinstance(panel, Topics | Services | Writes | LogPane):
+            if isinstance(panel, Panel):
                 panel.compact = compact
-            if panel.display and isinstance(panel, Panel | Chart | WatchlistTable):
+            if panel.display and isinstance(panel, Shows):
                 panel.update_view(view)
 
     @property
@@ -490,13 +486,13 @@ class Dashboard(BaseScreen[None]):
     def _show_log(self, view: View) -> None:
         """Where the market comes first, the log comes up for as long as a warning in it is new."""
         if self._is_grid and self._market_first:
-            pane = self.query_one(LogPane)
+            pane = self.query_one("#log", Panel)
             if not pane.display:
                 pane.update_view(view)
             self.set_class(self.fintrends.log_feed.tells(view.now - NEWS_SECONDS), "-telling")
 
     def _show_loads(self, loading: bool) -> None:
-        if loading == self.has_class("-loading") and self.is_mounted:
+        if loading == self.has_class("-loading"):
             return
         self.set_class(loading, "-loading")
         tabs = self.query_one(Tabs)
@@ -505,7 +501,7 @@ class Dashboard(BaseScreen[None]):
             self.show_panel("loads")
         else:
             tabs.hide("tab-loads")
-            if self.query_one(Loads).has_class("-active"):
+            if self.query_one("#loads").has_class("-active"):
                 self.show_panel("chart")
 
 

@@ -1,6 +1,7 @@
 """What one repaint shows: a snapshot and the few things that only the screen knows."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 from fintrends_tui.link.port import LinkStatus
 from fintrends_tui.state.positions import NO_HOLDINGS, Holdings
@@ -57,3 +58,10 @@ class View:
         if self.snapshot is None:
             return self.status.note
         return f"{sentence} The producers are paused (p)." if self.snapshot.pipeline.paused else sentence
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A screen or a widget that shows views."""
+
+    def update_view(self, view: View) -> None: ...
