@@ -4,7 +4,8 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -16,8 +17,6 @@ from textual.geometry import Size
 from textual.screen import Screen
 
 from fintrends_tui import keys, themes
-from fintrends_tui.charting.candles import ASCII, BLOCKS, SHADES, Glyphs
-from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import EVERYWHERE, KeyCommand, bindings
 from fintrends_tui.link.port import Link, LinkError, LinkStatus
 from fintrends_tui.screens.base import BaseScreen
@@ -38,6 +37,10 @@ from pipeline.contract.alerts import sentence_of
 from pipeline.contract.protocol import Add, Command, Done, Focus, TickersChanged
 from pipeline.contract.snapshot import Snapshot
 from pipeline.model.text import drawn
+
+if TYPE_CHECKING:
+    from fintrends_tui.charting.candles import Glyphs
+    from fintrends_tui.charting.look import Look
 
 ExitReason = Literal["quit", "detach"]
 
@@ -96,8 +99,6 @@ class FintrendsApp(App[ExitReason]):
         self.access = access
         self.log_feed = LogFeed(link.ask)
         self.selected: str | None = None
-        self.chart_look = Look(style="candles", volume=True, extended=self.settings.extended_hours)
-        """Of the detail screen, as it was last left."""
         self._status = LinkStatus("connecting", "connecting to the pipeline…")
         self._snapshot: Snapshot | None = None
         self._new_alerts = NewAlerts()
@@ -155,9 +156,18 @@ class FintrendsApp(App[ExitReason]):
         """The user's own words on tickers; whoever only looks in does not see them."""
         return {} if self.access.reads_only else self.memory.now.notes
 
+    @cached_property
+    def chart_look(self) -> "Look":
+        """Of the detail screen, as it was last left."""
+        from fintrends_tui.charting.look import Look
+
+        return Look(style="candles", volume=True, extended=self.settings.extended_hours)
+
     @property
-    def glyphs(self) -> Glyphs:
+    def glyphs(self) -> "Glyphs":
         """What the bodies of candles are filled with."""
+        from fintrends_tui.charting.candles import ASCII, BLOCKS, SHADES
+
         return ASCII if self._ascii_only else SHADES if self.no_color else BLOCKS
 
     def get_driver_class(self) -> type[Driver]:

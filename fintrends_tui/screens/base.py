@@ -1,12 +1,10 @@
 """What every screen may ask of the application, so that no screen has to know it."""
 
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.screen import Screen
 
-from fintrends_tui.charting.candles import Glyphs
-from fintrends_tui.charting.look import Look
 from fintrends_tui.commands import KeyCommand
 from fintrends_tui.link.port import Link
 from fintrends_tui.state.access import Access
@@ -17,6 +15,10 @@ from fintrends_tui.state.positions import PositionKeeper
 from fintrends_tui.state.view import View
 from pipeline.config.settings import ScreenSettings
 from pipeline.contract.protocol import Command
+
+if TYPE_CHECKING:
+    from fintrends_tui.charting.candles import Glyphs
+    from fintrends_tui.charting.look import Look
 
 
 class Application(Protocol):
@@ -29,13 +31,13 @@ class Application(Protocol):
     memory: ScreenMemory
     positions: PositionKeeper
     selected: str | None
-    chart_look: Look
+    chart_look: "Look"
 
     @property
     def current_view(self) -> View: ...
 
     @property
-    def glyphs(self) -> Glyphs: ...
+    def glyphs(self) -> "Glyphs": ...
 
     @property
     def groups(self) -> Groups: ...

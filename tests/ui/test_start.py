@@ -11,7 +11,7 @@ from tests.ui.running import running
 
 
 def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
-    late = "'fintrends_tui.screens.panels', 'fintrends_tui.widgets.chart', 'fintrends_tui.charting.drawing'"
+    late = "'fintrends_tui.screens.panels', 'fintrends_tui.widgets.chart', 'fintrends_tui.charting'"
     heavy = f"{{'pandas', 'numpy', 'talib', 'aiokafka', 'motor', 'httpx', {late}}}"
     program = (
         f"import sys, fintrends_tui.app, fintrends_tui.screens.dashboard; print(sorted({heavy} & set(sys.modules)))"
