@@ -1,8 +1,8 @@
-"""Waiting: exponential backoff, for the first of several things, and for what several generators yield."""
+"""Waiting: exponential backoff, for the first or all of several things, and for what several generators yield."""
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from dataclasses import dataclass
 
 
@@ -30,6 +30,17 @@ async def first_of(*awaitables: Awaitable[object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def all_of[T](awaitables: Iterable[Awaitable[T]]) -> list[T]:
+    """Their results in order, or what the first of them that failed raised. In any case all of them have ended."""
+    results = await asyncio.gather(*awaitables, return_exceptions=True)
+    found: list[T] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        found.append(result)
+    return found
 
 
 async def merged[T](*generators: AsyncGenerator[T]) -> AsyncGenerator[T]:

@@ -91,6 +91,8 @@ class NamedBus:
         return {name.removeprefix(self.names.prefix): reason for name, reason in refused.items()}
 
     async def publish(self, records: Sequence[Record]) -> list[Refusal]:
+        if not self.names.prefix:
+            return await self._bus.publish(records)
         named = [replace(record, topic=self.names.topic(record.topic)) for record in records]
         return [
             Refusal(replace(record, topic=record.topic.removeprefix(self.names.prefix)), reason)

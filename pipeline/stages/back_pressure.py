@@ -17,7 +17,7 @@ of them are in memory still when the last of their readers comes to them."""
 EACH: Final = 20
 """Of each ticker, where those are more: a batch of a record or two from each of hundreds of topics costs twice as much
 as one of many from a few."""
-_LOOK_SECONDS: Final = 0.05
+_LOOK_SECONDS: Final = 0.02
 _PAUSE: Final = 3
 """Times as long as a look took."""
 _FOLLOWING: Final = 3

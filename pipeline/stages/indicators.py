@@ -8,6 +8,7 @@ from itertools import batched
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from pipeline.aio import all_of
 from pipeline.analytics.series import Series
 from pipeline.bus.base import Bus, Received, TopicPartition
 from pipeline.bus.records import decode_all, of_origin
@@ -144,12 +145,8 @@ class IndicatorProcessor:
 
     async def _restore_all(self, positions: Mapping[str, Mapping[int, int]]) -> None:
         """The states of these topics, before these positions by partition."""
-        restoring = (self._restore(topic, of_topic) for topic, of_topic in positions.items())
-        states = await asyncio.gather(*restoring, return_exceptions=True)  # of all, so that none goes on unheeded
-        for topic, state in zip(positions, states, strict=True):
-            if isinstance(state, BaseException):
-                raise state
-            self._held.states[topic] = state
+        states = await all_of(self._restore(topic, of_topic) for topic, of_topic in positions.items())
+        self._held.states.update(zip(positions, states, strict=True))
 
     def _decoded(self, batch: Sequence[Received]) -> list[tuple[Received, AnyMessage]]:
         # The sink sends what does not decode to `dead_letter`, and counts the records of the other origin.

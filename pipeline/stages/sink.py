@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 
+from pipeline.aio import all_of
 from pipeline.bus.base import Bus, Received
 from pipeline.bus.records import age_of, dead_letter, decode_all, of_origin
 from pipeline.contract.snapshot import CollectionView
@@ -14,7 +15,7 @@ from pipeline.model.topics import DEAD_LETTER, GENERAL, PER_TICKER, SINK_GROUP
 from pipeline.model.watchlist import Watchlist
 from pipeline.stages.consume import Subscription, consume
 from pipeline.stages.publish import send_to_dead_letter
-from pipeline.store.base import Store
+from pipeline.store.base import Store, UpsertResult
 from pipeline.supervision.meters import Latency, RateMeter
 from pipeline.supervision.supervisor import Context
 
@@ -80,12 +81,10 @@ class Sink:
             document = document_of(message)
             origins[id(document)] = record
             by_collection[document.collection].append(document)
-        for collection, documents in by_collection.items():
-            started = time.perf_counter()
-            result = await self._store.upsert(collection, documents)
-            meter = self.meters[collection]
-            meter.latency.add(time.perf_counter() - started)
-            meter.rate.add(len(documents) - len(result.rejected))
+        # All at once: a store that can makes them durable together.
+        writes = [self._write(collection, documents) for collection, documents in by_collection.items()]
+        for documents, result in zip(by_collection.values(), await all_of(writes), strict=True):
+            meter = self.meters[documents[0].collection]
             delay = age_of(origins[id(documents[0])])
             if delay is not None:
                 meter.delay.add(delay)
@@ -94,6 +93,14 @@ class Sink:
                 for document, reason in result.rejected
             ]
         await self._send_to_dead_letter(dead)
+
+    async def _write(self, collection: str, documents: Sequence[Document]) -> UpsertResult:
+        started = time.perf_counter()
+        result = await self._store.upsert(collection, documents)
+        meter = self.meters[collection]
+        meter.latency.add(time.perf_counter() - started)
+        meter.rate.add(len(documents) - len(result.rejected))
+        return result
 
     def _count_others(self, decoded: Sequence[tuple[Received, AnyMessage]], count: int) -> None:
         if not count:

@@ -136,6 +136,30 @@ class SlowButOnce(EmbeddedStore):
             yield table
 
 
+class AskedTogether(EmbeddedStore):
+    """Writes once it is asked to write to all these collections; the first time the last of them fails."""
+
+    def __init__(self, bench: Bench, collections: Sequence[str]) -> None:
+        self.__dict__ = dict(bench.store.__dict__)
+        self.collections = collections
+        self.asked: set[str] = set()
+        self.all_asked = asyncio.Event()
+        self.failed = False
+        self.written: list[str] = []
+
+    async def upsert(self, collection: str, documents: Sequence[Document]) -> UpsertResult:
+        self.asked.add(collection)
+        if self.asked == set(self.collections):
+            self.all_asked.set()
+        await self.all_asked.wait()
+        if collection == self.collections[-1] and not self.failed:
+            self.failed = True
+            raise StoreError("it is away")
+        result = await super().upsert(collection, documents)
+        self.written.append(collection)
+        return result
+
+
 class RefusesDeadLetters(EmbeddedStore):
     """As a database does whose owner asks something else of that collection."""
 
@@ -249,6 +273,17 @@ class TestSink:
         assert sink.meters["stock_data"].view("stock_data", 1).delay_p99_ms is None
         (message,) = (await browse(bench.bus, GetMessages("stock_data_aapl"))).messages
         assert message.ts == 0
+
+    async def test_collections_are_written_together(self, bench: Bench) -> None:
+        """Each waits until all are asked for; one of them fails, and the records come again."""
+        bench.store = store = AskedTogether(bench, ["stock_data", "news"])
+        await bench.publish(bar(0), Article(ticker="AAPL", ts=TS, id="1", title="t"))
+        sink = Sink(bench.bus, store, bench.watchlist)
+        supervisor = Supervisor(SupervisorSettings(backoff_initial=0.001, backoff_max=0.001))
+        supervisor.add("sink", "sink", sink.run)
+        await bench.caught_up(SINK_GROUP)
+        assert await supervisor.stop(20)
+        assert store.written == ["stock_data", "stock_data", "news"]
 
     async def test_a_correction_replaces_and_what_it_corrects_does_not_come_back(self, bench: Bench) -> None:
         await bench.publish(bar(0, 11, revision=1), bar(0, 10))
