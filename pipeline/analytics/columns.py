@@ -3,9 +3,10 @@
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import repeat
+from operator import ge
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,8 @@ _DIGEST: Final = (1 << 40) - 1
 """In a rank."""
 _REVISION_LIMIT: Final = 253_339_228_800_000
 """The year 9998 in milliseconds: a producer that is not ours may number revisions as it likes."""
+APPENDED: Final = 8
+"""Bars from which on it is quicker to `append` them than to `put` each."""
 
 
 class BarColumns:
@@ -120,6 +123,32 @@ class BarColumns:
         )
         for kept, more in zip(self._all, columns, strict=True):
             kept[at:at] = more
+        return at
+
+    def append(self, bars: Sequence[Bar]) -> int | None:
+        """Take in bars that are all later than those here, and each later than the one before: the position of the
+        first. Else take in nothing; None. Of many that is `put` of each in half the time."""
+        times = [microseconds(bar.ts) for bar in bars]
+        ordered = self.ts[-1:].tolist() + times
+        if any(map(ge, ordered, ordered[1:])):
+            return None
+        rank_high = [bar.closed << 52 | bar.revision for bar in bars]
+        digests = [self._digest_of(bar) for bar in bars] if self._ranked else []
+        self.rank_sum += (sum(rank_high) << 40) + sum(digests) if self._ranked else 0
+        at, uncounted = len(self), self._uncounted
+        columns: tuple[Iterable[float], ...] = (
+            times,
+            [bar.high for bar in bars],
+            [bar.low for bar in bars],
+            [bar.close for bar in bars],
+            [uncounted if bar.volume is None else bar.volume for bar in bars],
+            self._sessions(times),
+            [bar.simulated for bar in bars],
+            rank_high,
+            digests if self._ranked else [bar.open for bar in bars],
+        )
+        for kept, more in zip(self._all, columns, strict=True):
+            kept.extend(more)
         return at
 
     def _sessions(self, times: Sequence[int]) -> "array[int]":
@@ -240,6 +269,11 @@ class BarColumns:
     def rank(self, index: int) -> int:
         return self._rank_high[index] << 40 | self._digest(index)
 
+    def ranks(self, first: int) -> list[int]:
+        """Those of the bars from this position on. Of bars that are ranked."""
+        parts = zip(self._rank_high[first:], self._digest_or_open[first:], strict=True)
+        return [high << 40 | digest for high, digest in parts]
+
     def closed(self, index: int) -> bool:
         return bool(self._rank_high[index] >> 52)
 
@@ -296,10 +330,11 @@ class BarColumns:
         """What `Live.update` and `Live.peek` take."""
         return self.high[index], self.low[index], self.close[index], self.volume[index], self.session[index]
 
-    def history(self, stop: int) -> BarArrays:
-        """A copy of the first `stop` bars, at least one."""
+    def history(self, stop: int, start: int = 0) -> BarArrays:
+        """A copy of the bars from position `start` to before `stop`, at least one."""
         # Of slices, for an array cannot grow as long as anything looks into it.
         high, low, close, volume = (
-            np.frombuffer(column[:stop], dtype=np.float64) for column in (self.high, self.low, self.close, self.volume)
+            np.frombuffer(column[start:stop], dtype=np.float64)
+            for column in (self.high, self.low, self.close, self.volume)
         )
-        return BarArrays(high, low, close, volume, np.frombuffer(self.session[:stop], dtype=np.intc))
+        return BarArrays(high, low, close, volume, np.frombuffer(self.session[start:stop], dtype=np.intc))

@@ -29,7 +29,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -123,6 +123,10 @@ class _Tail(NamedTuple):
     aimless: int
 
 
+_NO_BARS: Final = _Tail(0, 0.0, 0.0, math.nan, (math.nan,) * (_RETURNS - 1), _WINDOW - 1, _WINDOW - 1)
+"""What is carried to the first bar."""
+
+
 class Live:
     """The indicators of a growing series, a bar at a time.
 
@@ -133,17 +137,7 @@ class Live:
         handles = [_open(study, history) for study in (*_STUDIES, *_DENOMINATORS)]
         self._updates: list[Callable[..., Any]] = [handle.update for handle in handles]
         self._peeks: list[Callable[..., Any]] = [handle.peek for handle in handles]
-        turnover, shares = _session_sums(history)
-        unknown = _unknown(history)
-        self._tail = _Tail(
-            session=int(history.session[-1]),
-            turnover=float(turnover[-1]),
-            shares=float(shares[-1]),
-            close=float(history.close[-1]),
-            returns=tuple(_returns(history.close[-_RETURNS:]).tolist()),
-            flat=int(unknown.flat[-1]),
-            aimless=int(unknown.aimless[-1]),
-        )
+        self._tail = _tail_after(history, _own(history), _unknown(history))
         self.count = len(history.close)
 
     def update(self, high: float, low: float, close: float, volume: float, session: int) -> Values:
@@ -151,6 +145,21 @@ class Live:
         self._tail, values = self._next(self._updates, high, low, close, volume, session)
         self.count += 1
         return values
+
+    @np.errstate(all="ignore")
+    def extend(self, bars: BarArrays) -> list[Values]:
+        """As `update` of each of these, one at least: many take half the time together."""
+        given = {name: getattr(bars, name).tolist() for name in ("high", "low", "close", "volume")}
+        columns: list[Column] = []
+        for study, update in zip((*_STUDIES, *_DENOMINATORS), self._updates, strict=True):
+            found = list(map(update, *map(given.__getitem__, study.columns)))
+            columns.extend(map(np.array, zip(*found, strict=True) if study.outputs > 1 else (found,)))
+        columns, denominators = columns[: -len(_DENOMINATORS)], columns[-len(_DENOMINATORS) :]
+        own = _own(bars, self._tail)
+        unknown = _Unknown.of(denominators, columns[INDICATOR_FIELDS.index("atr_14")], self._tail)
+        self._tail = _tail_after(bars, own, unknown)
+        self.count += len(bars.close)
+        return _rows(_told([*columns, *own.columns], unknown, bars))
 
     def peek(self, high: float, low: float, close: float, volume: float, session: int) -> Values:
         """The values at the next bar if it were this one. Nothing is taken in."""
@@ -206,8 +215,9 @@ def opening(history: BarArrays, start: int = 0) -> list[Values]:
     for study in _STUDIES:
         found = _computed(study, history)
         columns.extend(found if isinstance(found, tuple) else (found,))
-    told = _told([column[start:] for column in (*columns, *_own_columns(history))], _unknown(history, start), history)
-    return _rows(told)
+    return _rows(
+        _told([column[start:] for column in (*columns, *_own(history).columns)], _unknown(history, start), history)
+    )
 
 
 @np.errstate(all="ignore")
@@ -242,7 +252,7 @@ def batch(history: BarArrays, start: int = 0) -> list[Values]:
         stoch["STOCHk_14_3_3"],
         stoch["STOCHd_14_3_3"],
         ta.adx(high, low, close, length=14)["ADX_14"],
-        *_own_columns(history),
+        *_own(history).columns,
     )
     return _rows(_told([np.asarray(column)[start:] for column in columns], _unknown(history, start), history))
 
@@ -277,20 +287,28 @@ def _open(study: _Study, history: BarArrays) -> Any:
     return getattr(talib.stream, study.function)(*columns, *study.parameters)
 
 
+class _Own(NamedTuple):
+    """What we compute ourselves, at each bar: sums since its session began, the nine returns before the first bar and
+    those of each, and the indicators, NaN where unknown."""
+
+    turnover: Column
+    shares: Column
+    returns: Column
+    columns: tuple[Column, Column, Column]
+
+
 @np.errstate(all="ignore")
-def _own_columns(history: BarArrays) -> tuple[Column, Column, Column]:
-    """VWAP, return and volatility, NaN where unknown.
+def _own(bars: BarArrays, tail: _Tail = _NO_BARS) -> _Own:
+    """VWAP, return and volatility.
 
     pandas-ta's `vwap` wants two bars and silences warnings for the whole process; its `stdev` ignores `ddof` once
     TA-Lib is there, and TA-Lib's running sums keep the rounding error of every spike that has left the window.
     """
-    turnover, shares = _session_sums(history)
-    returns = np.concatenate(([math.nan], _returns(history.close)))
-    volatility = np.full(len(returns), math.nan)
-    windows = len(returns) - _RETURNS
-    if windows > 0:
-        volatility[_RETURNS:] = np.sqrt(_variance([returns[1 + i : 1 + i + windows] for i in range(_RETURNS)]))
-    return turnover / shares, returns, volatility
+    turnover, shares = _session_sums(bars, tail)
+    change = _returns(np.concatenate(((tail.close,), bars.close)))
+    returns, count = np.concatenate((tail.returns, change)), len(change)
+    volatility = np.sqrt(_variance([returns[i : i + count] for i in range(_RETURNS)]))
+    return _Own(turnover, shares, returns, (turnover / shares, change, volatility))
 
 
 class _Unknown(NamedTuple):
@@ -301,13 +319,32 @@ class _Unknown(NamedTuple):
     aimless: NDArray[np.intp]
     still: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, denominators: Sequence[Column], atr: Column, tail: _Tail = _NO_BARS) -> Self:
+        """From the `_DENOMINATORS` at each bar, and the ATR."""
+        moves, plus, minus, top, bottom = denominators
+        aimless = _is_aimless(plus + minus, atr)
+        return cls(_since(top == bottom, tail.flat), _since(aimless, tail.aimless), moves < _NOTHING)
+
 
 def _unknown(history: BarArrays, start: int = 0) -> _Unknown:
     """What `Live` carries on from, of every bar from position `start` on."""
-    moves, plus, minus, top, bottom = (_computed(study, history) for study in _DENOMINATORS)
     atr = talib.ATR(history.high, history.low, history.close, _WINDOW)
-    flat, aimless = _since(top == bottom), _since(_is_aimless(plus + minus, atr))
-    return _Unknown(flat[start:], aimless[start:], moves[start:] < _NOTHING)
+    flat, aimless, still = _Unknown.of([_computed(study, history) for study in _DENOMINATORS], atr)
+    return _Unknown(flat[start:], aimless[start:], still[start:])
+
+
+def _tail_after(bars: BarArrays, own: _Own, unknown: _Unknown) -> _Tail:
+    """What is carried on from the last of the bars."""
+    return _Tail(
+        session=int(bars.session[-1]),
+        turnover=float(own.turnover[-1]),
+        shares=float(own.shares[-1]),
+        close=float(bars.close[-1]),
+        returns=tuple(own.returns[1 - _RETURNS :].tolist()),
+        flat=int(unknown.flat[-1]),
+        aimless=int(unknown.aimless[-1]),
+    )
 
 
 def _computed(study: _Study, history: BarArrays) -> Any:
@@ -319,10 +356,10 @@ def _is_aimless[T: (float, Column)](directed: T, atr: T) -> Any:
     return (atr < _NOTHING) | (directed < _NOTHING * 0.14 * atr)
 
 
-def _since(happened: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """How many bars ago it happened last; before the first time, long ago."""
+def _since(happened: NDArray[np.bool_], before: int) -> NDArray[np.intp]:
+    """How many bars ago it happened last, at each bar; at the one before the first, `before`."""
     positions = np.arange(len(happened))
-    last: NDArray[np.intp] = np.maximum.accumulate(np.where(happened, positions, -_WINDOW))
+    last: NDArray[np.intp] = np.maximum.accumulate(np.where(happened, positions, -1 - before))
     return positions - last
 
 
@@ -353,15 +390,16 @@ def _percent(value: float) -> float:
 
 
 @np.errstate(all="ignore")
-def _session_sums(history: BarArrays) -> tuple[Column, Column]:
+def _session_sums(bars: BarArrays, tail: _Tail) -> tuple[Column, Column]:
     """Turnover at the typical price and volume, each summed since its session began."""
-    high, low, close, volume, session = history
+    high, low, close, volume, session = bars
     starts = np.flatnonzero(np.diff(session)) + 1
-    turnover = (high + low + close) / 3.0 * volume
-    return (
-        np.concatenate([part.cumsum() for part in np.split(turnover, starts)]),
-        np.concatenate([part.cumsum() for part in np.split(volume, starts)]),
-    )
+    goes_on = session[0] == tail.session
+    sums = []
+    for column, before in (((high + low + close) / 3.0 * volume, tail.turnover), (volume.copy(), tail.shares)):
+        column[0] += before if goes_on else 0.0
+        sums.append(np.concatenate([part.cumsum() for part in np.split(column, starts)]))
+    return sums[0], sums[1]
 
 
 @np.errstate(all="ignore")
@@ -399,7 +437,7 @@ def _known(values: Iterable[float]) -> Values:
 
 
 def _known_column(column: Column) -> list[float | None]:
-    known = column.astype(object)
-    known[~np.isfinite(column)] = None
-    values: list[float | None] = known.tolist()
+    values: list[float | None] = column.tolist()
+    for index in np.flatnonzero(~np.isfinite(column)).tolist():
+        values[index] = None
     return values

@@ -1,19 +1,22 @@
 """The history of one ticker and interval, and the indicator rows that follow from it."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pipeline.analytics.columns import BarColumns
+from pipeline.analytics.columns import APPENDED, BarColumns
 from pipeline.analytics.indicators import WARM_UP, Live, Values, batch, has_batched, opening
 from pipeline.model.bar_table import BarTable
 from pipeline.model.messages import INDICATOR_FIELDS, Bar, IndicatorRow, Interval
+from pipeline.model.times import moment
 
 # Costs in live bars, as bench/indicators.py measures them.
 _OPENING: Final = 30  # the bars of a merge that are among the first `WARM_UP`, all together
 _BATCH: Final = 400  # a batch, before its first bar
 _BARS_IN_BATCH: Final = 2  # so many bars of a batch cost as much as one live bar
+_EXTENDED: Final = 64  # bars from which on they cost less together than one by one
 _IMPORT: Final = 20_000  # what the first batch of a process costs besides: it imports pandas-ta, and numba with it
 
 
@@ -46,8 +49,9 @@ class Series:
         Raises:
             ValueError: for a bar of another source.
         """
+        self._check_sources(bars)
         for bar in sorted(bars, key=attrgetter("ts")):
-            self._put(bar)
+            self._bars.put(bar)
         self._silent = len(self._bars)
         self._owed = owed
 
@@ -63,9 +67,9 @@ class Series:
                 self._bars.put_row(table, row)
         self._silent = len(self._bars)
 
-    def _put(self, bar: Bar) -> tuple[int, bool]:
-        self._check_source(bar.source)
-        return self._bars.put(bar)
+    def _check_sources(self, bars: Sequence[Bar]) -> None:
+        for source in {bar.source for bar in bars}:
+            self._check_source(source)
 
     def _check_source(self, source: str) -> None:
         if source != self._source:
@@ -83,19 +87,29 @@ class Series:
         Raises:
             ValueError: for a bar of another source.
         """
-        repeated = changed = len(self._bars) + len(bars)  # beyond any position
-        for bar in sorted(bars, key=attrgetter("ts")):  # in time order no later insertion moves what was found
-            index, is_news = self._put(bar)
-            if is_news:
-                changed = min(changed, index)
-            elif index < self._silent:
-                repeated = min(repeated, index)
+        repeated, changed = self._take_in(bars)
         if self._owed:
             self._owed, repeated = False, 0
         first = min(repeated, changed)
         stop = len(self._bars) if changed < len(self._bars) else self._silent
         self._silent = min(self._silent, first)
         return self._rows(first, stop) if first < stop else []
+
+    def _take_in(self, bars: Sequence[Bar]) -> tuple[int, int]:
+        """The first position of a restored bar that came again, and that of the first which changed."""
+        self._check_sources(bars)
+        none = len(self._bars) + len(bars)  # beyond any position
+        ordered = sorted(bars, key=attrgetter("ts"))
+        if len(bars) >= APPENDED and (at := self._bars.append(ordered)) is not None:
+            return none, at
+        repeated = changed = none
+        for bar in ordered:  # in time order no later insertion moves what was found
+            index, is_news = self._bars.put(bar)
+            if is_news:
+                changed = min(changed, index)
+            elif index < self._silent:
+                repeated = min(repeated, index)
+        return repeated, changed
 
     def is_quick(self, bars: Sequence[Bar]) -> bool:
         """Whether `merge` takes these bars one by one, and computes no history."""
@@ -104,23 +118,33 @@ class Series:
 
     def _rows(self, first: int, stop: int) -> list[IndicatorRow]:
         bars = self._bars
-        ticker, interval, source = self._ticker, self._interval, self._source or "unknown"
-        ranks = [bars.rank(index) for index in range(first, len(bars))]
-        known = bars.rank_sum - sum(ranks)
+        ranks = bars.ranks(first)
+        known = accumulate(ranks, initial=bars.rank_sum - sum(ranks))
+        next(known)  # what is known before the first
+        fields: dict[str, Any] = {
+            "ticker": self._ticker,
+            "interval": self._interval,
+            "source": self._source or "unknown",
+        }
+        columns = zip(
+            range(first, stop),
+            bars.ts[first:stop],
+            bars.simulated[first:stop],
+            bars.close[first:stop],
+            known,
+            strict=False,
+        )
         rows = []
-        for index, (rank, values) in enumerate(zip(ranks, self._values(first, stop), strict=False), first):
-            known += rank
+        for (index, ts, simulated, close, sum_), values in zip(columns, self._values(first, stop), strict=True):
+            fields.update(zip(INDICATOR_FIELDS, values, strict=True))
             rows.append(
                 IndicatorRow(
-                    ts=bars.time(index),
-                    simulated=bool(bars.simulated[index]),
-                    ticker=ticker,
-                    interval=interval,
-                    source=source,
-                    lineage=f"{index + 1:08x}-{known:032x}",
+                    ts=moment(ts),
+                    simulated=bool(simulated),
+                    lineage=f"{index + 1:08x}-{sum_:032x}",
                     closed=bars.closed(index),
-                    close=bars.close[index],
-                    **dict(zip(INDICATOR_FIELDS, values, strict=True)),
+                    close=close,
+                    **fields,
                 )
             )
         return rows
@@ -146,7 +170,10 @@ class Series:
         start = live.count  # before the first: open bars that have ceased to be the last
         is_open = stop == len(bars) and not bars.closed(stop - 1)
         taken = stop - is_open
-        values = [live.update(*bars.values(index)) for index in range(start, taken)]
+        if taken - start < _EXTENDED:
+            values = [live.update(*bars.values(index)) for index in range(start, taken)]
+        else:
+            values = live.extend(bars.history(taken, start))
         return [*values[first - start :], *([live.peek(*bars.values(taken))] if is_open else [])]
 
 

@@ -62,6 +62,33 @@ def test_tables_and_bars_make_the_same_columns(ranked: bool, parts: list[list[Ba
         assert one.rank_sum == other.rank_sum
 
 
+@pytest.mark.parametrize("ranked", [True, False])
+@given(histories())
+def test_bars_that_are_appended_make_the_same_columns(ranked: bool, parts: list[list[Bar]]) -> None:
+    one, other = (BarColumns(ZoneInfo("America/New_York"), ranked=ranked) for _ in range(2))
+    for part in parts:
+        for bar in part:
+            one.put(bar)
+        known = list(other.ts)
+        later = not known or not part or microseconds(part[0].ts) > known[-1]
+        assert other.append(part) == (len(known) if later else None)
+        if not later:
+            assert list(other.ts) == known
+            for bar in part:
+                other.put(bar)
+        assert [repr(column) for column in one._all] == [repr(column) for column in other._all]
+        assert one.rank_sum == other.rank_sum
+
+
+def test_what_is_in_no_order_is_not_appended() -> None:
+    columns = BarColumns(ZoneInfo("UTC"), ranked=True)
+    first, second = (Bar(ticker="A", interval="60min", ts=START + timedelta(hours=hour), open=1, high=1, low=1, close=1)
+                     for hour in range(2))  # fmt: skip
+    for bars in ([second, first], [first, first], [first, second, first]):
+        assert columns.append(bars) is None
+        assert len(columns) == columns.rank_sum == 0
+
+
 @given(histories())
 def test_closed_bars_of_a_table(parts: list[list[Bar]]) -> None:
     for part in parts:

@@ -102,6 +102,37 @@ class TestAgreement:
         for start in (0, 7, WARM_UP, WARM_UP + 3):
             assert opening(history_of(rows), start) == live[start:]
 
+    @settings(max_examples=DEAR)
+    @given(st.data())
+    def test_many_at_once_are_what_they_are_one_by_one(self, data: st.DataObject) -> None:
+        rows = data.draw(market())
+        opened = WARM_UP + data.draw(st.integers(0, 30))
+        expected = live_values(rows)[opened:]
+        if not expected:
+            return
+        live = Live(history_of(rows[:opened]))
+        values: list[Values] = []
+        while len(values) < len(expected):
+            at = opened + len(values)
+            size = data.draw(st.integers(1, 40))
+            if data.draw(st.booleans()):
+                values += live.extend(history_of(rows[at : at + size]))
+            else:
+                values += [live.update(*row) for row in rows[at : at + size]]
+            assert live.count == opened + len(values)
+        assert values == expected
+
+    @pytest.mark.parametrize(("before", "still"), [(60, 16), (0, 62)])
+    def test_a_standstill_is_carried_on(self, before: int, still: int) -> None:
+        """Whether a quotient is one of nothing by nothing follows from bars before those that come together."""
+        moving = random_rows(85)
+        rows = [*moving[:before], *([(5.0, 5.0, 5.0, 1.0, 9)] * still), *moving[before:]]
+        expected = live_values(rows)[WARM_UP:]
+        for border in range(59, 85):
+            live = Live(history_of(rows[:WARM_UP]))
+            values = live.extend(history_of(rows[WARM_UP:border])) + live.extend(history_of(rows[border:]))
+            assert values == expected, border
+
     def test_a_peek_tells_the_next_values_and_changes_nothing(self) -> None:
         rows = random_rows(120)
         live = Live(history_of(rows[:WARM_UP]))

@@ -1,9 +1,9 @@
 """Rows follow from the set of bars alone: whatever order, repetition, batching or restart they came in."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, batched
 from unittest import mock
 from zoneinfo import ZoneInfo
 
@@ -135,6 +135,17 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Bar], list[list[Bar]]]:
     return seen, in_parts(draw, arriving, most=len(arriving))
 
 
+@pytest.fixture(params=[None, 1], ids=["one by one", "together"], scope="class")
+def together(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whether what may be worked on together is, however little it is; a history is as it is at most."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param is not None:
+            patch.setattr("pipeline.analytics.series.APPENDED", request.param)
+            patch.setattr("pipeline.analytics.series._EXTENDED", request.param)
+        yield
+
+
+@pytest.mark.usefixtures("together")
 class TestTheSetDecides:
     @settings(max_examples=DEAR)
     @given(deliveries())
@@ -156,7 +167,7 @@ class TestTheSetDecides:
             assert_same(kept(rows), reference(seen))
 
     @pytest.mark.parametrize("late", [0, 30, 49, 50, 700, 1_198])
-    @pytest.mark.parametrize("size", [1, 7, 1_200])
+    @pytest.mark.parametrize("size", [1, 7, 130, 1_200])
     def test_a_late_bar_corrects_all_after_it(self, late: int, size: int) -> None:
         """Long enough for both ways of computing, and for either to follow the other."""
         all_bars = bars(1_200)
@@ -177,6 +188,14 @@ class TestTheSetDecides:
         state = series()
         rows = state.merge(history) + state.merge([forming]) + state.merge([correction])
         assert_same(kept(rows), reference([*history, forming, correction]))
+
+    @pytest.mark.parametrize("size", [8, 63, 64, 65, 500])
+    def test_rows_of_batches_are_those_of_bars_one_by_one_to_the_last_bit(self, size: int) -> None:
+        week = recorded_bars("AAPL")
+        one_by_one, batches = series(), series()
+        with mock.patch("pipeline.analytics.series.batch", side_effect=AssertionError):
+            rows = [row for b in week for row in one_by_one.merge([b])]
+            assert [row for part in batched(week, size) for row in batches.merge(part)] == rows
 
     @pytest.mark.parametrize("ticker", ["AAPL", "MSFT", "TSLA"])
     def test_real_bars_one_at_a_time_newest_first_and_at_once(self, ticker: str) -> None:
