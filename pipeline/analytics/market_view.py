@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import Final, get_args
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, cast
 from zoneinfo import ZoneInfo
 
 from pipeline.analytics.extended_hours import RegularHours
@@ -28,11 +30,13 @@ from pipeline.model.messages import (
     INDICATOR_FIELDS,
     AnyMessage,
     Bar,
+    Dividend,
+    Forecast,
     IndicatorRow,
     Interval,
+    Quote,
     ScoredItem,
     Split,
-    TickerMessage,
 )
 from pipeline.model.returns import return_of
 from pipeline.model.sessions import Session, has_extended_hours, usual_session
@@ -41,7 +45,7 @@ ITEMS: Final = 500
 """Scored items that are kept, of the simulated ones and of the others."""
 _HEADLINES: Final = 30
 
-_OF_A_SERIES: Final = get_args(OfSeries)
+_OF_ONE_SERIES: Final = attrgetter("__class__", "ticker", "source", "interval")
 
 Preference = Callable[[str], Sequence[str]]
 """The sources of a ticker's market data by their names, that to be shown first; others come after them."""
@@ -89,22 +93,25 @@ class TickerState:
 
     def put(self, message: AnyMessage, heard_at: float | None) -> None:
         """Take a message; `heard_at` is the time it came, None for what was stored before."""
-        if isinstance(message, _OF_A_SERIES):
-            source = self._sources.get(message.source)
-            if source is None:
-                source = self._new_source(message.source)
-            if source.put(message):
-                self._chart_versions += 1
-                source.chart_version = self._chart_versions
-            if heard_at is not None:
-                source.heard_at = heard_at
-            self._now = None
-        elif isinstance(message, ScoredItem):
-            self._put_item(message)
-            if heard_at is not None:
-                self._items_heard_at[message.simulated] = heard_at
-        else:
-            return
+        self.put_run([message], heard_at)
+
+    def put_run(self, run: Sequence[AnyMessage], heard_at: float | None) -> None:
+        """As `put` of each; they are all of one `_run_of`."""
+        match run[0]:
+            case Bar() | Quote() | Split() | Dividend() | IndicatorRow() | Forecast() as first:
+                source = self._sources.get(first.source) or self._new_source(first.source)
+                if source.put(cast("Sequence[OfSeries]", run)):
+                    self._chart_versions += 1
+                    source.chart_version = self._chart_versions
+                if heard_at is not None:
+                    source.heard_at = heard_at
+                self._now = None
+            case ScoredItem() as item:
+                self._put_item(item)
+                if heard_at is not None:
+                    self._items_heard_at[item.simulated] = heard_at
+            case _:
+                return
         self._shown = None
         self.changes += 1
 
@@ -325,12 +332,24 @@ class LiveView:
 
     def put(self, message: AnyMessage, heard_at: float | None) -> None:
         """Take a message of a ticker that is shown; others are not kept."""
-        if isinstance(message, TickerMessage) and message.ticker in self._tickers:
-            self._tickers[message.ticker].put(message, heard_at)
+        self.put_all([message], heard_at)
+
+    def put_all(self, messages: Iterable[AnyMessage], heard_at: float | None) -> None:
+        """As `put` of each, in that order."""
+        for _, run in groupby(messages, _run_of):
+            together = list(run)
+            state = self._tickers.get(getattr(together[0], "ticker", ""))
+            if state is not None:
+                state.put_run(together, heard_at)
 
     def forget(self, tickers: Iterable[str]) -> None:
         for ticker in tickers:
             self._tickers.pop(ticker, None)
+
+
+def _run_of(message: AnyMessage) -> object:
+    """What is alike of messages that are put together: bars of one series, rows of one, or what is the same."""
+    return _OF_ONE_SERIES(message) if isinstance(message, Bar | IndicatorRow) else message
 
 
 def next_close(view: ForecastView) -> NextCloseView | None:

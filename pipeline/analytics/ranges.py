@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pipeline.analytics.columns import BarColumns
 from pipeline.analytics.extended_hours import RegularHours
 from pipeline.analytics.indicators import session_of
-from pipeline.model.messages import Bar, Interval, Quote
+from pipeline.model.messages import Interval, Quote
 from pipeline.model.sessions import Session
 from pipeline.model.splits import jumps
 from pipeline.model.times import microseconds
@@ -183,9 +183,10 @@ class PriceRanges:
     def put_quote(self, quote: Quote) -> None:
         self._quoted.put(quote)
 
-    def put_bar(self, bar: Bar) -> None:
+    def put_bars(self, interval: Interval) -> None:
+        """Some of that interval have come."""
         self._seen = None
-        if bar.interval == "daily":
+        if interval == "daily":
             self._year = None
 
     def until(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pipeline.analytics.columns import BarColumns
+from pipeline.analytics.columns import APPENDED, BarColumns
 from pipeline.analytics.extended_hours import Extended, RegularHours
 from pipeline.analytics.forecasts.latest import LatestForecasts
 from pipeline.analytics.indicators import session_of
@@ -28,8 +28,6 @@ _NEWEST: Final = 5
 """Bars that the store may not have yet."""
 LATELY: Final = 7
 """Days. No exchange of note has been closed for longer: what is older says nothing of the day before, or of now."""
-
-_NAMES_CURRENCY: Final = (Bar, Quote)
 
 OfSeries = Bar | Quote | Split | Dividend | IndicatorRow | Forecast
 
@@ -77,8 +75,20 @@ class _Series:
         self._most = sessions
         self._sessions = 0
 
-    def put(self, bar: Bar) -> bool:
+    def put_all(self, bars: Sequence[Bar]) -> bool:
         """Whether anything has changed."""
+        count = len(self.bars)
+        if len(bars) < APPENDED or self.bars.append(bars) is None:
+            changed = [self._put(bar) for bar in bars]
+            return any(changed)
+        sessions = self.bars.session[max(0, count - 1) :]
+        self._sessions += len(set(sessions)) - (count > 0)
+        while self._sessions > self._most:
+            self._sessions -= 1
+            self.bars.drop(self.bars.until(self.bars.session[0]))
+        return True
+
+    def _put(self, bar: Bar) -> bool:
         bars = self.bars
         count = len(bars.ts)
         index, is_news = bars.put(bar)
@@ -126,24 +136,43 @@ class SourceState:
         """The note about a split; None if it has yet to be looked for."""
         self._ranges = PriceRanges(zone, hours, whole=self._is_recording)
 
-    def put(self, message: OfSeries) -> bool:
-        """Whether it changes the bars."""
-        if isinstance(message, IndicatorRow):
-            self.rows_version += 1
-            self._rows[message.interval] = _newer(message, self._rows.get(message.interval))
-            return False
-        if isinstance(message, _NAMES_CURRENCY) and message.currency is not None:
-            named = message.ts, message.currency
-            self._currency = named if self._currency is None else max(self._currency, named)
-        if isinstance(message, Bar):
-            self._ranges.put_bar(message)
-            if message.interval == "daily":
-                self._split = None
-            series = self._series.get(message.interval)
-            if series is None:
-                sessions = YEAR_SESSIONS if message.interval == "daily" else _SESSIONS
-                series = self._series[message.interval] = _Series(self._zone, sessions)
-            return series.put(message)
+    def put(self, run: Sequence[OfSeries]) -> bool:
+        """Take messages of one type, and of one interval where that has any; whether they change the bars."""
+        match run[0]:
+            case Bar():
+                return self._put_bars(run)  # type: ignore[arg-type]
+            case IndicatorRow():
+                self._put_rows(run)  # type: ignore[arg-type]
+            case _:
+                for message in run:
+                    self._put_other(message)  # type: ignore[arg-type]
+        return False
+
+    def _put_bars(self, bars: Sequence[Bar]) -> bool:
+        interval = bars[0].interval
+        self._put_currency([(bar.ts, bar.currency) for bar in bars if bar.currency is not None])
+        self._ranges.put_bars(interval)
+        if interval == "daily":
+            self._split = None
+        series = self._series.get(interval)
+        if series is None:
+            sessions = YEAR_SESSIONS if interval == "daily" else _SESSIONS
+            series = self._series[interval] = _Series(self._zone, sessions)
+        return series.put_all(bars)
+
+    def _put_rows(self, rows: Sequence[IndicatorRow]) -> None:
+        self.rows_version += 1
+        for row in rows:
+            self._rows[row.interval] = _newer(row, self._rows.get(row.interval))
+
+    def _put_currency(self, named: list[tuple[datetime, str]]) -> None:
+        if named:
+            known = [] if self._currency is None else [self._currency]
+            self._currency = max(known + named)
+
+    def _put_other(self, message: Quote | Split | Dividend | Forecast) -> None:
+        if isinstance(message, Quote) and message.currency is not None:
+            self._put_currency([(message.ts, message.currency)])
         match message:
             case Quote(session="pre" | "post"):
                 self._tells_parts = True
@@ -159,7 +188,6 @@ class SourceState:
             case Forecast():
                 self.forecasts.put(message)
                 self._forecast_views = None
-        return False
 
     @property
     def _quote(self) -> Quote | None:

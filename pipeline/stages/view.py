@@ -107,9 +107,7 @@ class ViewStage:
             await self._watchlist.changed_since(version)
 
     async def _handle(self, batch: Sequence[Received]) -> None:
-        heard_at = time.time()
-        for _, message in self._decoded(batch):
-            self._view.put(message, heard_at)
+        self._view.put_all((message for _, message in self._decoded(batch)), time.time())
 
     def _decoded(self, batch: Sequence[Received]) -> list[tuple[Received, AnyMessage]]:
         # The sink sends what does not decode to `dead_letter`, and counts the records of the other origin.
@@ -146,10 +144,9 @@ class ViewStage:
         counts: Counter[str] = Counter()
         query = Query(kind.collection, ticker=ticker, interval=kind.interval, source=source, last=kind.last)
         async for documents in self._store.scan(query):
-            for message in messages_in(documents, kind.type):
-                counts[message.source] += 1
-                if message.simulated == self._simulated:
-                    self._view.put(message, None)
+            found = messages_in(documents, kind.type)
+            counts.update(message.source for message in found)
+            self._view.put_all((message for message in found if message.simulated == self._simulated), None)
         return counts
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, get_args
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.analytics.market_view import LiveView
 from pipeline.analytics.sentiment import Opinion, rolling_score
-from pipeline.analytics.source_state import SPARK
+from pipeline.analytics.source_state import SPARK, _Series
 from pipeline.contract.snapshot import DayView, TickerDetail, TickerView
 from pipeline.model.documents import QUOTE, Document, document_of
 from pipeline.model.messages import INTERVALS, AnyMessage, Bar, IndicatorRow, Interval, Quote, ScoredItem
@@ -82,11 +83,16 @@ def _message(document: Document) -> AnyMessage:
     return message
 
 
-def _shown(sent: Iterable[AnyMessage], preferred: tuple[str, ...]) -> tuple[TickerView, TickerDetail, dict[str, Any]]:
+def _shown(
+    sent: Iterable[AnyMessage], preferred: tuple[str, ...], *, together: bool = False
+) -> tuple[TickerView, TickerDetail, dict[str, Any]]:
     view = LiveView(ZONE, lambda _: preferred)
     state = view.of("AAPL")
-    for message in sent:
-        view.put(message, 5.0)
+    if together:
+        view.put_all(sent, 5.0)
+    else:
+        for message in sent:
+            view.put(message, 5.0)
     detail = msgspec.structs.replace(state.detail(NOW), chart_version=0, rows_version=0)
     return state.view(NOW), detail, state.values(NOW)
 
@@ -246,6 +252,18 @@ def test_the_view_says_what_the_store_holds(
     assert _shown(delivered, preferred) == _shown(_stored(sent), preferred)
 
 
+@given(deliveries(), PREFERRED, st.booleans())
+def test_so_it_does_of_what_comes_together(
+    delivery: tuple[list[AnyMessage], list[AnyMessage]], preferred: tuple[str, ...], in_order: bool
+) -> None:
+    """In time order, as a history comes, there are long runs of bars."""
+    sent, delivered = delivery
+    if in_order:
+        delivered = sorted(delivered, key=_in_runs)
+    with mock.patch("pipeline.analytics.source_state.APPENDED", 1):
+        assert _shown(delivered, preferred, together=True) == _shown(_stored(sent), preferred)
+
+
 @given(
     st.sampled_from((SOURCES, ("alpha",), ("replay",))).flatmap(lambda s: st.lists(messages(s), max_size=25)), PREFERRED
 )
@@ -287,6 +305,32 @@ def test_of_sources_that_are_not_shown_nothing_is_left(sent: list[AnyMessage], p
     view, detail, values = _shown(sent, preferred)
     alone = [m for m in sent if isinstance(m, ScoredItem) or m.source == view.source]  # type: ignore[union-attr]
     assert (view, detail, values) == _shown(alone, preferred)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=25), st.sets(st.integers(0, 25), max_size=4))
+def test_together_they_leave_the_same_sessions(times: list[tuple[int, int]], cuts: set[int]) -> None:
+    bars = [
+        Bar(ticker="AAPL", interval="1min", ts=_moment("1min", *time), open=n, high=n, low=n, close=n)
+        for n, time in enumerate(sorted(times), 1)
+    ]
+    one_by_one, together = _Series(ZONE, 4), _Series(ZONE, 4)
+    borders = sorted({0, *cuts, len(bars)})
+    with mock.patch("pipeline.analytics.source_state.APPENDED", 1):
+        for start, stop in pairwise(borders):
+            if part := bars[start:stop]:
+                with mock.patch("pipeline.analytics.source_state.APPENDED", 2):
+                    changed = [one_by_one.put_all([bar]) for bar in part]
+                assert together.put_all(part) == any(changed)
+            assert list(together.bars.ts) == list(one_by_one.bars.ts)
+            assert len(set(together.bars.session)) <= 4
+
+
+def _in_runs(message: AnyMessage) -> tuple[str, str, datetime]:
+    return (
+        type(message).__name__,
+        str(getattr(message, "source", "")) + str(getattr(message, "interval", "")),
+        message.ts,
+    )
 
 
 def _watched(check: Callable[[TickerView], object], stream: Iterable[AnyMessage]) -> list[object]:
