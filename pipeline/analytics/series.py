@@ -12,6 +12,10 @@ from pipeline.model.bar_table import BarTable
 from pipeline.model.messages import INDICATOR_FIELDS, Bar, IndicatorRow, Interval
 from pipeline.model.times import moment
 
+QUICK: Final = 500
+"""What costs no more than so many live bars, some milliseconds, is not worth a thread of its own: that would wait for
+the interpreter's lock, and have others wait for it, for longer."""
+
 # Costs in live bars, as bench/indicators.py measures them.
 _OPENING: Final = 30  # the bars of a merge that are among the first `WARM_UP`, all together
 _BATCH: Final = 400  # a batch, before its first bar
@@ -111,10 +115,10 @@ class Series:
                 repeated = min(repeated, index)
         return repeated, changed
 
-    def is_quick(self, bars: Sequence[Bar]) -> bool:
-        """Whether `merge` takes these bars one by one, and computes no history."""
-        first = self._bars.position(min(bar.ts for bar in bars))
-        return _live_cost(first, len(self) + len(bars)) < _BATCH
+    def cost(self, bars: Sequence[Bar]) -> int:
+        """What `merge` takes for these, in live bars. Up to `QUICK` it computes no history."""
+        first = 0 if self._owed else self._bars.position(min(bar.ts for bar in bars))
+        return _live_cost(first, len(self) + len(bars))
 
     def _rows(self, first: int, stop: int) -> list[IndicatorRow]:
         bars = self._bars

@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from pipeline.aio import all_of
-from pipeline.analytics.series import Series
+from pipeline.analytics.series import QUICK, Series
 from pipeline.bus.base import Bus, Received, TopicPartition
 from pipeline.bus.records import decode_all, of_origin
 from pipeline.model.bar_table import BarTable
@@ -25,8 +25,6 @@ from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
-_IN_A_THREAD: Final = 64
-"""Bars in one merge from which on it leaves the event loop."""
 _CHUNK: Final = 500
 _RESTORED_AT_ONCE: Final = 8
 
@@ -68,9 +66,7 @@ class IndicatorState:
 
     def is_quick(self, bars: Sequence[Bar]) -> bool:
         """Whether the event loop can wait for `merge`."""
-        return len(bars) < _IN_A_THREAD and all(
-            self._of(key).is_quick(group) for key, group in _by_series(bars).items()
-        )
+        return sum(self._of(key).cost(group) for key, group in _by_series(bars).items()) <= QUICK
 
     def _of(self, key: _Key) -> Series:
         if key not in self._series:

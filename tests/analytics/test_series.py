@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.analytics.indicators import batch, session_of
-from pipeline.analytics.series import Series
+from pipeline.analytics.indicators import WARM_UP, batch, session_of
+from pipeline.analytics.series import QUICK, Series
 from pipeline.model.messages import INDICATOR_FIELDS, Bar, IndicatorRow, bar_rank
 from testkit.data import NEW_YORK, recorded_bars
 from testkit.examples import DEAR
@@ -213,7 +213,7 @@ class TestWhetherAMergeIsQuick:
         _, parts = delivery
         state = series()
         for part in filter(None, parts):
-            allowed = {} if state.is_quick(part) else {"wraps": batch}
+            allowed = {} if state.cost(part) <= QUICK else {"wraps": batch}
             with mock.patch("pipeline.analytics.series.batch", **allowed) as computed:
                 state.merge(part)
             assert allowed or not computed.called
@@ -221,12 +221,35 @@ class TestWhetherAMergeIsQuick:
     def test_a_live_bar_is_and_a_history_is_not(self) -> None:
         state = series()
         history = bars(1_200)
-        assert state.is_quick(history[:1])
-        assert not state.is_quick(history)
+        assert state.cost(history[:1]) <= QUICK
+        assert state.cost(history) > QUICK
         state.merge(history)
-        assert state.is_quick([bar(1_200), bar(1_201)])
-        assert state.is_quick([bar(1_199, 1.0, revision=1)])
-        assert not state.is_quick([bar(700, 1.0, revision=1)])
+        assert state.cost([bar(1_200), bar(1_201)]) <= QUICK
+        assert state.cost([bar(1_199, 1.0, revision=1)]) <= QUICK
+        assert state.cost([bar(700, 1.0, revision=1)]) > QUICK
+
+    def test_nor_is_one_that_owes_the_rows_of_a_history(self) -> None:
+        state = series()
+        history = bars(1_200)
+        state.restore(history, owed=True)
+        assert state.cost([bar(1_200)]) > QUICK
+        state.merge([bar(1_200)])
+        assert state.cost([bar(1_201)]) <= QUICK
+
+    @pytest.mark.parametrize("known", [0, 10, WARM_UP, 2_000])
+    def test_as_many_bars_as_are_quick_compute_no_history(self, known: int) -> None:
+        state = series()
+        everything = bars(known + QUICK + 1)
+        state.merge(everything[:known])
+        more = QUICK
+        while state.cost(everything[known : known + more]) > QUICK:
+            more -= 1
+        assert more > QUICK - WARM_UP
+        with (
+            mock.patch("pipeline.analytics.series.has_batched", return_value=True),
+            mock.patch("pipeline.analytics.series.batch", side_effect=AssertionError),
+        ):
+            state.merge(everything[known : known + more])
 
 
 class TestWhatIsReturned:
