@@ -1,7 +1,6 @@
 """The history of one ticker and interval, and the indicator rows that follow from it."""
 
 from collections.abc import Sequence
-from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -72,8 +71,8 @@ class Series:
         self._silent = len(self._bars)
 
     def _check_sources(self, bars: Sequence[Bar]) -> None:
-        for source in {bar.source for bar in bars}:
-            self._check_source(source)
+        for bar in bars:
+            self._check_source(bar.source)
 
     def _check_source(self, source: str) -> None:
         if source != self._source:
@@ -123,31 +122,23 @@ class Series:
     def _rows(self, first: int, stop: int) -> list[IndicatorRow]:
         bars = self._bars
         ranks = bars.ranks(first)
-        known = accumulate(ranks, initial=bars.rank_sum - sum(ranks))
-        next(known)  # what is known before the first
+        known = bars.rank_sum - sum(ranks)
         fields: dict[str, Any] = {
             "ticker": self._ticker,
             "interval": self._interval,
             "source": self._source or "unknown",
         }
-        columns = zip(
-            range(first, stop),
-            bars.ts[first:stop],
-            bars.simulated[first:stop],
-            bars.close[first:stop],
-            known,
-            strict=False,
-        )
         rows = []
-        for (index, ts, simulated, close, sum_), values in zip(columns, self._values(first, stop), strict=True):
-            fields.update(zip(INDICATOR_FIELDS, values, strict=True))
+        for index, (rank, values) in enumerate(zip(ranks, self._values(first, stop), strict=False), first):
+            known += rank
+            fields.update(zip(INDICATOR_FIELDS, values, strict=True))  # which is quicker than another dict for each
             rows.append(
                 IndicatorRow(
-                    ts=moment(ts),
-                    simulated=bool(simulated),
-                    lineage=f"{index + 1:08x}-{sum_:032x}",
+                    ts=moment(bars.ts[index]),
+                    simulated=bool(bars.simulated[index]),
+                    lineage=f"{index + 1:08x}-{known:032x}",
                     closed=bars.closed(index),
-                    close=close,
+                    close=bars.close[index],
                     **fields,
                 )
             )
