@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
 from pipeline.contract.retention import Retention
 from pipeline.model.outage import OutsideError
+
+if TYPE_CHECKING:
+    from pipeline.model.messages import AnyMessage
 
 
 class BusError(OutsideError):
@@ -36,7 +39,23 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class Decoded(msgspec.Struct, eq=False, gc=False):
+    """A place for the message that a record's value is, for all who have the record or a copy of it. It makes no
+    difference between two records."""
+
+    message: "AnyMessage | None" = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decoded)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Decodable(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    decoded: Decoded = msgspec.field(default_factory=Decoded)
+
+
+class Record(_Decodable, frozen=True, gc=False):
     """What is published. `ts` is the event time in milliseconds since the epoch."""
 
     topic: str

@@ -36,50 +36,16 @@ _NULL: Final = b":null"
 _COMPUTED: Final = (IndicatorRow, Forecast)
 
 
-class _Recent:
-    """What was decoded last: most stages of a process read the same records, within moments of each other.
-
-    Two generations, the older of which is dropped as a whole: that costs nothing a record, and needs no lock where
-    threads meet.
-    """
-
-    def __init__(self, limit: int) -> None:
-        """`limit` is the number of messages in a generation."""
-        self._limit = limit
-        self._young: dict[tuple[str, bytes], AnyMessage] = {}
-        self._old: dict[tuple[str, bytes], AnyMessage] = {}
-
-    def decode(self, topic: str, value: bytes) -> AnyMessage:
-        """As `decode` of messages, which are immutable and may be shared."""
-        key = topic, value
-        message = self._young.get(key)
-        if message is None:
-            message = self._old.get(key)
-            if message is None:
-                message = decode(topic, value)
-            self._keep(key, message)
-        return message
-
-    def encoded(self, topic: str, value: bytes, message: IndicatorRow | Forecast) -> None:
-        """Take the row for what its value decodes to, which it is: its numbers are floats, and none of them is one that
-        JSON does not have, which would be one more null there."""
-        if _NULL not in value or value.count(_NULL) == _unknown(message):
-            self._keep((topic, value), message)
-
-    def _keep(self, key: tuple[str, bytes], message: AnyMessage) -> None:
-        if len(self._young) >= self._limit:
-            self._old, self._young = self._young, {}
-        self._young[key] = message
+def _is_what_it_decodes_to(message: IndicatorRow | Forecast, value: bytes) -> bool:
+    """Whether the row is what the value that it was encoded to would be decoded to: its numbers are floats, and none of
+    them is one that JSON does not have, which would be one more null there."""
+    return _NULL not in value or value.count(_NULL) == _unknown(message)
 
 
 def _unknown(message: IndicatorRow | Forecast) -> int:
     """How many of its fields are None."""
     parts = (message, *message.horizons) if isinstance(message, Forecast) else (message,)
     return sum(astuple(part).count(None) for part in parts)
-
-
-_RECENT: Final = 4096
-_recent: Final = _Recent(_RECENT)
 
 
 def record_of(message: AnyMessage) -> Record:
@@ -97,10 +63,12 @@ def records_of(messages: Iterable[AnyMessage]) -> list[Record]:
         if type_ not in headers:
             headers[type_] = {"schema": schema_name(type_).encode(), "ingested": entry}
         topic, value = topic_of(message), encode(message)
-        if isinstance(message, _COMPUTED):  # which this process will read back, and has checked already
-            _recent.encoded(topic, value, message)
         ts = round(message.ts.timestamp() * 1000)
-        records.append(Record(topic, key_of(message), value, ts, headers[type_]))
+        record = Record(topic, key_of(message), value, ts, headers[type_])
+        # This process will read back what it has computed, and checked already.
+        if isinstance(message, _COMPUTED) and _is_what_it_decodes_to(message, value):
+            record.decoded.message = message
+        records.append(record)
     return records
 
 
@@ -129,10 +97,15 @@ def decode_all(
     good: list[tuple[Received, AnyMessage]] = []
     bad: list[DeadLetter] = []
     for record in batch:
-        try:
-            good.append((record, _recent.decode(record.topic, record.value)))
-        except UndecodableError as error:
-            bad.append(dead_letter(record, str(error), simulated=simulated))
+        decoded = record.decoded
+        message = decoded.message
+        if message is None:
+            try:
+                message = decoded.message = decode(record.topic, record.value)
+            except UndecodableError as error:
+                bad.append(dead_letter(record, str(error), simulated=simulated))
+                continue
+        good.append((record, message))
     return good, bad
 
 

@@ -1,4 +1,4 @@
-"""What a consumer asks of a broker, and what several get of one decoding."""
+"""What a consumer asks of a broker, and how it goes through the answer."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -9,12 +9,13 @@ import pytest
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v4, FetchRequest_v11
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from pipeline.bus.base import Received
-from pipeline.bus.kafka.fetching import DecodedBatches, FetchSession, SharedRecords, shared
+from pipeline.bus.kafka.fetching import FetchSession, SharedRecords
+from pipeline.bus.kafka.sharing import BatchReader, SharedBatches
+from tests.bus.kafka_batches import batch
 
 LIMIT = 1 << 20
 
@@ -33,7 +34,8 @@ def sent(session: FetchSession, **offsets: int) -> tuple[int, int, dict[str, int
 
 async def hear(session: FetchSession, session_id: int = 7, error_code: int = 0, version: int = 11) -> None:
     answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    answered.set_result(SimpleNamespace(API_VERSION=version, error_code=error_code, session_id=session_id))
+    response = SimpleNamespace(API_VERSION=version, error_code=error_code, session_id=session_id, topics=[])
+    answered.set_result(response)
     await session.heard(answered)
 
 
@@ -86,68 +88,70 @@ class TestSession:
             await hear(session, version=4)
 
 
-def batch(first: int, count: int, text: str = "text") -> bytes:
-    """As a broker keeps it."""
-    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, LIMIT)
-    for number in range(count):
-        builder.append(number, 1000 + number, b"K", f"{text} {first + number}".encode(), [("schema", b"bar/1")])
-    data = builder.build()
-    data[:8] = first.to_bytes(8)  # not part of the checksum
-    return bytes(data)
-
-
-def fetched(data: bytes, at: int = 0) -> SharedRecords:
+def fetched(data: bytes, at: int = 0, reader: BatchReader | None = None) -> SharedRecords:
     where = TopicPartition("bars", 0)
-    return SharedRecords(where, MemoryRecords(data), [], at, None, None, True, READ_COMMITTED)
+    reader = reader or BatchReader(SharedBatches())
+    return SharedRecords(where, MemoryRecords(data), [], at, reader, None, True, READ_COMMITTED)
 
 
 class TestSharedRecords:
-    def test_all_who_fetch_a_batch_get_the_same_records(self) -> None:
-        data = batch(0, 3) + batch(3, 2)
-        first, second = fetched(data), fetched(data)
-        found = list(first)
-        assert [(r.offset, r.ts, r.key, r.value) for r in found] == [
+    def test_all_of_the_batches_come_in_order(self) -> None:
+        records = fetched(batch(0, 3) + batch(3, 2))
+        assert [(r.offset, r.ts, r.key, r.value) for r in records.take(None)] == [
             (n, 1000 + n % 3, "K", f"text {n}".encode()) for n in range(5)
         ]
-        assert found[0].headers == {"schema": b"bar/1"}
-        assert all(one is other for one, other in zip(found, list(second), strict=True))
-        assert first.next_fetch_offset == second.next_fetch_offset == 5
+        assert records.next_fetch_offset == 5
+        assert records.ended
 
     def test_who_begins_within_a_batch_gets_the_rest(self) -> None:
-        assert [r.offset for r in list(fetched(batch(0, 5), at=3))] == [3, 4]
+        assert [r.offset for r in fetched(batch(0, 5) + batch(5, 2), at=3).take(None)] == [3, 4, 5, 6]
 
-    def test_who_takes_some_goes_on_after_them(self) -> None:
-        records = fetched(batch(0, 5))
-        assert [record.offset for _, record in zip(range(2), records, strict=False)] == [0, 1]
-        assert records.next_fetch_offset == 2
-        assert [record.offset for record in records] == [2, 3, 4]
+    @pytest.mark.parametrize("at", [0, 1])
+    @pytest.mark.parametrize("most", [1, 2, 3, 100])
+    def test_who_takes_some_goes_on_after_them(self, most: int, at: int) -> None:
+        records = fetched(batch(0, 2) + batch(2, 3) + batch(5, 2), at)
+        found = []
+        while not records.ended:
+            taken = records.take(most)
+            assert len(taken) <= most
+            found += [record.offset for record in taken]
+            assert records.next_fetch_offset == (found[-1] + 1 if found else at)
+        assert found == list(range(at, 7))
 
-    def test_a_topic_made_anew_is_another(self) -> None:
-        assert next(iter(fetched(batch(0, 1, "old")))).value == b"old 0"
-        assert next(iter(fetched(batch(0, 1, "new")))).value == b"new 0"
+    def test_what_a_compacted_batch_has_lost_at_its_end_is_passed_over(self) -> None:
+        records = fetched(batch(0, 3, last=9))
+        assert [record.offset for record in records.take(100)] == [0, 1, 2]
+        assert records.next_fetch_offset == 10
 
     def test_what_is_damaged_is_found_each_time(self) -> None:
+        reader = BatchReader(SharedBatches())
         data = bytearray(batch(0, 1, "whole"))
-        list(fetched(bytes(data)))
+        fetched(bytes(data), reader=reader).take(None)
         data[-10] ^= 1
         with pytest.raises(Exception, match="Invalid CRC"):
-            list(fetched(bytes(data)))
+            fetched(bytes(data), reader=reader).take(None)
 
     def test_other_consumers_of_the_process_get_what_aiokafka_gives(self) -> None:
         where = TopicPartition("bars", 0)
-        theirs, ours = (
-            fetcher.PartitionRecords(where, MemoryRecords(batch(0, 1)), [], 0, deserializer, None, True, READ_COMMITTED)
-            for deserializer in (None, shared)
+        (theirs,), (ours,) = (
+            fetcher.FetchResult(
+                where,
+                assignment=_Assignment(),
+                partition_records=fetcher.PartitionRecords(
+                    where, MemoryRecords(batch(0, 1)), [], 0, deserializer, None, True, READ_COMMITTED
+                ),
+                backoff=0,
+            ).getall(10)
+            for deserializer in (None, BatchReader(SharedBatches()))
         )
-        assert isinstance(next(iter(theirs)), ConsumerRecord)
-        assert isinstance(next(iter(ours)), Received)
+        assert isinstance(theirs, ConsumerRecord)
+        assert isinstance(ours, Received)
 
-    def test_no_more_is_kept_than_fits(self) -> None:
-        kept = DecodedBatches(limit=5000)
-        for first in range(0, 60, 3):
-            source = MemoryRecords(batch(first, 3)).next_batch()
-            assert len(kept.records("bars", 0, source)) == 3
-            assert kept._size <= 5000
-        assert len(kept._records) == 2
-        assert len(kept.records("bars", 0, MemoryRecords(batch(0, 50)).next_batch())) == 50, "more than all that fits"
-        assert len(kept._records) == 2
+
+class _Assignment:
+    """Of a partition that is read from the beginning."""
+
+    active = True
+
+    def state_value(self, _: object) -> Any:
+        return SimpleNamespace(paused=False, position=0, consumed_to=lambda _: None)

@@ -7,12 +7,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.analytics.forecasts.series import ForecastSeries
 from pipeline.analytics.series import Series
 from pipeline.bus import records
 from pipeline.bus.base import Received, Record
-from pipeline.bus.records import _Recent, decode_all, record_of
+from pipeline.bus.records import decode_all, record_of
 from pipeline.model.messages import (
     INDICATOR_FIELDS,
     AnyMessage,
@@ -20,7 +21,6 @@ from pipeline.model.messages import (
     HorizonForecast,
     IndicatorRow,
     Interval,
-    UndecodableError,
     decode,
 )
 from testkit.data import NEW_YORK
@@ -28,9 +28,10 @@ from tests.stages.test_stages import bar
 
 
 def received(record: Record, offset: int) -> Received:
-    """As another reader gets it: equal, and not the same."""
-    value = bytes(bytearray(record.value))
-    return Received(record.topic, record.key, value, record.ts, record.headers, 0, offset)
+    """As a bus hands it out that has kept it in memory."""
+    return Received(
+        *(record.topic, record.key, record.value, record.ts, record.headers, 0, offset), decoded=record.decoded
+    )
 
 
 @pytest.fixture
@@ -46,11 +47,21 @@ def decoded_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return topics
 
 
-def test_the_second_who_reads_a_record_gets_the_same_message() -> None:
-    record = record_of(bar(1))
-    (((_, first),), ((_, second),)) = (decode_all([received(record, 3)])[0], decode_all([received(record, 3)])[0])
+def test_all_who_are_handed_a_record_or_a_copy_get_the_same_message(decoded_in: list[str]) -> None:
+    record = received(record_of(bar(1)), 3)
+    copied = replace(record, topic=record.topic)
+    (((_, first),), ((_, second),)) = (decode_all([record])[0], decode_all([copied])[0])
     assert first is second
     assert first == bar(1)
+    assert decoded_in == [record.topic]
+
+
+def test_what_a_record_was_decoded_to_makes_no_difference_between_two() -> None:
+    one, other = (received(record_of(bar(1)), 3) for _ in range(2))
+    other = replace(other, headers=one.headers)
+    decode_all([one])
+    assert one == other
+    assert one.decoded is not other.decoded
 
 
 def test_the_same_value_in_another_topic_is_another_matter() -> None:
@@ -61,20 +72,6 @@ def test_the_same_value_in_another_topic_is_another_matter() -> None:
     assert "another ticker" in letter.reason
 
 
-def test_of_old_messages_none_is_kept(decoded_in: list[str]) -> None:
-    recent = _Recent(4)
-    values = [record_of(bar(minute)).value for minute in range(20)]
-    for value in values:
-        recent.decode("stock_data_aapl", value)
-        recent.decode("stock_data_aapl", value)
-    assert len(decoded_in) == 20
-    assert len(recent._young) + len(recent._old) <= 8
-    recent.decode("stock_data_aapl", values[-1])
-    assert len(decoded_in) == 20
-    recent.decode("stock_data_aapl", values[0])
-    assert len(decoded_in) == 21
-
-
 @pytest.mark.parametrize("at_once", [1, 1000], ids=["live", "a history"])
 @pytest.mark.parametrize("make", [Series, ForecastSeries])
 def test_a_row_that_was_computed_here_is_not_decoded_and_is_what_it_would_decode_to(
@@ -83,7 +80,6 @@ def test_a_row_that_was_computed_here_is_not_decoded_and_is_what_it_would_decode
     at_once: int,
     make: Callable[[str, Interval, ZoneInfo, str], Series | ForecastSeries],
 ) -> None:
-    monkeypatch.setattr(records, "_recent", _Recent(2000))
     monkeypatch.setattr("pipeline.analytics.series.has_batched", lambda: True)
     series = make("AAPL", "1min", NEW_YORK, bar(0).source)
     bars = [bar(minute, close=100 + minute % 7 / 3) for minute in range(1000)]
@@ -116,8 +112,9 @@ def test_a_number_that_json_does_not_have_is_what_it_would_decode_to(value: floa
     assert read_forecast.horizons[1].volatility is None
 
 
-def test_what_does_not_decode_is_tried_each_time() -> None:
-    recent = _Recent(4)
+def test_what_does_not_decode_is_a_dead_letter_each_time() -> None:
+    record = Received("stock_data_aapl", "AAPL", b"{", 0)
     for _ in range(2):
-        with pytest.raises(UndecodableError):
-            recent.decode("stock_data_aapl", b"{")
+        decoded, (letter,) = decode_all([record])
+        assert not decoded
+        assert letter.payload == "{"

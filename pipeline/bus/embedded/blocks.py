@@ -95,13 +95,16 @@ def block_of(topic: str, first: int, records: Sequence[Record]) -> tuple[Block, 
     headers = [_plain(record.headers) for record in records]
     values = [record.value for record in records]
     packed = _compressed(_ENCODER.encode((keys, times, headers, values)))
-    return _block(topic, first, keys, times, headers, values), StoredBlock(max(times), "", b"", packed, len(records))
+    block = _block(topic, first, keys, times, headers, values)
+    for received, record in zip(block.records, records, strict=True):
+        received.decoded.message = record.decoded.message
+    return block, StoredBlock(max(times), "", b"", packed, len(records))
 
 
 def _block_of_one(topic: str, first: int, record: Record) -> tuple[Block, StoredBlock]:
     """The same in half the time: of what is live, most comes one by one."""
     key, value, ts, headers = record.key, record.value, record.ts, _plain(record.headers)
-    received = Received(topic, key, value, ts, headers, PARTITION, first)
+    received = Received(topic, key, value, ts, headers, PARTITION, first, decoded=record.decoded)
     block = Block(topic, first, (received,), len(value) + _OVERHEAD)
     return block, StoredBlock(ts, key, _ENCODER.encode(headers), value, 1)
 

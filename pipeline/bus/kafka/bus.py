@@ -34,10 +34,10 @@ from pipeline.bus.kafka.cluster import RECENT_SECONDS, Cluster
 from pipeline.bus.kafka.connection import Assignor, Gate, HungUpError, KafkaConnection, Paused
 from pipeline.bus.kafka.consumer import KafkaConsumer, Rebalances
 from pipeline.bus.kafka.errors import ALL_RIGHTS, advice, is_refusal
-from pipeline.bus.kafka.fetching import shared
 from pipeline.bus.kafka.options import KafkaOptions
 from pipeline.bus.kafka.refusals import RefusedTopics
 from pipeline.bus.kafka.sending import TOPIC_REFUSES, send
+from pipeline.bus.kafka.sharing import BatchReader, SharedBatches
 from pipeline.config.settings import KafkaSettings
 from pipeline.contract.retention import Retention
 from pipeline.system.reach import why_unreachable
@@ -84,6 +84,7 @@ class KafkaBus:
         self._producer_lock = asyncio.Lock()
         self._discarding: set[asyncio.Task[None]] = set()
         self._readers: list[KafkaConnection] = []
+        self._batches = SharedBatches()
         self._creating = asyncio.Lock()
         self._created: set[str] = set()
         self._missed: dict[str, float] = {}  # of those created, since when brokers deny them
@@ -183,6 +184,7 @@ class KafkaBus:
 
     async def publish(self, records: Sequence[Record]) -> list[Refusal]:
         topics = {record.topic for record in records}
+        self._batches.own |= topics
         refused = await self.create_topics(topics) | self._unwritable.among(topics)
         refusals = [Refusal(record, refused[record.topic]) for record in records if record.topic in refused]
         parts = deque([[record for record in records if record.topic not in refused]])
@@ -211,7 +213,7 @@ class KafkaBus:
             producer = self._producer
         try:
             async with self.bounded("publish to"):
-                failed = await send(producer, records, self._created)
+                failed = await send(producer, records, self._created, self._batches.published)
             self._unwritable.works({record.topic for record in records} - {record.topic for record, _ in failed})
             return failed
         except BusError:
@@ -297,14 +299,15 @@ class KafkaBus:
         if group is not None:
             # A cluster makes its topic of groups when it first hears of one, and shall not do so behind all of ours.
             await self._retrying("read from", partial(self._cluster.coordinator, group))
-        consumer = AIOKafkaConsumer(**arguments, group_id=group, key_deserializer=shared)
+        reader = BatchReader(self._batches)
+        consumer = AIOKafkaConsumer(**arguments, group_id=group, key_deserializer=reader)
         await self._start(consumer.start, consumer.stop)
-        return KafkaConnection(consumer, None if rebalances is None else Gate(rebalances))
+        return KafkaConnection(consumer, None if rebalances is None else Gate(rebalances), reader)
 
     async def _connect_reader(self) -> KafkaConnection:
         arguments = await self._client_arguments()
         arguments = arguments | self._options.consumer_arguments() | self._options.reader_arguments()
-        consumer = AIOKafkaConsumer(**arguments, group_id=None, key_deserializer=shared)
+        consumer = AIOKafkaConsumer(**arguments, group_id=None, key_deserializer=BatchReader(self._batches))
         await self._start(consumer.start, consumer.stop)
         return KafkaConnection(consumer, None)
 

@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 import aiokafka.client
@@ -22,6 +23,7 @@ from pipeline.bus.kafka.consumer import Rebalances
 from pipeline.bus.kafka.errors import advice
 from pipeline.bus.kafka.fetching import FetchSession
 from pipeline.bus.kafka.options import JOIN_SECONDS
+from pipeline.bus.kafka.sharing import BatchReader
 
 # aiokafka asks about topics so that a broker makes those it does not know, with its own defaults, and has no option
 # against it: a deleted topic would be back at once, and would not keep records of years ago.
@@ -83,9 +85,18 @@ HEAR_SECONDS: Final = 0.05
 class KafkaConnection:
     """Implements the ports `ConsumerConnection` and `ClaimsConnection`."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, listener: aiokafka.ConsumerRebalanceListener | None) -> None:
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        listener: aiokafka.ConsumerRebalanceListener | None,
+        reader: BatchReader | None = None,
+    ) -> None:
+        """`reader` is what the consumer was given to share what it fetches; None if no others are to wait for it."""
         self._consumer = consumer
         self._listener = listener
+        self._reader = reader
+        if reader is not None:
+            reader.join(self._stands)
         self._committing: asyncio.Task[None] | None = None
 
     @property
@@ -132,6 +143,9 @@ class KafkaConnection:
         states = [(partition, state_of(partition)) for partition in partitions if partition in tps]
         return {partition: state.position for partition, state in states if state.has_valid_position}
 
+    def _stands(self, partition: TopicPartition) -> int | None:
+        return self.positions([partition]).get(partition)
+
     def pause(self, topic: str) -> None:
         self._consumer.pause(*(p for p in self._consumer.assignment() if p.topic == topic))
 
@@ -139,6 +153,11 @@ class KafkaConnection:
         self._consumer.resume(*(p for p in self._consumer.assignment() if p.topic == topic))
 
     async def fetch(self, max_records: int, seconds: float) -> list[Received]:
+        if self._reader is not None:
+            await self._reader.wait_for_others()
+            fetched = self._consumer._fetcher._records
+            for partition in self._reader.first(fetched):
+                fetched.move_to_end(partition, last=False)
         try:
             batch = await self._consumer.getmany(timeout_ms=seconds * 1000, max_records=max_records)
         except aiokafka.ConsumerStoppedError:
@@ -148,7 +167,7 @@ class KafkaConnection:
                 case (str() as topic,):
                     raise TopicRefusedError(topic, f"cannot read {topic}: {advice(error, 'READ')}") from error
             raise
-        return [record for records in batch.values() for record in records]
+        return list(chain.from_iterable(batch.values()))
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         offsets = {aiokafka.TopicPartition(*p): offset for p, offset in positions.items()}
@@ -157,6 +176,8 @@ class KafkaConnection:
         await asyncio.shield(self._committing)
 
     async def stop(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
         await self._stop()
         if self._committing is not None:
             await asyncio.wait([self._committing], timeout=HEAR_SECONDS)

@@ -1,7 +1,8 @@
 """How aiokafka's consumers fetch: only what has changed is asked for, and what several fetch is decoded once."""
 
-from collections import OrderedDict
+from bisect import bisect_left
 from collections.abc import Awaitable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import aiokafka.consumer.fetcher
@@ -9,6 +10,7 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from pipeline.bus.base import Received
 from pipeline.bus.kafka.codec import received
+from pipeline.bus.kafka.sharing import BatchReader
 
 _SESSIONS_SINCE: Final = 7
 """The version of the request that first knows sessions."""
@@ -65,6 +67,8 @@ class FetchSession:
                 self._id = self._epoch = 0
             elif not self._epoch:
                 self._id, self._epoch = response.session_id, 1
+        # The broker takes turns with the topics. What each consumer goes through in one order, they share.
+        response.topics.sort()
         return response
 
 
@@ -94,52 +98,13 @@ class _SessionRequest(FetchRequest):  # type: ignore[misc]
         return built
 
 
-class DecodedBatches:
-    """The records of the newest batches that were fetched, as many as fit into `limit` bytes.
-
-    Several stages read the same topics, each by a consumer of its own, so that none holds up another. They get the same
-    bytes, and all but the first find the records here.
-    """
-
-    def __init__(self, limit: int = 8 * 1024 * 1024) -> None:
-        self._limit = limit
-        self._size = 0
-        self._records: OrderedDict[tuple[Any, ...], tuple[list[Received], int]] = OrderedDict()
-
-    def records(self, topic: str, partition: int, batch: Any) -> list[Received]:
-        """Those of the batch, whose checksum has been verified.
-
-        What is no more than that may be equal in two batches; with its producer, times and offsets it is not.
-        """
-        key = (
-            *(topic, partition, batch.base_offset, batch.next_offset, batch.crc),
-            *(batch.producer_id, batch.base_sequence, batch.first_timestamp, batch.max_timestamp),
-        )
-        known = self._records.get(key)
-        if known is not None:
-            return known[0]
-        records = [received(topic, partition, record) for record in batch]
-        size = sum(len(record.value) for record in records) + _OVERHEAD * len(records)
-        if size <= self._limit:
-            self._records[key] = records, size
-            self._size += size
-        while self._size > self._limit:
-            _, (_, oldest) = self._records.popitem(last=False)
-            self._size -= oldest
-        return records
-
-
-_OVERHEAD: Final = 800
-"""Bytes of a record beside its value, about: our headers and keys are small."""
-_decoded: Final = DecodedBatches()
-
-
 class _Batch:
     """A fetched batch whose records are ours."""
 
-    def __init__(self, batch: Any, topic: str, partition: int) -> None:
+    def __init__(self, batch: Any, topic: str, partition: int, reader: BatchReader) -> None:
         self._batch = batch
         self._source = topic, partition
+        self._reader = reader
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -147,49 +112,93 @@ class _Batch:
     def __next__(self) -> Any:
         return next(self._batch)  # of a control batch, which holds no record of ours
 
-    def __iter__(self) -> Iterator[Received]:
+    def __iter__(self) -> "Iterator[_Run]":
         if self._batch.producer_id is None:  # in the format of brokers before 0.11
-            return (received(*self._source, record) for record in self._batch)
-        return iter(_decoded.records(*self._source, self._batch))
+            records: Sequence[Received] = [received(*self._source, record) for record in self._batch]
+        else:
+            records = self._reader.records(*self._source, self._batch)
+        return iter([_Run(records)] if records else ())
+
+
+class _Run:
+    """The records of a batch, which aiokafka takes for one: to go through them one by one costs as much again."""
+
+    def __init__(self, records: Sequence[Received]) -> None:
+        self.records = records
+        self.offset = records[-1].offset
 
 
 class _Batches:
-    def __init__(self, batches: Any, topic: str, partition: int) -> None:
+    def __init__(self, batches: Any, topic: str, partition: int, reader: BatchReader) -> None:
         self._batches = batches
         self._source = topic, partition
+        self._reader = reader
 
     def has_next(self) -> bool:
         return bool(self._batches.has_next())
 
     def next_batch(self) -> _Batch:
-        return _Batch(self._batches.next_batch(), *self._source)
+        return _Batch(self._batches.next_batch(), *self._source, self._reader)
 
 
 class SharedRecords(aiokafka.consumer.fetcher.PartitionRecords):  # type: ignore[misc]
     """What was fetched of a partition, in our own type, decoded by whoever fetched it first."""
 
-    def __init__(self, tp: Any, records: Any, *arguments: Any) -> None:
-        super().__init__(tp, _Batches(records, *tp), *arguments)
+    def __init__(self, tp: Any, records: Any, aborted: Any, offset: int, reader: BatchReader, *arguments: Any) -> None:
+        super().__init__(tp, _Batches(records, tp.topic, tp.partition, reader), aborted, offset, reader, *arguments)
+        self._run: Sequence[Received] = ()
+        self._at = 0
+        self.ended = False
 
-    def __iter__(self) -> Iterator[Received]:
-        return self._records_iterator or iter(())
+    def _consumer_record(self, _tp: Any, run: _Run) -> Sequence[Received]:
+        records = run.records
+        begin = bisect_left(records, self.next_fetch_offset, key=_offset)
+        return records[begin:] if begin else records
 
-    def _consumer_record(self, _tp: Any, record: Received) -> Received:
-        return record
+    def take(self, most: int | None) -> list[Received]:
+        """The next records; `next_fetch_offset` is behind them then."""
+        taken: list[Received] = []
+        while most is None or len(taken) < most:
+            if self._at == len(self._run):
+                run = next(self._records_iterator, None)
+                if run is None:
+                    self.ended = True
+                    return taken
+                self._run, self._at = run, 0
+            part = self._run[self._at : None if most is None else self._at + most - len(taken)]
+            taken += part
+            self._at += len(part)
+            self.next_fetch_offset = part[-1].offset + 1
+        return taken
 
 
+class _Result(aiokafka.consumer.fetcher.FetchResult):  # type: ignore[misc]
+    """What is left of a fetch, of which ours is taken by the run."""
+
+    _partition_records: Any
+
+    def getall(self, max_records: int | None = None) -> list[Any]:
+        records = self._partition_records
+        if not isinstance(records, SharedRecords):
+            return list(super().getall(max_records))
+        if not self.check_assignment(self._topic_partition):
+            return []
+        taken = records.take(max_records)
+        self._update_position()
+        if records.ended:
+            self._partition_records = None
+        return taken
+
+
+_offset: Final = attrgetter("offset")
 _PartitionRecords: Final = aiokafka.consumer.fetcher.PartitionRecords
 
 
-def shared(key: bytes | None) -> bytes | None:
-    """The deserializer of keys by which a consumer is known to be one of ours: others in the process get aiokafka's own
-    records."""
-    return key
-
-
 def _fetched(tp: Any, records: Any, aborted: Any, offset: int, key_deserializer: Any, *rest: Any) -> Any:
-    kind = SharedRecords if key_deserializer is shared else _PartitionRecords
+    """Of a consumer of ours what is ours: others in the process get aiokafka's own records."""
+    kind = SharedRecords if isinstance(key_deserializer, BatchReader) else _PartitionRecords
     return kind(tp, records, aborted, offset, key_deserializer, *rest)
 
 
 aiokafka.consumer.fetcher.PartitionRecords = _fetched
+aiokafka.consumer.fetcher.FetchResult = _Result

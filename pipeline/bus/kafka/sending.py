@@ -3,7 +3,7 @@ what the record does."""
 
 import asyncio
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from aiokafka.codec import lz4_encode
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.bus.base import Record, TopicPartition
 
@@ -66,7 +67,13 @@ aiokafka.producer.sender.SendProduceReqHandler = _ProduceHandler
 _Refused = list[tuple[Record, KafkaError]]
 
 
-async def send(producer: AIOKafkaProducer, records: Sequence[Record], topics: Collection[str]) -> _Refused:
+Taken = Callable[[Sequence[Record], TopicPartition, int, Any], None]
+"""Told of each batch that a broker has taken: its records, their partition, the offset of the first, and the batch."""
+
+
+async def send(
+    producer: AIOKafkaProducer, records: Sequence[Record], topics: Collection[str], taken: Taken
+) -> _Refused:
     """Send all and wait for every answer; return those that are refused, or raise the first other error.
 
     The records of a partition go in their order. Of `topics`, which exist and may be next, the producer learns with
@@ -78,7 +85,7 @@ async def send(producer: AIOKafkaProducer, records: Sequence[Record], topics: Co
             producer.client.add_topic(topic)
     refused: _Refused = []
     errors: list[BaseException] = []
-    sent: list[list[Record]] = []
+    sent: list[tuple[list[Record], BatchBuilder]] = []
     acknowledgements = []
     try:
         batches = await _batches(producer, records, refused)
@@ -88,16 +95,19 @@ async def send(producer: AIOKafkaProducer, records: Sequence[Record], topics: Co
                 if number < len(found):
                     batch, builder = found[number]
                     acknowledgements.append(await _queued(producer, builder, where))
-                    sent.append(batch)
+                    sent.append((batch, builder))
     except KafkaError as error:
         errors.append(error)
     # Who gives up waiting leaves the answers to be taken all the same: an error that nobody takes would be logged.
     results = await asyncio.shield(asyncio.gather(*acknowledgements, return_exceptions=True))
-    for group, result in zip(sent, results, strict=True):
+    for (group, builder), result in zip(sent, results, strict=True):
         if isinstance(result, (*TOPIC_REFUSES, *RECORD_REFUSED)):
             refused += [(record, result) for record in group]
         elif isinstance(result, BaseException):
             errors.append(result)
+        else:
+            batch = MemoryRecords(bytes(builder._build())).next_batch()
+            taken(group, TopicPartition(result.topic, result.partition), result.offset, batch)
     if errors:
         raise errors[0]
     return refused
