@@ -13,7 +13,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from pipeline.bus.base import Received
-from pipeline.bus.kafka.fetching import FetchSession, SharedRecords
+from pipeline.bus.kafka.fetching import BusyFetcher, FetchSession, SharedRecords
 from pipeline.bus.kafka.sharing import BatchReader, SharedBatches
 from tests.bus.kafka_batches import batch
 
@@ -155,3 +155,60 @@ class _Assignment:
 
     def state_value(self, _: object) -> Any:
         return SimpleNamespace(paused=False, position=0, consumed_to=lambda _: None)
+
+
+class TestLooks:
+    """How often a fetcher looks through all partitions; `a` and `b` are led by brokers 1 and 2."""
+
+    @pytest.fixture
+    def busy(self, monkeypatch: pytest.MonkeyPatch) -> BusyFetcher:
+        monkeypatch.setattr(fetcher.Fetcher, "_get_actions_per_node", lambda *_: "looked")
+        leaders = {"a": 1, "b": 2}
+        cluster = SimpleNamespace(
+            _last_successful_refresh_ms=0, leader_for_partition=lambda where: leaders[where.topic]
+        )
+        busy = BusyFetcher.__new__(BusyFetcher)
+        busy.__dict__.update(
+            _client=SimpleNamespace(cluster=cluster, leaders=leaders),
+            _records={},
+            _in_flight=set(),
+            _fetcher_timeout=0.2,
+            _preferred_read_replica={},
+        )
+        return busy
+
+    def actions(self, busy: BusyFetcher, *topics: str) -> Any:
+        assignment = SimpleNamespace(tps=frozenset(TopicPartition(topic, 0) for topic in topics))
+        return busy._get_actions_per_node(assignment)
+
+    def fetched(self, busy: BusyFetcher, topic: str, wait: float) -> None:
+        busy._records[TopicPartition(topic, 0)] = SimpleNamespace(calculate_backoff=lambda: wait)
+
+    def test_it_looks_if_a_broker_may_be_asked(self, busy: BusyFetcher) -> None:
+        assert self.actions(busy, "a", "b") == "looked"
+        busy._in_flight = {1}
+        assert self.actions(busy, "a", "b") == "looked"
+        self.fetched(busy, "b", 0)
+        assert self.actions(busy, "a", "b") == "looked", "what came has waited for long enough"
+
+    def test_it_does_not_while_all_of_them_are_asked_or_what_came_is_not_taken(self, busy: BusyFetcher) -> None:
+        busy._in_flight = {1, 2}
+        assert self.actions(busy, "a", "b") == ([], {}, 0.2, False, [])
+        busy._in_flight = {1}
+        self.fetched(busy, "b", 0.05)
+        assert self.actions(busy, "a", "b") == ([], {}, 0.05, False, [])
+        assert self.actions(busy, "a") == ([], {}, 0.05, False, [])
+
+    def test_it_looks_once_a_partition_is_known_to_have_moved(self, busy: BusyFetcher) -> None:
+        busy._in_flight = {1}
+        assignment = SimpleNamespace(tps=frozenset({TopicPartition("a", 0)}))
+        assert busy._get_actions_per_node(assignment) != "looked"
+        busy._client.leaders["a"] = 2
+        busy._client.cluster._last_successful_refresh_ms = 1
+        assert busy._get_actions_per_node(assignment) == "looked"
+
+    @pytest.mark.parametrize("topics", [(), ("a", "c")], ids=["nothing", "a partition without a leader"])
+    def test_it_looks_where_not_all_is_known(self, busy: BusyFetcher, topics: tuple[str, ...]) -> None:
+        busy._client.leaders["c"] = None
+        busy._in_flight = {1, 2}
+        assert self.actions(busy, *topics) == "looked"

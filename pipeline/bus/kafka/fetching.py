@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
+import aiokafka.consumer.consumer
 import aiokafka.consumer.fetcher
 from aiokafka.protocol.fetch import FetchRequest
 
@@ -190,6 +191,35 @@ class _Result(aiokafka.consumer.fetcher.FetchResult):  # type: ignore[misc]
         return taken
 
 
+class BusyFetcher(aiokafka.consumer.fetcher.Fetcher):  # type: ignore[misc]
+    """aiokafka looks through all partitions each time that records have been taken or have come, which with a thousand
+    takes more than the records themselves. Most of these times nothing can be asked for: from each broker either an
+    answer is awaited, or what came is yet to be taken."""
+
+    _looked_at: tuple[Any, Any] | None = None
+    _brokers: frozenset[int | None] = frozenset()
+    """Those that lead the partitions of the assignment that was looked at."""
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        waits: dict[int | None, float] = {}
+        for where, fetched in self._records.items():
+            wait = fetched.calculate_backoff()
+            if wait:
+                broker = self._select_read_replica(where)
+                waits[broker] = max(wait, waits.get(broker, 0.0))
+        if waits.keys() | self._in_flight >= self._leaders(assignment):
+            return [], {}, min(waits.values(), default=self._fetcher_timeout), False, []
+        return super()._get_actions_per_node(assignment)
+
+    def _leaders(self, assignment: Any) -> frozenset[int | None]:
+        """Anew with each assignment, and with what was heard of the cluster last."""
+        looked_at = assignment, self._client.cluster._last_successful_refresh_ms
+        if looked_at != self._looked_at:
+            self._looked_at = looked_at
+            self._brokers = frozenset(map(self._select_read_replica, assignment.tps)) or frozenset((None,))
+        return self._brokers
+
+
 _offset: Final = attrgetter("offset")
 _PartitionRecords: Final = aiokafka.consumer.fetcher.PartitionRecords
 
@@ -202,3 +232,4 @@ def _fetched(tp: Any, records: Any, aborted: Any, offset: int, key_deserializer:
 
 aiokafka.consumer.fetcher.PartitionRecords = _fetched
 aiokafka.consumer.fetcher.FetchResult = _Result
+aiokafka.consumer.consumer.Fetcher = BusyFetcher
