@@ -9,8 +9,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
+from textual.css.query import NoMatches
 from textual.events import DescendantFocus
-from textual.widget import Widget
+from textual.widget import MountError, Widget
 from textual.widgets import Input, Tabs
 
 from fintrends_tui.commands import DASHBOARD, MOVING, bindings
@@ -111,12 +112,17 @@ class Dashboard(BaseScreen[None]):
         panels = make_panels(self.fintrends)
         panels[0].add_class("-active")
         tabs = make_tabs(panels)
-        with self.app.batch_update():
-            await self.query_one("#watch").mount(FilterInput(), before="#watchlist")
-            await self.query_one("#body").mount(tabs, *panels)
-            tabs.hide("tab-loads")
-            self._whole.set()
-            self._update_now()
+        try:
+            with self.app.batch_update():
+                await self.query_one("#watch").mount(FilterInput(), before="#watchlist")
+                await self.query_one("#body").mount(tabs, *panels)
+                tabs.hide("tab-loads")
+                self._whole.set()
+                self._update_now()
+        except (MountError, NoMatches):
+            if self.is_attached:
+                raise
+            # The screen is left before it was whole.
 
     def on_resize(self) -> None:
         # Panels that the new layout brings to light know nothing yet.

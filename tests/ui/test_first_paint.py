@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from textual.events import Key
 from textual.geometry import Region
+from textual.widget import AwaitMount, Widget
 
+from fintrends_tui.app import FintrendsApp
 from fintrends_tui.screens.dashboard import Dashboard
 from fintrends_tui.state.memory import ScreenMemory
 from fintrends_tui.widgets.filter_input import FilterInput
@@ -83,3 +86,32 @@ async def test_a_resize_between_the_steps_is_no_matter(monkeypatch: pytest.Monke
         await dash.repaint()
         assert dash.app.screen.query_one("#chart").region
         assert "Chart" in dash.text
+
+
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+async def test_a_screen_that_is_left_before_it_is_whole_ends_as_any_other(
+    monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    whole = Dashboard._complete
+    tried = []
+
+    async def leaving(self: Dashboard) -> None:
+        if moment == "before":
+            self.app.exit()
+        else:
+            mount = self.query_one("#watch").mount
+
+            def leave(*widgets: Widget, **options: Any) -> AwaitMount:
+                self.app.exit()
+                return mount(*widgets, **options)
+
+            monkeypatch.setattr(self.query_one("#watch"), "mount", leave)
+        await whole(self)
+        tried.append(moment)
+
+    monkeypatch.setattr(Dashboard, "_complete", leaving)
+    app = FintrendsApp(FakeLink(samples.snapshot()), tickers=("AAPL",))
+    async with app.run_test(), asyncio.timeout(30):
+        while not tried:
+            await asyncio.sleep(0)
+    assert app.return_code == 0
