@@ -1,7 +1,10 @@
 """What the consumers of a process share of what they fetch, and how long they wait for each other."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from aiokafka.record.memory_records import MemoryRecords
@@ -189,6 +192,19 @@ class TestWaiting:
         assert [record.offset for first in (0, 10) for record in other.read(first)] == list(range(20))
         assert len(unpacked) == 40
 
+    async def test_who_was_left_behind_is_not_waited_for_until_it_reads_again(self) -> None:
+        batches = SharedBatches(limit=2 * SIZE, patience=SOON)
+        one, other = Stage(batches), Stage(batches)
+        one.read(0)
+        one.read(10)
+        await asyncio.wait_for(one.reader.wait_for_others(), 10)
+        for first in range(20, 100, 10):
+            one.read(first)
+        assert one.reader.ahead == batches._size == 0
+        other.read(0)
+        one.read(100)
+        assert one.reader.ahead
+
     async def test_one_that_is_called_again_and_again_waits_no_longer(self) -> None:
         batches = SharedBatches(limit=2 * SIZE, patience=SOON)
         one, _ = Stage(batches), Stage(batches)
@@ -204,6 +220,16 @@ class TestWaiting:
 
         await asyncio.wait_for(in_slices(), 10)
 
+    async def test_who_waits_a_second_time_has_all_its_patience(self) -> None:
+        batches = SharedBatches(limit=2 * SIZE, patience=NEVER)
+        one, other = Stage(batches), Stage(batches)
+        one.read(0)
+        one.read(10)
+        assert await waits(one)
+        other.read(0)
+        assert not await waits(one)
+        assert one.reader.waits_since is None
+
     async def test_two_that_are_ahead_of_each_other_both_go_on(self) -> None:
         batches = SharedBatches(limit=4 * SIZE, patience=SOON)
         one, other = Stage(batches), Stage(batches)
@@ -214,24 +240,69 @@ class TestWaiting:
         await asyncio.wait_for(asyncio.gather(one.reader.wait_for_others(), other.reader.wait_for_others()), 10)
 
 
+class Fetched:
+    """Partitions with fetched records, as aiokafka keeps them: the first is read first, each takes `size` polls, and
+    what is read is fetched again at once."""
+
+    def __init__(self, topics: Sequence[str], size: int) -> None:
+        self.size = size
+        self.now = 0
+        self.records: OrderedDict[tuple[str, int], SimpleNamespace] = OrderedDict()
+        for topic in topics:
+            self.fetch((topic, 0))
+
+    def fetch(self, where: tuple[str, int]) -> None:
+        self.now += 1
+        self.records[where] = SimpleNamespace(_created=self.now, left=self.size)
+
+    def poll(self, reader: BatchReader) -> str:
+        """The topic that is read."""
+        for where in reader.first(self.records):
+            self.records.move_to_end(where, last=False)
+        where, fetched = next(iter(self.records.items()))
+        fetched.left -= 1
+        if not fetched.left:
+            del self.records[where]
+            self.fetch(where)
+        return where[0]
+
+
 class TestOrder:
     def first(self, stage: Stage, *topics: str) -> list[str]:
-        """The topics that come before others."""
-        return [topic for topic, _ in reversed(list(stage.reader.first([(topic, 0) for topic in topics])))]
+        """The topics in the order in which they are read."""
+        fetched = Fetched(topics, 1)
+        for where in stage.reader.first(fetched.records):
+            fetched.records.move_to_end(where, last=False)
+        return [topic for topic, _ in fetched.records]
 
     async def test_what_is_published_here_comes_before_what_others_have_read(self) -> None:
         batches = SharedBatches()
         one, other = Stage(batches), Stage(batches)
-        batches.own.add("rows")
+        batches.own |= {"rows", "more"}
         one.read()
-        assert self.first(other, "news", "bars", "rows") == ["rows", "bars"]
-        assert self.first(one, "news", "bars", "rows") == ["rows"]
-        other.read()
-        assert self.first(other, "news", "bars", "rows") == ["rows"]
+        assert self.first(other, "news", "bars", "rows", "more") == ["rows", "more", "bars", "news"]
+        assert self.first(one, "news", "bars", "rows", "more") == ["rows", "more", "news", "bars"]
 
-    async def test_nothing_always_comes_before_the_others(self) -> None:
+    @pytest.mark.parametrize("size", [1, 2, 3, 8])
+    @pytest.mark.parametrize("own", [0, 3, 6])
+    async def test_no_partition_waits_for_ever(self, own: int, size: int) -> None:
         batches = SharedBatches()
         stage = Stage(batches)
-        batches.own.add("rows")
-        asked = [self.first(stage, "news", "rows") for _ in range(8)]
-        assert asked.count([]) == 2
+        topics = [f"t{number}" for number in range(6)]
+        batches.own |= set(topics[:own])
+        fetched = Fetched(topics, size)
+        polls = [fetched.poll(stage.reader) for _ in range(2000)]
+        for topic in topics:
+            times = [number for number, polled in enumerate(polls) if polled == topic]
+            assert max(b - a for a, b in pairwise([0, *times, len(polls)])) <= 200
+
+
+async def test_what_a_reader_has_passed_is_not_kept_for_it() -> None:
+    batches = SharedBatches()
+    stage = Stage(batches)
+    stamped_by_the_broker = MemoryRecords(batch(0, 1, "not what it stores")).next_batch()
+    batches.published([Record("bars", "K", b"text 0", 1000)], BARS, 0, stamped_by_the_broker)
+    stage.read(count=1)
+    assert batches._size > 0
+    stage.read(first=1, count=1)
+    assert batches._size == 0

@@ -144,7 +144,11 @@ class KafkaConnection:
         return {partition: state.position for partition, state in states if state.has_valid_position}
 
     def _stands(self, partition: TopicPartition) -> int | None:
-        return self.positions([partition]).get(partition)
+        """The offset of what it reads next, if it reads the partition."""
+        subscription = self._consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        state = None if assignment is None else assignment.state_value(partition)
+        return None if state is None or state.paused or not state.has_valid_position else int(state.position)
 
     def pause(self, topic: str) -> None:
         self._consumer.pause(*(p for p in self._consumer.assignment() if p.topic == topic))
@@ -179,6 +183,7 @@ class KafkaConnection:
         if self._reader is not None:
             self._reader.close()
         await self._stop()
+        self._consumer._fetcher._records.clear()  # megabytes, and aiokafka's parts refer to each other in circles
         if self._committing is not None:
             await asyncio.wait([self._committing], timeout=HEAR_SECONDS)
             self._committing.cancel()

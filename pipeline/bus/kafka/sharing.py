@@ -2,9 +2,8 @@
 and not at all if this process has published it."""
 
 import asyncio
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
@@ -19,7 +18,7 @@ _PATIENCE: Final = 0.5
 _FIRST: Final = 8
 """Batches for a reader that are looked at when it asks which partitions to read first."""
 _FAIR: Final = 4
-"""Of so many times that it asks, the partitions are once left in the order in which they came."""
+"""Of so many times that it asks, it is once told the partition that has waited for the longest time."""
 
 _Key = tuple[Any, ...]
 """Of a batch, see `_key`; begins with topic and partition."""
@@ -28,8 +27,8 @@ _Key = tuple[Any, ...]
 class SharedBatches:
     """The records of those batches that some readers have yet to read, at most `limit` bytes; the oldest go.
 
-    So that they are still there, nobody reads on who is half of that ahead of others, as long as these come after: for
-    `patience` seconds since they last read such a batch. Who has a trouble of its own is not waited for any longer.
+    So that they are still there, nobody reads on who is half of that ahead of others: for `patience` seconds at a time.
+    Who has not come after by then is late; for those nothing is kept, and nobody waits, until they read again.
     """
 
     def __init__(self, limit: int = _LIMIT, patience: float = _PATIENCE) -> None:
@@ -53,8 +52,11 @@ class SharedBatches:
     def records(self, topic: str, partition: int, batch: Any, reader: "BatchReader") -> Sequence[Received]:
         """Those of the batch, whose checksum has been verified."""
         key = _key(topic, partition, batch, batch.base_offset)
+        reader.late = False
         kept = self._kept.get(key)
         if kept is None:
+            for passed in reader.passed(topic, partition, batch.base_offset):
+                self._strike(passed, self._kept[passed], reader)
             records = [received(topic, partition, record) for record in batch]
             self._keep(key, records, reader)
             return records
@@ -105,28 +107,28 @@ class SharedBatches:
         for reader in kept.done:
             del reader.read[key]
             reader.ahead -= kept.size
-            reader.followed = time.monotonic()
         for reader in kept.left:
             del reader.unread[key]
         self._dropped.set()
 
     async def wait_for_others(self, reader: "BatchReader") -> None:
-        """Wait while the reader is far ahead of others, and they come after. May be cancelled and called again."""
-        if reader.ahead <= self._limit // 2:
-            return
-        if not reader.waits:
-            reader.waits, reader.followed = True, time.monotonic()
+        """Wait while the reader is far ahead of others. May be cancelled and called again."""
+        now = asyncio.get_running_loop().time
         while reader.ahead > self._limit // 2:
-            left = reader.followed + self._patience - time.monotonic()
+            if reader.waits_since is None:
+                reader.waits_since = now()
+            left = reader.waits_since + self._patience - now()
             if left <= 0:
                 for key in list(reader.read):
+                    for other in self._kept[key].left:
+                        other.late = True
                     self._drop(key)
                 break
             self._dropped.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._dropped.wait()
-        reader.waits = False
+        reader.waits_since = None
 
 
 class _Kept:
@@ -163,9 +165,9 @@ class BatchReader:
         """What it has read, and is kept for others."""
         self.ahead = 0
         """Bytes of that."""
-        self.followed = 0.0
-        """When that last became less, or it began to wait for that (by `time.monotonic`)."""
-        self.waits = False
+        self.waits_since: float | None = None
+        """By the loop's clock."""
+        self.late = False
 
     def __call__(self, key: bytes | None) -> bytes | None:
         return key
@@ -182,8 +184,8 @@ class BatchReader:
             self._batches.leave(self)
 
     def is_before(self, where: TopicPartition, offset: int) -> bool:
-        """Whether it will come to the record."""
-        at = None if self._stands is None else self._stands(where)
+        """Whether it will come to the record, and before long."""
+        at = None if self._stands is None or self.late else self._stands(where)
         return at is not None and at <= offset
 
     def records(self, topic: str, partition: int, batch: Any) -> Sequence[Received]:
@@ -192,15 +194,22 @@ class BatchReader:
     async def wait_for_others(self) -> None:
         await self._batches.wait_for_others(self)
 
-    def first[P: tuple[str, int]](self, fetched: Collection[P]) -> Iterable[P]:
+    def passed(self, topic: str, partition: int, offset: int) -> list[_Key]:
+        """What is kept for it and it will not come to, now that it is at that offset: what it was not given, or not as
+        it was published."""
+        return [key for key in islice(self.unread, _FIRST) if key[:2] == (topic, partition) and key[2] < offset]
+
+    def first[P: tuple[str, int]](self, fetched: Mapping[P, Any]) -> list[P]:
         """Those of the partitions that are to be read before others, the last first: what this process publishes, for
-        what that was made from is still in memory, and before that what is kept for it."""
+        what that was made from is still in memory, and before that what is kept for it. Now and then it is the one that
+        was fetched the longest ago, lest it wait for ever."""
         self._asked += 1
         if self._asked % _FAIR == 0:
-            return ()
+            return [min(fetched, key=lambda where: fetched[where]._created)] if fetched else []
         kept = {key[:2] for key in islice(self.unread, _FIRST)}
         own = self._batches.own
-        return [*(where for where in fetched if where in kept), *(where for where in fetched if where[0] in own)]
+        first = [where for where in fetched if where in kept], [where for where in fetched if where[0] in own]
+        return [*reversed(first[0]), *reversed(first[1])]
 
 
 def _key(topic: str, partition: int, batch: Any, offset: int) -> _Key:
