@@ -291,10 +291,10 @@ class TestOrder:
         topics = [f"t{number}" for number in range(6)]
         batches.own |= set(topics[:own])
         fetched = Fetched(topics, size)
-        polls = [fetched.poll(stage.reader) for _ in range(2000)]
+        polls = [fetched.poll(stage.reader) for _ in range(4000)]
         for topic in topics:
             times = [number for number, polled in enumerate(polls) if polled == topic]
-            assert max(b - a for a, b in pairwise([0, *times, len(polls)])) <= 200
+            assert max(b - a for a, b in pairwise([0, *times, len(polls)])) <= sharing._FAIR * len(topics) * size
 
 
 async def test_what_a_reader_has_passed_is_not_kept_for_it() -> None:

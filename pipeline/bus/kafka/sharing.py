@@ -14,11 +14,11 @@ from pipeline.bus.kafka.codec import received
 _LIMIT: Final = 8 * 1024 * 1024
 _OVERHEAD: Final = 800
 """Bytes of a record beside its value, about: our headers and keys are small."""
-_PATIENCE: Final = 0.5
+_PATIENCE: Final = 1.0
 _FIRST: Final = 8
 """Batches for a reader that are looked at when it asks which partitions to read first."""
-_FAIR: Final = 4
-"""Of so many times that it asks, it is once told the partition that has waited for the longest time."""
+_FAIR: Final = 16
+"""Of so many times that it asks which to read first, it is once told what has waited for the longest time."""
 
 _Key = tuple[Any, ...]
 """Of a batch, see `_key`; begins with topic and partition."""
