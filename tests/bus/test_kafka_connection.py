@@ -15,7 +15,8 @@ class Consumer:
 
     def __init__(self, error: BaseException) -> None:
         self._error = error
-        self._fetcher = SimpleNamespace(_pending_tasks=[asyncio.create_task(asyncio.sleep(3600))])
+        pending = [asyncio.create_task(asyncio.sleep(3600))]
+        self._fetcher = SimpleNamespace(_pending_tasks=pending, _records={"bars": "megabytes"})
         self._client = self
         self.is_closed = False
 
@@ -31,6 +32,7 @@ async def test_what_ends_half_way_is_ended(error: BaseException) -> None:
     consumer: Any = Consumer(error)
     await KafkaConnection(consumer, None).stop()
     assert consumer.is_closed
+    assert not consumer._fetcher._records
     await asyncio.wait(consumer._fetcher._pending_tasks)
 
 
