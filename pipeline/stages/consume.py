@@ -18,7 +18,7 @@ from pipeline.supervision.supervisor import Context
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 500
+BATCH: Final = 1000
 CAREFUL_BATCH: Final = 50
 """After a failure: an engine that has just come back may not manage a full batch in time, over and over."""
 POLL_SECONDS: Final = 0.5
