@@ -11,7 +11,7 @@ from pipeline.model.bar_table import BarTable
 from pipeline.model.messages import INDICATOR_FIELDS, Bar, IndicatorRow, Interval
 from pipeline.model.times import moment
 
-QUICK: Final = 1000
+QUICK: Final = 500
 """What costs no more than so many live bars, some milliseconds, is not worth a thread of its own: that would wait for
 the interpreter's lock, and have others wait for it, for longer."""
 

@@ -3,7 +3,7 @@
 import gc
 from typing import Final
 
-_THRESHOLDS: Final = (50_000, 10, 10)
+_THRESHOLDS: Final = (20_000, 10, 10)
 """Of the three generations, see `gc.set_threshold`; Python's own are 700, 10 and 10."""
 
 
