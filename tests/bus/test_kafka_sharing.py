@@ -27,6 +27,7 @@ class Stage:
 
     def __init__(self, batches: SharedBatches, at: int | None = 0) -> None:
         self.at = at
+        self.batches = batches
         self.reader = BatchReader(batches)
         self.reader.join(lambda where: self.at if where == BARS else None)
 
@@ -158,6 +159,14 @@ async def test_what_was_read_before_its_acknowledgement_stays_as_it_is() -> None
 
 
 class TestWaiting:
+    def far_ahead(self, patience: float) -> tuple[Stage, Stage]:
+        """One that has read all that may be kept, and one that has read nothing."""
+        batches = SharedBatches(limit=2 * SIZE, patience=patience)
+        one, other = Stage(batches), Stage(batches)
+        one.read(0)
+        one.read(10)
+        return one, other
+
     async def test_who_is_far_ahead_waits_until_others_come_after(self) -> None:
         batches = SharedBatches(limit=4 * SIZE, patience=NEVER)
         one, other = Stage(batches), Stage(batches)
@@ -174,42 +183,30 @@ class TestWaiting:
         await asyncio.wait_for(waiting, 10)
 
     async def test_who_has_left_is_not_waited_for(self) -> None:
-        batches = SharedBatches(limit=2 * SIZE, patience=NEVER)
-        one, other = Stage(batches), Stage(batches)
-        one.read(0)
-        one.read(10)
+        one, other = self.far_ahead(NEVER)
         assert await waits(one)
         other.reader.close()
         assert not await waits(one)
 
     async def test_who_does_not_come_is_left_behind_and_still_gets_everything(self, unpacked: list[int]) -> None:
-        batches = SharedBatches(limit=2 * SIZE, patience=SOON)
-        one, other = Stage(batches), Stage(batches)
-        one.read(0)
-        one.read(10)
+        one, other = self.far_ahead(SOON)
         await asyncio.wait_for(one.reader.wait_for_others(), 10)
-        assert one.reader.ahead == batches._size == 0
+        assert one.reader.ahead == one.batches._size == 0
         assert [record.offset for first in (0, 10) for record in other.read(first)] == list(range(20))
         assert len(unpacked) == 40
 
     async def test_who_was_left_behind_is_not_waited_for_until_it_reads_again(self) -> None:
-        batches = SharedBatches(limit=2 * SIZE, patience=SOON)
-        one, other = Stage(batches), Stage(batches)
-        one.read(0)
-        one.read(10)
+        one, other = self.far_ahead(SOON)
         await asyncio.wait_for(one.reader.wait_for_others(), 10)
         for first in range(20, 100, 10):
             one.read(first)
-        assert one.reader.ahead == batches._size == 0
+        assert one.reader.ahead == one.batches._size == 0
         other.read(0)
         one.read(100)
         assert one.reader.ahead
 
     async def test_one_that_is_called_again_and_again_waits_no_longer(self) -> None:
-        batches = SharedBatches(limit=2 * SIZE, patience=SOON)
-        one, _ = Stage(batches), Stage(batches)
-        one.read(0)
-        one.read(10)
+        one, _ = self.far_ahead(SOON)
 
         async def in_slices() -> None:
             while one.reader.ahead:
@@ -221,10 +218,7 @@ class TestWaiting:
         await asyncio.wait_for(in_slices(), 10)
 
     async def test_who_waits_a_second_time_has_all_its_patience(self) -> None:
-        batches = SharedBatches(limit=2 * SIZE, patience=NEVER)
-        one, other = Stage(batches), Stage(batches)
-        one.read(0)
-        one.read(10)
+        one, other = self.far_ahead(NEVER)
         assert await waits(one)
         other.read(0)
         assert not await waits(one)

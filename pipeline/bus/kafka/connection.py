@@ -102,10 +102,14 @@ class KafkaConnection:
     @property
     def assigned(self) -> frozenset[TopicPartition] | None:
         """What the group has given it for the topics it is subscribed to now; None until it has."""
+        assignment = self._assignment
+        return None if assignment is None else frozenset(TopicPartition(*partition) for partition in assignment.tps)
+
+    @property
+    def _assignment(self) -> Any:
+        """aiokafka's, of which `state_value` is None for other partitions; None while there is none."""
         subscription = self._consumer._subscription.subscription
-        if subscription is None or subscription.assignment is None:
-            return None
-        return frozenset(TopicPartition(*partition) for partition in subscription.assignment.tps)
+        return None if subscription is None else subscription.assignment
 
     def subscribe(self, topics: Collection[str]) -> None:
         self._consumer.subscribe(list(topics), listener=self._listener)
@@ -136,17 +140,16 @@ class KafkaConnection:
 
     def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Where it stands in those of the partitions that are assigned to it, unless it is about to find that out."""
-        subscription = self._consumer._subscription.subscription
-        if subscription is None or subscription.assignment is None:
+        assignment = self._assignment
+        if assignment is None:
             return {}
-        tps, state_of = subscription.assignment.tps, subscription.assignment.state_value
+        tps, state_of = assignment.tps, assignment.state_value
         states = [(partition, state_of(partition)) for partition in partitions if partition in tps]
         return {partition: state.position for partition, state in states if state.has_valid_position}
 
     def _stands(self, partition: TopicPartition) -> int | None:
         """The offset of what it reads next, if it reads the partition."""
-        subscription = self._consumer._subscription.subscription
-        assignment = None if subscription is None else subscription.assignment
+        assignment = self._assignment
         state = None if assignment is None else assignment.state_value(partition)
         return None if state is None or state.paused or not state.has_valid_position else int(state.position)
 

@@ -58,7 +58,8 @@ class SharedBatches:
             for passed in reader.passed(topic, partition, batch.base_offset):
                 self._strike(passed, self._kept[passed], reader)
             records = [received(topic, partition, record) for record in batch]
-            self._keep(key, records, reader)
+            if records:
+                self._keep(key, records, self._before(records[0].source, records[0].offset, reader), reader)
             return records
         if key in reader.unread:
             kept.add(key, reader)
@@ -70,18 +71,21 @@ class SharedBatches:
         key = _key(*where, batch, offset)
         if offset < 0 or key in self._kept:
             return  # the broker does not say where a batch is that was sent twice; or somebody was quick to read it
-        found = [
-            Received(r.topic, r.key, r.value, r.ts, r.headers, where.partition, at, decoded=r.decoded)
-            for at, r in enumerate(records, offset)
-        ]
-        self._keep(key, found)
+        if left := self._before(where, offset):
+            found = [
+                Received(r.topic, r.key, r.value, r.ts, r.headers, where.partition, at, decoded=r.decoded)
+                for at, r in enumerate(records, offset)
+            ]
+            self._keep(key, found, left)
 
-    def _keep(self, key: _Key, records: Sequence[Received], reader: "BatchReader | None" = None) -> None:
-        """Keep the batch, which the reader has read, for all others that will come to it, if there are any."""
-        if not records:
-            return
-        where, offset = records[0].source, records[0].offset
-        left = [other for other in self._readers if other is not reader and other.is_before(where, offset)]
+    def _before(self, where: TopicPartition, offset: int, reader: "BatchReader | None" = None) -> "list[BatchReader]":
+        """Those but this one that will come to the record."""
+        return [other for other in self._readers if other is not reader and other.is_before(where, offset)]
+
+    def _keep(
+        self, key: _Key, records: Sequence[Received], left: "list[BatchReader]", reader: "BatchReader | None" = None
+    ) -> None:
+        """Keep the batch, which the reader has read, for those who are left, if there are any."""
         size = sum(len(record.value) for record in records) + _OVERHEAD * len(records)
         if not left or size > self._limit:
             return
