@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.consumer.fetcher import READ_COMMITTED, OffsetResetStrategy
+from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v4, FetchRequest_v11
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import ConsumerRecord, TopicPartition
@@ -87,6 +88,12 @@ class TestSession:
             assert built.topics == [("a", [(0, offset, LIMIT)])]
             await hear(session, version=4)
 
+    def test_only_the_leader_of_a_partition_answers(self) -> None:
+        """One that was the leader would answer a later version: that there is no such offset."""
+        asked = FetchSession().within(request(a=0))
+        assert asked.prepare({FetchRequest.API_KEY: (4, 17)}).API_VERSION == 10
+        assert asked.prepare({FetchRequest.API_KEY: (0, 7)}).API_VERSION == 7
+
 
 def fetched(data: bytes, at: int = 0, reader: BatchReader | None = None) -> SharedRecords:
     where = TopicPartition("bars", 0)
@@ -131,30 +138,33 @@ class TestSharedRecords:
         with pytest.raises(Exception, match="Invalid CRC"):
             fetched(bytes(data), reader=reader).take(None)
 
-    def test_other_consumers_of_the_process_get_what_aiokafka_gives(self) -> None:
+    async def test_other_consumers_of_the_process_get_what_aiokafka_gives(self) -> None:
         where = TopicPartition("bars", 0)
         (theirs,), (ours,) = (
-            fetcher.FetchResult(
-                where,
-                assignment=_Assignment(),
-                partition_records=fetcher.PartitionRecords(
-                    where, MemoryRecords(batch(0, 1)), [], 0, deserializer, None, True, READ_COMMITTED
-                ),
-                backoff=0,
-            ).getall(10)
+            result(where, deserializer, Assignment([where])).getall(10)
             for deserializer in (None, BatchReader(SharedBatches()))
         )
         assert isinstance(theirs, ConsumerRecord)
         assert isinstance(ours, Received)
 
+    @pytest.mark.parametrize("shared", [True, False])
+    async def test_what_came_before_the_position_was_lost_is_not_taken(self, *, shared: bool) -> None:
+        """A partition that moves may be asked for from two brokers: one has records, the other no such offset."""
+        where = TopicPartition("bars", 0)
+        assignment = Assignment([where])
+        came = result(where, BatchReader(SharedBatches()) if shared else None, assignment)
+        assignment.state_value(where).await_reset(OffsetResetStrategy.EARLIEST)
+        assert not came.getall(10)
+        assert not came.has_more()
 
-class _Assignment:
-    """Of a partition that is read from the beginning."""
 
-    active = True
-
-    def state_value(self, _: object) -> Any:
-        return SimpleNamespace(paused=False, position=0, consumed_to=lambda _: None)
+def result(where: TopicPartition, deserializer: BatchReader | None, assignment: Assignment) -> Any:
+    """One record, fetched from the beginning of a partition that is read from there."""
+    assignment.state_value(where).seek(0)
+    records = fetcher.PartitionRecords(
+        where, MemoryRecords(batch(0, 1)), [], 0, deserializer, None, True, READ_COMMITTED
+    )
+    return fetcher.FetchResult(where, assignment=assignment, partition_records=records, backoff=0)
 
 
 class TestLooks:

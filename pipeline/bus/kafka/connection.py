@@ -72,6 +72,13 @@ class _Connection(aiokafka.conn.AIOKafkaConnection):  # type: ignore[misc]
         finally:
             self._request_timeout = usual
 
+    def __del__(self) -> None:
+        """Close it without a word: aiokafka leaves the first connection of a start that was given up to this, and logs
+        that as an error."""
+        if self.connected() and not self._loop.is_closed():
+            self._on_close_cb = None
+            self.close()
+
 
 aiokafka.conn.AIOKafkaConnection = _Connection
 

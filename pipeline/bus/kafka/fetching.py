@@ -16,6 +16,10 @@ from pipeline.bus.kafka.sharing import BatchReader
 _SESSIONS_SINCE: Final = 7
 """The version of the request that first knows sessions."""
 _LAST_EPOCH: Final = (1 << 31) - 1
+_FROM_LEADERS: Final = 10
+"""The last version of the request that only the leader of a partition answers (KIP-392). A later one is answered by any
+broker that has a copy. If that was the leader, and has begun a new copy since, it answers that there is no such offset,
+and aiokafka reads the whole partition again."""
 
 _Partition = tuple[str, int]
 
@@ -85,6 +89,10 @@ class _SessionRequest(FetchRequest):  # type: ignore[misc]
         self._news = news
         self._gone = gone
         self._session = number, epoch
+
+    def prepare(self, versions: dict[int, tuple[int, int]]) -> Any:
+        first, last = versions[self.API_KEY]
+        return super().prepare({**versions, self.API_KEY: (first, min(last, _FROM_LEADERS))})
 
     def build(self, request_struct_class: type[Any]) -> Any:
         if request_struct_class.API_VERSION < _SESSIONS_SINCE:
@@ -177,6 +185,15 @@ class _Result(aiokafka.consumer.fetcher.FetchResult):  # type: ignore[misc]
     """What is left of a fetch, of which ours is taken by the run."""
 
     _partition_records: Any
+    _assignment: Any
+
+    def check_assignment(self, tp: Any) -> bool:
+        """Also where another broker has answered meanwhile that there is no such offset, and the position is yet to be
+        found out: aiokafka asserts that there is one."""
+        if self._assignment.active and not self._assignment.state_value(tp).has_valid_position:
+            self._partition_records = None
+            return False
+        return bool(super().check_assignment(tp))
 
     def getall(self, max_records: int | None = None) -> list[Any]:
         records = self._partition_records
