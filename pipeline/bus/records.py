@@ -11,8 +11,11 @@ from msgspec.structs import astuple
 
 from pipeline.bus.base import Received, Record
 from pipeline.model.messages import (
+    INTERVALS,
     NOWHERE,
+    REVISIONS,
     AnyMessage,
+    Bar,
     DeadLetter,
     Forecast,
     IndicatorRow,
@@ -33,13 +36,35 @@ _INGESTED: Final = re.compile(rb"\d{1,19}")
 _FIRST: Final = 10**18
 """September 2001 in nanoseconds: nothing has entered a bus of ours before."""
 _NULL: Final = b":null"
-_COMPUTED: Final = (IndicatorRow, Forecast)
+_TYPES_OF_BAR: Final = frozenset(
+    (datetime, bool, str, str, float, float, float, float, volume, currency, bool, int, str)
+    for volume in (float, type(None))
+    for currency in (str, type(None))
+)
 
 
-def _is_what_it_decodes_to(message: IndicatorRow | Forecast, value: bytes) -> bool:
-    """Whether the row is what the value that it was encoded to would be decoded to: its numbers are floats, and none of
-    them is one that JSON does not have, which would be one more null there."""
-    return _NULL not in value or value.count(_NULL) == _unknown(message)
+def _is_what_it_decodes_to(message: AnyMessage, value: bytes) -> bool:
+    """Whether the message is known to be what the value that it was encoded to would be decoded to. That is said of
+    bars and of what is computed from them; sources make the others as they like, and there are few."""
+    match message:
+        case Bar():
+            return _is_as_decoded(message)
+        case IndicatorRow() | Forecast():
+            # Its numbers are floats; if one of them is none that JSON has, there is one more null.
+            return _NULL not in value or value.count(_NULL) == _unknown(message)
+        case _:
+            return False
+
+
+def _is_as_decoded(bar: Bar) -> bool:
+    """Whether it would pass a decoder, which checks what the maker of a message does not: types and limits."""
+    return (
+        tuple(map(type, astuple(bar))) in _TYPES_OF_BAR
+        and bar.interval in INTERVALS
+        and (bar.volume or 0.0) >= 0.0
+        and 0 <= bar.revision < REVISIONS
+        and len(bar.source) > 0
+    )
 
 
 def _unknown(message: IndicatorRow | Forecast) -> int:
@@ -65,8 +90,8 @@ def records_of(messages: Iterable[AnyMessage]) -> list[Record]:
         topic, value = topic_of(message), encode(message)
         ts = round(message.ts.timestamp() * 1000)
         record = Record(topic, key_of(message), value, ts, headers[type_])
-        # This process will read back what it has computed, and checked already.
-        if isinstance(message, _COMPUTED) and _is_what_it_decodes_to(message, value):
+        # This process will read back what it has made, and checked already.
+        if _is_what_it_decodes_to(message, value):
             record.decoded.message = message
         records.append(record)
     return records

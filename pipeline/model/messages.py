@@ -28,7 +28,8 @@ Volume = Annotated[float, Meta(ge=0)]
 MarketCap = Annotated[float, Meta(gt=0, le=1e18)]
 Ts = Annotated[datetime, Meta(tz=True)]
 Valence = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
-Revision = Annotated[int, Meta(ge=0, lt=1 << 52)]
+REVISIONS: Final = 1 << 52
+Revision = Annotated[int, Meta(ge=0, lt=REVISIONS)]
 """Orders observations of the same thing: a higher one supersedes (milliseconds since the epoch of the observation, for
 providers that correct; 0 for those that speak once)."""
 Score = Annotated[float, Meta(ge=-1, le=1)]

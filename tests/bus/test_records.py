@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import batched
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +18,8 @@ from pipeline.bus.records import decode_all, record_of
 from pipeline.model.messages import (
     INDICATOR_FIELDS,
     AnyMessage,
+    Article,
+    Bar,
     Forecast,
     HorizonForecast,
     IndicatorRow,
@@ -34,6 +37,15 @@ def received(record: Record, offset: int) -> Received:
     )
 
 
+def minute_bar() -> Bar:
+    prices = {"open": 100.0, "high": 101.0, "low": 99.0, "close": 100.25}
+    return Bar(ticker="AAPL", ts=datetime(2026, 7, 1, 14, 30, tzinfo=UTC), interval="1min", **prices, volume=5.0)
+
+
+def article() -> Article:
+    return Article(ticker="AAPL", ts=datetime(2026, 7, 1, tzinfo=UTC), id="1", title="News")
+
+
 @pytest.fixture
 def decoded_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The topic of each record that is decoded from now on."""
@@ -48,16 +60,16 @@ def decoded_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_all_who_are_handed_a_record_or_a_copy_get_the_same_message(decoded_in: list[str]) -> None:
-    record = received(record_of(bar(1)), 3)
+    record = received(record_of(article()), 3)
     copied = replace(record, topic=record.topic)
     (((_, first),), ((_, second),)) = (decode_all([record])[0], decode_all([copied])[0])
     assert first is second
-    assert first == bar(1)
+    assert first == article()
     assert decoded_in == [record.topic]
 
 
 def test_what_a_record_was_decoded_to_makes_no_difference_between_two() -> None:
-    one, other = (received(record_of(bar(1)), 3) for _ in range(2))
+    one, other = (received(record_of(article()), 3) for _ in range(2))
     other = replace(other, headers=one.headers)
     decode_all([one])
     assert one == other
@@ -91,6 +103,48 @@ def test_a_row_that_was_computed_here_is_not_decoded_and_is_what_it_would_decode
         assert message is row
         assert repr(message) == repr(decode(record.topic, record.value))  # of the same types, to the last digit
     assert not decoded_in
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"volume": None, "currency": "USD", "closed": False, "revision": 2**52 - 1},
+        {"volume": 0.0, "open": 1e-300, "low": 1e-300},
+        {"ticker": "CL=F", "low": -37.63},
+        {"ts": datetime(2026, 7, 1, 16, 0, 0, 123_456, NEW_YORK)},
+    ],
+)
+def test_a_bar_that_was_made_here_is_not_decoded_and_is_what_it_would_decode_to(
+    decoded_in: list[str], changes: dict[str, Any]
+) -> None:
+    made = replace(minute_bar(), **changes)
+    record = record_of(made)
+    (((_, message),), _) = decode_all([received(record, 0)])
+    assert message is made
+    assert repr(message) == repr(decode(record.topic, record.value))
+    assert not decoded_in
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"close": 100},
+        {"volume": 5},
+        {"revision": 3.0},
+        {"closed": 1},
+        {"interval": "2min"},
+        {"volume": -1.0},
+        {"revision": -1},
+        {"revision": 2**52},
+        {"source": ""},
+    ],
+)
+def test_a_bar_of_other_types_or_beyond_the_limits_is_decoded(decoded_in: list[str], changes: dict[str, Any]) -> None:
+    """A source of one's own makes what it likes, and no message checks that when it is made."""
+    record = record_of(replace(minute_bar(), **changes))
+    decode_all([received(record, 0)])
+    assert decoded_in == [record.topic]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
