@@ -19,9 +19,7 @@ from pathlib import Path
 from time import process_time
 from zoneinfo import ZoneInfo
 
-from msgspec.structs import astuple
-
-from bench.history_source import bar
+from bench import history_source
 from pipeline.analytics.series import Series
 from pipeline.bus.base import Received, TopicPartition
 from pipeline.bus.embedded.bus import EmbeddedBus
@@ -53,7 +51,7 @@ class Steps:
 
 def recorded(directory: Path, ticker: str) -> Path:
     path = directory / f"{ticker}_1min.csv"
-    bars = (bar(ticker, number) for number in range(BARS))
+    bars = history_source.bars(ticker, range(BARS))
     rows = (f"{b.ts:%Y-%m-%d %H:%M:%S},{b.open},{b.high},{b.low},{b.close},{b.volume:.0f}" for b in bars)
     path.write_text("\n".join(["datetime,open,high,low,close,volume", *rows]))
     return path
@@ -69,7 +67,7 @@ async def publish(bus: EmbeddedBus, steps: Steps, name: str, messages: Sequence[
         records = records_of(messages)
     with steps.step(f"{name}: published"):
         await bus.publish(records)
-    received = [Received(*astuple(record)) for record in records]
+    received = [Received(r.topic, r.key, r.value, r.ts, r.headers, decoded=r.decoded) for r in records]
     with steps.step(f"{name}: decoded and checked"):
         decode_all(received)
 
