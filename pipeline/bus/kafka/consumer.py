@@ -206,6 +206,7 @@ class KafkaConsumer:
                 self._rebalances.assigned = partitions
             else:
                 self._connection.subscribe(self._allowed)
+                self._rebalances.assigned = None  # for what was subscribed to before; another assignment follows
             self._subscribed = self._allowed
         self._try_again(self._connection)
         return self._connection
