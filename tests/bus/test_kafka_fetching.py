@@ -168,11 +168,11 @@ def result(where: TopicPartition, deserializer: BatchReader | None, assignment: 
 
 
 class TestLooks:
-    """How often a fetcher looks through all partitions; `a` and `b` are led by brokers 1 and 2."""
+    """What a fetcher asks for; `a` and `b` are led by brokers 1 and 2, and read from offset 5 on."""
 
     @pytest.fixture
     def busy(self, monkeypatch: pytest.MonkeyPatch) -> BusyFetcher:
-        monkeypatch.setattr(fetcher.Fetcher, "_get_actions_per_node", lambda *_: "looked")
+        monkeypatch.setattr(fetcher.Fetcher, "_get_actions_per_node", lambda *_: "left to aiokafka")
         leaders = {"a": 1, "b": 2}
         cluster = SimpleNamespace(
             _last_successful_refresh_ms=0, leader_for_partition=lambda where: leaders[where.topic]
@@ -184,41 +184,84 @@ class TestLooks:
             _in_flight=set(),
             _fetcher_timeout=0.2,
             _preferred_read_replica={},
+            _max_partition_fetch_bytes=LIMIT,
+            _fetch_max_wait_ms=100,
+            _fetch_min_bytes=1,
+            _fetch_max_bytes=LIMIT,
+            _isolation_level=READ_COMMITTED,
         )
         return busy
 
-    def actions(self, busy: BusyFetcher, *topics: str) -> Any:
-        assignment = SimpleNamespace(tps=frozenset(TopicPartition(topic, 0) for topic in topics))
-        return busy._get_actions_per_node(assignment)
+    @staticmethod
+    def assignment(*topics: str) -> Assignment:
+        assignment = Assignment([TopicPartition(topic, 0) for topic in topics])
+        for where in assignment.tps:
+            assignment.state_value(where).seek(5)
+        return assignment
+
+    def asked(self, busy: BusyFetcher, assignment: Assignment) -> dict[int, set[str]]:
+        """The topics that each broker is asked for."""
+        requests, resets, _, outdated, _ = busy._get_actions_per_node(assignment)
+        assert not resets
+        assert not outdated
+        for _, request in requests:
+            assert all(parts == [(0, 5, LIMIT)] for _, parts in request.topics)
+        return {broker: {topic for topic, _ in request.topics} for broker, request in requests}
 
     def fetched(self, busy: BusyFetcher, topic: str, wait: float) -> None:
         busy._records[TopicPartition(topic, 0)] = SimpleNamespace(calculate_backoff=lambda: wait)
 
-    def test_it_looks_if_a_broker_may_be_asked(self, busy: BusyFetcher) -> None:
-        assert self.actions(busy, "a", "b") == "looked"
+    async def test_each_broker_is_asked_that_answers_nothing_and_of_which_nothing_is_left(
+        self, busy: BusyFetcher
+    ) -> None:
+        both = self.assignment("a", "b")
+        assert self.asked(busy, both) == {1: {"a"}, 2: {"b"}}
         busy._in_flight = {1}
-        assert self.actions(busy, "a", "b") == "looked"
-        self.fetched(busy, "b", 0)
-        assert self.actions(busy, "a", "b") == "looked", "what came has waited for long enough"
-
-    def test_it_does_not_while_all_of_them_are_asked_or_what_came_is_not_taken(self, busy: BusyFetcher) -> None:
-        busy._in_flight = {1, 2}
-        assert self.actions(busy, "a", "b") == ([], {}, 0.2, False, [])
-        busy._in_flight = {1}
+        assert self.asked(busy, both) == {2: {"b"}}
         self.fetched(busy, "b", 0.05)
-        assert self.actions(busy, "a", "b") == ([], {}, 0.05, False, [])
-        assert self.actions(busy, "a") == ([], {}, 0.05, False, [])
+        assert busy._get_actions_per_node(both) == ([], {}, 0.05, False, [])
+        assert busy._get_actions_per_node(self.assignment("a")) == ([], {}, 0.05, False, [])
+        busy._records.clear()
+        busy._in_flight = {1, 2}
+        assert busy._get_actions_per_node(both) == ([], {}, 0.2, False, [])
 
-    def test_it_looks_once_a_partition_is_known_to_have_moved(self, busy: BusyFetcher) -> None:
+    async def test_a_partition_that_nobody_takes_holds_up_no_other_for_long(self, busy: BusyFetcher) -> None:
+        busy._client.leaders["b"] = 1
+        self.fetched(busy, "b", 0)
+        assert self.asked(busy, self.assignment("a", "b")) == {1: {"a"}}
+
+    async def test_one_that_is_held_back_is_not_asked_for_until_it_goes_on(self, busy: BusyFetcher) -> None:
+        both = self.assignment("a", "b")
+        state = both.state_value(TopicPartition("a", 0))
+        state.pause()
+        requests, _, _, _, resumed = busy._get_actions_per_node(both)
+        assert [broker for broker, _ in requests] == [2]
+        assert resumed == [state.resume_fut]
+
+    async def test_it_looks_anew_once_a_partition_is_known_to_have_moved(self, busy: BusyFetcher) -> None:
         busy._in_flight = {1}
-        assignment = SimpleNamespace(tps=frozenset({TopicPartition("a", 0)}))
-        assert busy._get_actions_per_node(assignment) != "looked"
+        assignment = self.assignment("a")
+        assert not self.asked(busy, assignment)
         busy._client.leaders["a"] = 2
         busy._client.cluster._last_successful_refresh_ms = 1
-        assert busy._get_actions_per_node(assignment) == "looked"
+        assert self.asked(busy, assignment) == {2: {"a"}}
 
-    @pytest.mark.parametrize("topics", [(), ("a", "c")], ids=["nothing", "a partition without a leader"])
-    def test_it_looks_where_not_all_is_known(self, busy: BusyFetcher, topics: tuple[str, ...]) -> None:
-        busy._client.leaders["c"] = None
-        busy._in_flight = {1, 2}
-        assert self.actions(busy, *topics) == "looked"
+    @pytest.mark.parametrize("leader", [None, -1])
+    async def test_a_partition_without_a_leader_is_left_to_aiokafka(
+        self, busy: BusyFetcher, leader: int | None
+    ) -> None:
+        busy._client.leaders["c"] = leader
+        busy._in_flight = {1}
+        assert busy._get_actions_per_node(self.assignment("a", "c")) == "left to aiokafka"
+
+    async def test_one_of_which_no_offset_is_known_is_left_to_aiokafka(self, busy: BusyFetcher) -> None:
+        both = self.assignment("a", "b")
+        both.state_value(TopicPartition("b", 0)).await_reset(OffsetResetStrategy.EARLIEST)
+        assert busy._get_actions_per_node(both) == "left to aiokafka"
+
+    async def test_a_broker_without_sessions_begins_with_each_partition_at_times(self, busy: BusyFetcher) -> None:
+        topics = "abcd"
+        busy._client.leaders.update(dict.fromkeys(topics, 1))
+        assignment = self.assignment(*topics)
+        firsts = {busy._get_actions_per_node(assignment)[0][0][1].topics[0][0] for _ in range(500)}
+        assert firsts == set(topics)

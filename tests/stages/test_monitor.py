@@ -1,6 +1,6 @@
 """What the monitor says of topics, on the embedded bus, second by second."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 import msgspec
@@ -178,3 +178,20 @@ async def test_a_group_that_is_turned_off_counts_while_others_work_on_it(watched
     await watched.monitor._look_at_members()
     await watched.look()
     assert groups() == {*READERS["stock_data"]} - {FORECAST_GROUP}
+
+
+async def test_a_group_is_asked_about_what_it_reads_alone(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, set[str]] = {}
+
+    async def noted(group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
+        asked[group] = set(topics)
+        return {}
+
+    monkeypatch.setattr(watched.bus, "committed", noted)
+    await watched.monitor.look({TOPIC, "indicators_aapl", "news_aapl", "economic_general"})
+    assert asked == {
+        "indicator-processor": {TOPIC},
+        "forecast-processor": {TOPIC},
+        "sentiment-processor": {"news_aapl"},
+        "sink": {TOPIC, "indicators_aapl", "news_aapl", "economic_general"},
+    }

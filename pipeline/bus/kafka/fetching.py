@@ -1,7 +1,8 @@
 """How aiokafka's consumers fetch: only what has changed is asked for, and what several fetch is decoded once."""
 
+import random
 from bisect import bisect_left
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -209,13 +210,13 @@ class _Result(aiokafka.consumer.fetcher.FetchResult):  # type: ignore[misc]
 
 
 class BusyFetcher(aiokafka.consumer.fetcher.Fetcher):  # type: ignore[misc]
-    """aiokafka looks through all partitions each time that records have been taken or have come, which with a thousand
-    takes more than the records themselves. Most of these times nothing can be asked for: from each broker either an
-    answer is awaited, or what came is yet to be taken."""
+    """aiokafka looks through all partitions each time that records have been taken or have come, and asks the cluster
+    for the leader of each, which with a thousand takes more than the records themselves. Most of these times nothing
+    can be asked for: from each broker either an answer is awaited, or what came is yet to be taken."""
 
     _looked_at: tuple[Any, Any] | None = None
-    _brokers: frozenset[int | None] = frozenset()
-    """Those that lead the partitions of the assignment that was looked at."""
+    _led: Mapping[int | None, Sequence[tuple[Any, Any]]] = {}
+    """By broker, the partitions that it leads of the assignment that was looked at, with their states."""
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
         waits: dict[int | None, float] = {}
@@ -224,17 +225,51 @@ class BusyFetcher(aiokafka.consumer.fetcher.Fetcher):  # type: ignore[misc]
             if wait:
                 broker = self._select_read_replica(where)
                 waits[broker] = max(wait, waits.get(broker, 0.0))
-        if waits.keys() | self._in_flight >= self._leaders(assignment):
-            return [], {}, min(waits.values(), default=self._fetcher_timeout), False, []
-        return super()._get_actions_per_node(assignment)
+        led = self._by_leader(assignment)
+        busy = waits.keys() | self._in_flight
+        resumed: list[Any] = []
+        requests: list[tuple[int | None, FetchRequest]] = []
+        for broker in led.keys() - busy:
+            asked = self._asked_of(led[broker], resumed)
+            if asked is None or broker is None or broker < 0:
+                return super()._get_actions_per_node(assignment)
+            if asked:
+                requests.append((broker, self._request(asked)))
+        return requests, {}, min(waits.values(), default=self._fetcher_timeout), False, resumed
 
-    def _leaders(self, assignment: Any) -> frozenset[int | None]:
+    def _by_leader(self, assignment: Any) -> Mapping[int | None, Sequence[tuple[Any, Any]]]:
         """Anew with each assignment, and with what was heard of the cluster last."""
         looked_at = assignment, self._client.cluster._last_successful_refresh_ms
         if looked_at != self._looked_at:
-            self._looked_at = looked_at
-            self._brokers = frozenset(map(self._select_read_replica, assignment.tps)) or frozenset((None,))
-        return self._brokers
+            led: dict[int | None, list[tuple[Any, Any]]] = {}
+            for where in assignment.tps:
+                led.setdefault(self._select_read_replica(where), []).append((where, assignment.state_value(where)))
+            self._looked_at, self._led = looked_at, led
+        return self._led
+
+    def _asked_of(self, partitions: Sequence[tuple[Any, Any]], resumed: list[Any]) -> dict[str, list[Any]] | None:
+        """What a broker is to be asked for, by topic; None where it is not known from which offset on. What tells that
+        a paused partition is read again goes into `resumed`."""
+        asked: dict[str, list[Any]] = {}
+        for where, state in partitions:
+            if where in self._records:
+                continue
+            if not state.has_valid_position:
+                return None
+            if state.paused:
+                resumed.append(state.resume_fut)
+            else:
+                asked.setdefault(where.topic, []).append(
+                    (where.partition, state.position, self._max_partition_fetch_bytes)
+                )
+        return asked
+
+    def _request(self, asked: Mapping[str, list[Any]]) -> FetchRequest:
+        # A broker without sessions begins with the first until there is no more room: each time with another.
+        topics, first = list(asked.items()), random.randrange(len(asked))
+        topics = topics[first:] + topics[:first]
+        limits = self._fetch_max_wait_ms, self._fetch_min_bytes, self._fetch_max_bytes
+        return FetchRequest(*limits, self._isolation_level, topics)
 
 
 _offset: Final = attrgetter("offset")
