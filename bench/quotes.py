@@ -148,7 +148,8 @@ def _report(passed: int, product: Product, terminal: Terminal, pid: int, sent: A
     def figures() -> tuple[float, int, int, float, float, int, int]:
         status = product.status()
         assert status is not None
-        cpu, screen = usage(pid).seconds, usage(terminal.process.pid).seconds
+        cpu = usage(pid).seconds
+        screen = usage(terminal.process.pid).seconds - cpu  # which has started the pipeline
         made = 0 if sent is None else sent.value
         size = _size(product.data_dir)
         return monotonic(), made, documents(status, "stock_data"), cpu, screen, size, len(terminal.output)

@@ -35,9 +35,14 @@ class Engines:
     mongodb: str = ""
 
     def load(self, data_dir: Path, **pipeline: object) -> Loaded:
-        """The settings of a pipeline that runs on them."""
-        engines = {"kafka": {"bootstrap_servers": self.kafka}, "mongodb": {"uri": self.mongodb}}
-        return settings.load(None, engines | {"pipeline": {"data_dir": str(data_dir), **pipeline}})
+        """The settings of a pipeline that runs on them, without forecasts, as in `environment`."""
+        given = {
+            "kafka": {"bootstrap_servers": self.kafka},
+            "mongodb": {"uri": self.mongodb},
+            "forecasts": {"enabled": False},
+            "pipeline": {"data_dir": str(data_dir), **pipeline},
+        }
+        return settings.load(None, given)
 
     def flags(self) -> list[str]:
         given = (("--kafka", self.kafka), ("--mongodb", self.mongodb))

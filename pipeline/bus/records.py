@@ -26,6 +26,7 @@ from pipeline.model.messages import (
     schema_name,
     topic_of,
 )
+from pipeline.model.times import microseconds
 
 log = logging.getLogger(__name__)
 
@@ -79,17 +80,17 @@ def record_of(message: AnyMessage) -> Record:
 
 
 def records_of(messages: Iterable[AnyMessage]) -> list[Record]:
-    """As `record_of`; they enter together, and those of one type share their headers."""
+    """As `record_of`; they enter together, and those of one type and key share topic and headers."""
     entry = b"%d" % time.time_ns()
-    headers: dict[type[AnyMessage], dict[str, bytes]] = {}
+    shared: dict[tuple[type[AnyMessage], str], tuple[str, dict[str, bytes]]] = {}
     records = []
     for message in messages:
-        type_ = type(message)
-        if type_ not in headers:
-            headers[type_] = {"schema": schema_name(type_).encode(), "ingested": entry}
-        topic, value = topic_of(message), encode(message)
-        ts = round(message.ts.timestamp() * 1000)
-        record = Record(topic, key_of(message), value, ts, headers[type_])
+        kind = type(message), key_of(message)
+        if kind not in shared:
+            headers = {"schema": schema_name(kind[0]).encode(), "ingested": entry}
+            shared[kind] = topic_of(message), headers
+        (topic, headers), value = shared[kind], encode(message)
+        record = Record(topic, kind[1], value, (microseconds(message.ts) + 500) // 1000, headers)
         # This process will read back what it has made, and checked already.
         if _is_what_it_decodes_to(message, value):
             record.decoded.message = message

@@ -7,8 +7,10 @@ import hashlib
 import math
 import re
 import struct
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -431,6 +433,11 @@ _PREFIX: Final[dict[type, str]] = {
     EconomicPoint: topics.ECONOMIC,
     DeadLetter: topics.DEAD_LETTER,
 }
+_KEY: Final[dict[type, Callable[[AnyMessage], str]]] = {
+    **dict.fromkeys(_PREFIX, attrgetter("ticker")),
+    EconomicPoint: attrgetter("series"),
+    DeadLetter: attrgetter("topic"),
+}
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     prefix: msgspec.json.Decoder(type_) for prefix, type_ in _TOPIC_TYPES.items()
 }
@@ -480,13 +487,7 @@ def schema_name(type_: type[AnyMessage]) -> str:
 
 def key_of(message: AnyMessage) -> str:
     """The record key: the ticker, so that the messages of one ticker keep their order."""
-    match message:
-        case TickerMessage():
-            return message.ticker
-        case EconomicPoint():
-            return message.series
-        case DeadLetter():
-            return message.topic
+    return _KEY[type(message)](message)
 
 
 _VALUES: Final = struct.Struct("<5d?")

@@ -20,7 +20,7 @@ from testkit.engines.fixtures import require
 from testkit.engines.mongo import MongoServer
 from testkit.engines.process import ServerProcess
 from testkit.faults.ledger import Ledger
-from testkit.faults.on_engines import IMPATIENT, finish, missed, unused_tickers
+from testkit.faults.on_engines import IMPATIENT, finish, log_of, missed, unused_tickers
 from testkit.faults.recording import Recording, record
 from testkit.faults.replays import replaying, until
 from testkit.faults.soaking import load
@@ -183,6 +183,7 @@ def test_what_befalls_a_cluster_changes_nothing(
         run.until(lambda snapshot: total(snapshot, "indicators") >= 0.1 * len(recording.live))
         fault(run)
         entry, _ = finish(product, process, recording.live)
+    assert "created again" not in log_of(product), "a topic that moved is the same"
     ledger.enter(name, entry, CLUSTER)
 
 
