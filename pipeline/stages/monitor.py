@@ -77,6 +77,9 @@ class Monitor:
         self._exhausted = exhausted
         self._starting = starting
         self._off = frozenset(off)
+        self._topics: frozenset[str] = frozenset()
+        self._read: dict[str, set[str]] = {group: set() for group in _READ}
+        """By group, which of the topics it reads."""
         self._readers: Mapping[str, Sequence[str]] = READERS
         """Of each kind of topic the groups that count, as of the last look."""
         self.idle = False
