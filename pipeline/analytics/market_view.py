@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, cast
@@ -263,7 +264,7 @@ class TickerState:
 
     def _figures(self, now: datetime | None) -> tuple[str, Figures]:
         """The source that is shown, "" for none, and what it says."""
-        today = date.max.toordinal() if now is None else session_of(now, self._zone)
+        today = date.max.toordinal() if now is None else _today(now, self._zone)
         self._heed_preference()
         if self._now is None or self._now[0] != today:
             self._now = (today, *self._choose(today))
@@ -302,6 +303,10 @@ class TickerState:
             opinions = (Opinion(item.ts, item.compound, item.weight, item.story) for item in items)
             self._score = minute, simulated, rolling_score(opinions, now)
         return self._score[2]
+
+
+_today: Final = lru_cache(64)(session_of)
+"""All tickers are looked at with the same time, and most are of the same zone."""
 
 
 def _minute_of(time: datetime) -> int:
