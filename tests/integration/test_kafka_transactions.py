@@ -38,6 +38,14 @@ async def write(producer: AIOKafkaProducer, topic: str, *values: int, commit: bo
     await (producer.commit_transaction() if commit else producer.abort_transaction())
 
 
+async def marked(bus: KafkaBus, topic: str, end: int) -> int:
+    """Wait until the topic ends there: a transaction is over before its marks are written."""
+    async with asyncio.timeout(PATIENCE):
+        while (reached := (await bus.offsets([topic]))[TopicPartition(topic, 0)][1]) < end:
+            pass
+    return reached
+
+
 async def caught_up(bus: KafkaBus, consumer: KafkaConsumer, group: str, topic: str) -> list[int]:
     """Read and commit until nothing is left; what was read."""
     found: list[int] = []
@@ -54,11 +62,14 @@ async def test_what_is_taken_back_is_no_data_and_marks_leave_no_lag(kafka_bootst
         await bus.create_topics([topic])
         await write(producer, topic, 1, 2)
         await write(producer, topic, 3, commit=False)
+        await marked(bus, topic, 5)
         async with consuming(bus, f"group-{topic}", topic) as consumer:
             assert await caught_up(bus, consumer, f"group-{topic}", topic) == [1, 2]
             await write(producer, topic, 4, 5, commit=False)  # now there are marks and nothing else
+            await marked(bus, topic, 8)
             assert await caught_up(bus, consumer, f"group-{topic}", topic) == []
             await write(producer, topic, 6)
+            await marked(bus, topic, 10)
             assert await caught_up(bus, consumer, f"group-{topic}", topic) == [6]
             assert consumer.skipped == 0
         async with consuming(bus, f"group-{topic}", topic) as again:
@@ -88,9 +99,7 @@ async def test_a_range_ends_behind_marks_without_waiting_for_more(kafka_bootstra
         await write(producer, topic, 100)
         await write(producer, topic, 101, commit=False)
         where = TopicPartition(topic, 0)
-        (_, end) = (await bus.offsets([topic]))[where]
-        while end < 35:  # a transaction is over before its marks are written
-            (_, end) = (await bus.offsets([topic]))[where]
+        end = await marked(bus, topic, 35)
         async with asyncio.timeout(4):
             assert [n async for batch in bus.read(where, 0, end) for n in numbers(batch)] == [100]
             assert [n async for batch in bus.read(where, end - 2, end) for n in numbers(batch)] == []
