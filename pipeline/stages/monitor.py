@@ -47,9 +47,7 @@ _Committed = Mapping[str, Mapping[TopicPartition, int]]
 _Offsets = Mapping[TopicPartition, tuple[int, int]]
 """Of each partition the oldest record and the end."""
 
-_READ: Final = {
-    group: read_by(group) for group in dict.fromkeys(group for groups in READERS.values() for group in groups)
-}
+_READ: Final = {group: kinds for group in GROUPS if (kinds := read_by(group))}
 """By group, the kinds of topics that it reads."""
 
 
