@@ -13,6 +13,7 @@ from pipeline.bus.records import dead_letter
 from pipeline.contract.plans import MAX_LETTERS, Letter, Retry, RetryPlan
 from pipeline.model.documents import message_in
 from pipeline.model.messages import NOWHERE, DeadLetter, UndecodableError, decode
+from pipeline.model.times import milliseconds
 from pipeline.model.topics import DEAD_LETTER, is_ours, split_topic
 from pipeline.store.base import Query, Store
 
@@ -112,7 +113,7 @@ def _is_of(record: Received, letter: DeadLetter) -> bool:
 
 def _from_payload(letter: DeadLetter) -> Record:
     ticker = split_topic(letter.topic)[1]
-    return Record(letter.topic, ticker or "", letter.payload.encode(), round(letter.ts.timestamp() * 1000))
+    return Record(letter.topic, ticker or "", letter.payload.encode(), milliseconds(letter.ts))
 
 
 def _judged(key: str, letter: DeadLetter, record: Record | None) -> Letter:

@@ -26,7 +26,7 @@ from pipeline.model.messages import (
     schema_name,
     topic_of,
 )
-from pipeline.model.times import microseconds
+from pipeline.model.times import milliseconds
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ _TYPES_OF_BAR: Final = frozenset(
     for volume in (float, type(None))
     for currency in (str, type(None))
 )
+"""What a decoder makes of the fields of a bar, in their order."""
 
 
 def _is_what_it_decodes_to(message: AnyMessage, value: bytes) -> bool:
@@ -90,7 +91,7 @@ def records_of(messages: Iterable[AnyMessage]) -> list[Record]:
             headers = {"schema": schema_name(kind[0]).encode(), "ingested": entry}
             shared[kind] = topic_of(message), headers
         (topic, headers), value = shared[kind], encode(message)
-        record = Record(topic, kind[1], value, (microseconds(message.ts) + 500) // 1000, headers)
+        record = Record(topic, kind[1], value, milliseconds(message.ts), headers)
         # This process will read back what it has made, and checked already.
         if _is_what_it_decodes_to(message, value):
             record.decoded.message = message

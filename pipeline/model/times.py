@@ -38,6 +38,11 @@ def microseconds(ts: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+def milliseconds(ts: datetime) -> int:
+    """Since the epoch, the nearest: the time of a record."""
+    return round(microseconds(ts) / 1000)
+
+
 def moment(microseconds: int) -> datetime:
     """So many after the epoch."""
     return _EPOCH + timedelta(0, 0, microseconds)
